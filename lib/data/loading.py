@@ -1,0 +1,200 @@
+"""From image files to arrays and batches: one decoder (Pillow) for everything, values 0-255, no rescaling.
+
+Augmentation draws from (seed, version, image), never from the order in which threads happen to work, so the same
+version of the same image is the same array in every run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from lib.study import Recipe
+
+# Larger images are refused before they are decoded: a small file can unfold to gigabytes.
+MAX_PIXELS = 100_000_000
+Image.MAX_IMAGE_PIXELS = None  # the check below names the file and the limit; Pillow's own only warns
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """An image file as uint8 (height, width, 3) RGB, turned upright by its EXIF orientation.
+
+    Raises:
+        OSError, ValueError: the file cannot be read or decoded whole, or has more than MAX_PIXELS pixels.
+    """
+    return decode(Path(path).read_bytes())
+
+
+def decode(data: bytes) -> np.ndarray:
+    """Like `read_rgb`, from the bytes of a file."""
+    with Image.open(io.BytesIO(data)) as image:
+        return to_rgb(image)
+
+
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """An opened Pillow image as uint8 RGB: first frame, upright, transparency over white, 16 bits scaled to 8."""
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype("uint8"))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("RGB"))
+
+
+@dataclass(frozen=True)
+class View:
+    """How an image becomes the network's input.
+
+    Attributes:
+        kind: `resize` squeezes the whole image; `crop` takes `size` pixels at native resolution (an image that is
+            smaller is enlarged first).
+        size: side of the square input, pixels.
+        version: 0 is the plain view (`crop`: the centre); 1, 2, … are augmented ones.
+        seed: of the augmentation.
+    """
+
+    kind: str
+    size: int = 224
+    version: int = 0
+    seed: int = 0
+
+    def apply(self, image: np.ndarray, key: str) -> np.ndarray:
+        """The view of an image.
+
+        Args:
+            image: uint8 (height, width, 3).
+            key: identifies the image (its sha256); augmentation is drawn from it.
+
+        Returns:
+            uint8 (size, size, 3).
+        """
+        if self.version == 0:
+            return self._plain(image)
+        digest = hashlib.sha256(f"{self.seed}/{self.version}/{key}".encode()).digest()
+        return self._augmented(image, np.random.default_rng(np.frombuffer(digest, "uint32")))
+
+    def _plain(self, image: np.ndarray) -> np.ndarray:
+        if self.kind == "resize":
+            return _resized(image, self.size, self.size)
+        image = _at_least(image, self.size)
+        top, left = (image.shape[0] - self.size) // 2, (image.shape[1] - self.size) // 2
+        return image[top : top + self.size, left : left + self.size]
+
+    def _augmented(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if self.kind == "resize":
+            # The usual augmentation of photographs: a window of 80-100% of each side, a turn of up to 10 degrees.
+            height, width = (int(round(side * rng.uniform(0.8, 1.0))) for side in image.shape[:2])
+            top, left = rng.integers(image.shape[0] - height + 1), rng.integers(image.shape[1] - width + 1)
+            window = Image.fromarray(image[top : top + height, left : left + width])
+            turned = window.rotate(rng.uniform(-10, 10), Image.Resampling.BILINEAR, fillcolor=_mean_colour(window))
+            image = _resized(np.asarray(turned), self.size, self.size)
+        else:
+            # Turning or scaling would blur the fine statistics that this view is there to keep.
+            image = _at_least(image, self.size)
+            top, left = (rng.integers(side - self.size + 1) for side in image.shape[:2])
+            image = image[top : top + self.size, left : left + self.size]
+        return np.ascontiguousarray(image[:, ::-1]) if rng.random() < 0.5 else image
+
+
+def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _at_least(image: np.ndarray, size: int) -> np.ndarray:
+    scale = size / min(image.shape[:2])
+    if scale <= 1:
+        return image
+    height, width = (max(size, round(side * scale)) for side in image.shape[:2])
+    return _resized(image, height, width)
+
+
+def _mean_colour(image: Image.Image) -> tuple[int, ...]:
+    return tuple(int(value) for value in np.asarray(image).mean(axis=(0, 1)))
+
+
+def recipe_view(recipe: Recipe, version: int = 0, seed: int = 0) -> View:
+    """The view that a recipe uses."""
+    return View(recipe.view, recipe.image_size, version, seed)
+
+
+def load_views(files: Sequence[tuple[Path, str]], view: View, batch_size: int) -> Iterator[np.ndarray]:
+    """Views of image files, decoded on all cores, in order.
+
+    Args:
+        files: (path, key) of each image; the key is its sha256.
+
+    Yields:
+        uint8 arrays (batch, size, size, 3); the last one may be smaller.
+    """
+
+    def load(item: tuple[Path, str]) -> np.ndarray:
+        return view.apply(read_rgb(item[0]), item[1])
+
+    batches = [files[start : start + batch_size] for start in range(0, len(files), batch_size)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting = None
+        # One batch is decoded while the caller works on the one before it.
+        for batch in [*batches, None]:
+            ready = waiting
+            waiting = None if batch is None else [pool.submit(load, item) for item in batch]
+            if ready is not None:
+                yield np.stack([job.result() for job in ready])
+
+
+def training_batches(files: Sequence[tuple[Path, str]], labels: np.ndarray, weights: np.ndarray, recipe: Recipe, seed: int):
+    """An endless tf.data pipeline of shuffled, freshly augmented training batches.
+
+    Args:
+        files: (path, key) of each image.
+        labels: 0 or 1 of each image.
+        weights: weight of each image in the loss.
+
+    Returns:
+        Dataset of (float32 images (batch, size, size, 3) 0-255, float32 labels (batch, 1), float32 weights (batch, 1)),
+        and the number of batches that make an epoch. Epoch and image decide the augmentation, so the same seed gives
+        the same batches whatever the threads do.
+    """
+    import tensorflow as tf
+
+    size, count = recipe.image_size, len(files)
+    steps = -(-count // recipe.batch_size)
+
+    def order() -> Iterator[tuple[int, int]]:
+        epoch = 0
+        while True:
+            epoch += 1
+            for index in np.random.default_rng([seed, epoch]).permutation(count):
+                yield epoch, index
+
+    def load(epoch, index):
+        path, key = files[int(index)]
+        # Versions of the kept views start at 1; fresh ones must be others.
+        view = recipe_view(recipe, version=1000 + int(epoch), seed=seed)
+        return view.apply(read_rgb(path), key).astype("float32")
+
+    def tensors(epoch, index):
+        image = tf.numpy_function(load, (epoch, index), tf.float32)
+        image.set_shape((size, size, 3))
+        label = tf.gather(tf.constant(labels, tf.float32), index)
+        weight = tf.gather(tf.constant(weights, tf.float32), index)
+        return image, label[None], weight[None]
+
+    dataset = tf.data.Dataset.from_generator(
+        order, output_signature=(tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.int64))
+    )
+    dataset = dataset.map(tensors, num_parallel_calls=os.cpu_count(), deterministic=True)
+    return dataset.batch(recipe.batch_size).prefetch(2), steps

@@ -1,0 +1,135 @@
+"""What happens to a drawn scene before it becomes a stand-in image: a camera, or a camera and traces of a generator.
+
+`camera` and `finish` are the same for both classes. `generate` adds to one class what latent image generators are known to leave
+behind: a patch bottleneck and staged upsampling. Images are float32 (256, 256, 3) RGB, display values in 0..1, unless said otherwise.
+"""
+
+import cv2
+import numpy as np
+
+PATCH = 8  # side of the bottleneck's patches, as in the latent autoencoders of Stable Diffusion and OmniGen
+LUMA_KEPT = 5  # coefficients with row + column below this survive: 15 of 64
+CHROMA_KEPT = 2  # 3 of 64
+MIX = (0.9, 0.9)  # Beta distribution of the strength: some images carry nearly nothing, some nearly all
+MIX_RANGE = (0.0, 0.8)
+GRAIN = 0.9  # share of the lost detail's energy that comes back as grain
+RIPPLE = 0.02  # deviation of the upsampling ripple's gain at full strength
+
+
+def camera(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Photographs a scene: optics blur, Bayer sampling, sensor noise, demosaicing, sharpening.
+
+    The noise has a part growing with the signal and a constant one (Poisson-Gaussian model, Foi et al., IEEE TIP 2008), with the
+    Poisson part approximated by a Gaussian of equal variance. Demosaicing is OpenCV's bilinear or edge-aware interpolation.
+    The transfer curve is a square root: close to a display gamma of 2.2 and much cheaper.
+    """
+    light = cv2.GaussianBlur(scene, (5, 5), float(rng.uniform(0.3, 0.8)))
+    light *= light
+    red_first = rng.random() < 0.5
+    mosaic = np.empty(light.shape[:2], np.float32)
+    mosaic[0::2, 0::2] = light[0::2, 0::2, 0 if red_first else 2]
+    mosaic[0::2, 1::2] = light[0::2, 1::2, 1]
+    mosaic[1::2, 0::2] = light[1::2, 0::2, 1]
+    mosaic[1::2, 1::2] = light[1::2, 1::2, 2 if red_first else 0]
+    shot, read = np.float32(10 ** rng.uniform(-3.9, -2.9)), np.float32(rng.uniform(0.0008, 0.004))
+    mosaic += np.sqrt(mosaic * shot + read * read) * rng.standard_normal(mosaic.shape, dtype=np.float32)
+    raw = np.clip(mosaic * 65535, 0, 65535).astype(np.uint16)
+    # OpenCV names a pattern by its second row's second and third pixels: "BG" starts with red.
+    codes = (
+        (cv2.COLOR_BayerBG2RGB, cv2.COLOR_BayerBG2RGB_EA) if red_first else (cv2.COLOR_BayerRG2RGB, cv2.COLOR_BayerRG2RGB_EA)
+    )
+    photo = cv2.cvtColor(raw, codes[int(rng.random() < 0.5)]).astype(np.float32) * np.float32(1 / 65535)
+    np.sqrt(photo, out=photo)
+    return _sharpen(photo, float(rng.uniform(0.1, 0.6)))
+
+
+def generate(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mixes the traces of a latent decoder into a photograph.
+
+    Every 8x8 patch keeps its lowest frequencies only, then the image is halved twice and doubled twice with uneven kernels: the
+    checkerboard of Odena et al. (Distill 2016) and the spectral trace of Durall et al. (CVPR 2020) and Corvi et al. (ICASSP 2023).
+    The detail that this takes away comes back as grain of the same local energy, so that neither the amount of fine detail nor
+    the size of the file tells the classes apart: what tells is how the detail is arranged.
+    """
+    strength = np.float32(MIX_RANGE[0] + (MIX_RANGE[1] - MIX_RANGE[0]) * rng.beta(*MIX))
+    smooth = _upsampled(_bottleneck(photo))
+    lost = photo - smooth
+    energy = cv2.blur(lost * lost, (9, 9))
+    energy *= np.float32(GRAIN) * (1 - (1 - strength) ** 2)
+    np.sqrt(energy, out=energy)
+    grain = rng.standard_normal(photo.shape[:2], dtype=np.float32)
+    out = photo - lost * strength
+    out += energy * grain[..., None]
+    out *= (1 + strength * _ripple(rng))[..., None]
+    return out
+
+
+def finish(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What happens to any picture on its way: crop and scale, exposure and white balance, blur or sharpening, noise.
+
+    Returns:
+        uint8 (256, 256, 3) RGB.
+    """
+    size = photo.shape[0]
+    if rng.random() < 0.6:
+        zoom = rng.uniform(1.0, 1.15)
+        room = size * (zoom - 1)
+        x, y = rng.uniform(0, 1, 2) * room
+        move = np.float32([[zoom, 0, -x], [0, zoom, -y]])
+        photo = cv2.warpAffine(photo, move, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    if rng.random() < 0.4:
+        less = int(size * rng.uniform(0.6, 0.95))
+        photo = cv2.resize(cv2.resize(photo, (less, less), interpolation=cv2.INTER_AREA), (size, size), interpolation=cv2.INTER_CUBIC)
+    gain = np.float32(rng.uniform(0.82, 1.15) * rng.uniform(0.95, 1.05, 3))
+    photo = photo * gain + np.float32(rng.uniform(-0.02, 0.03))
+    if rng.random() < 0.4:
+        photo = cv2.GaussianBlur(photo, (5, 5), float(rng.uniform(0.3, 1.1)))
+    if rng.random() < 0.5:
+        photo = _sharpen(photo, float(rng.uniform(0.1, 0.9)))
+    noise = rng.standard_normal((size, size), dtype=np.float32) * np.float32(rng.uniform(0, 0.03) * rng.random())
+    photo = photo + noise[..., None]
+    return np.clip(photo * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _sharpen(image: np.ndarray, amount: float) -> np.ndarray:
+    """Unsharp mask."""
+    return cv2.addWeighted(image, 1 + amount, cv2.GaussianBlur(image, (5, 5), 1.0), -amount, 0)
+
+
+def _projection(kept: int) -> np.ndarray:
+    """The orthogonal projection (64, 64) of flattened patches on the low frequencies of the discrete cosine transform."""
+    n = np.arange(PATCH)
+    basis = np.cos(np.pi * (n[None] + 0.5) * n[:, None] / PATCH) * np.where(n[:, None] == 0, 1, np.sqrt(2)) / np.sqrt(PATCH)
+    keep = np.add.outer(n, n) < kept
+    full = np.kron(basis, basis)[keep.ravel()]
+    return (full.T @ full).astype(np.float32)
+
+
+_LUMA, _CHROMA = _projection(LUMA_KEPT), _projection(CHROMA_KEPT)
+
+
+def _bottleneck(image: np.ndarray) -> np.ndarray:
+    """Passes every 8x8 patch through its lowest frequencies: more of them for brightness than for colour."""
+    rows, columns = image.shape[0] // PATCH, image.shape[1] // PATCH
+    patches = image.reshape(rows, PATCH, columns, PATCH, 3).transpose(4, 0, 2, 1, 3).reshape(3, rows * columns, PATCH * PATCH)
+    luma = patches.mean(0)
+    out = (patches - luma) @ _CHROMA + luma @ _LUMA
+    return np.ascontiguousarray(out.reshape(3, rows, columns, PATCH, PATCH).transpose(1, 3, 2, 4, 0).reshape(image.shape))
+
+
+def _upsampled(image: np.ndarray) -> np.ndarray:
+    """Halves an image and doubles it again by repeating pixels and smoothing with a short kernel."""
+    half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    double = cv2.resize(half, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_NEAREST)
+    kernel = np.float32([0.25, 0.5, 0.25])
+    return cv2.sepFilter2D(double, -1, kernel, kernel)
+
+
+def _ripple(rng: np.random.Generator) -> np.ndarray:
+    """Gain (256, 256) around 0 of uneven upsampling: it repeats every 2, 4 and 8 pixels, as each doubling stage leaves its own."""
+    gain = np.zeros((PATCH, PATCH), np.float32)
+    for step in (2, 4, 8):
+        tile = rng.standard_normal((step, step), dtype=np.float32)
+        gain += np.tile(tile - tile.mean(), (PATCH // step, PATCH // step))
+    gain *= np.float32(RIPPLE) / gain.std()
+    return np.tile(gain, (256 // PATCH, 256 // PATCH))

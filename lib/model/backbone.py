@@ -1,0 +1,229 @@
+"""Backbones with pretrained weights, all taking RGB images with values 0-255.
+
+`efficientnet-b0` is the study's network, from Keras. `efficientnet-lite0` is the same network without squeeze-excite and
+with ReLU6, for which a package carries ImageNet weights. No function here falls back to random weights.
+"""
+
+from __future__ import annotations
+
+import collections
+import pickle
+import re
+import struct
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+from lib.pretrained import Weights
+from lib.study import UserError
+
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
+IMAGENET_STD = np.array([0.229, 0.224, 0.225])
+
+# Kernel, stride of the first repeat, expansion, filters, repeats: B0 in Tan & Le 2019, table 1.
+B0_STAGES = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+
+
+def build_backbone(weights: Weights) -> keras.Model:
+    """A backbone with its weights, as a model named `backbone`.
+
+    Returns:
+        A model from RGB images (batch, height, width, 3), float, 0-255, to a list: the output of the depthwise
+        convolution of each of the 16 blocks after normalisation and activation, first block first, and last the final
+        activation (batch, height/32, width/32, 1280). Layer names start with `stem_`, `block1a_` … `block7a_`, `top_`.
+    """
+    model = build_b0(weights) if weights.backbone == "efficientnet-b0" else build_lite0(weights.path)
+    depthwise = [layer.output for layer in model.layers if re.fullmatch(r"block\d[a-z]_activation", layer.name)]
+    return keras.Model(model.input, [*depthwise, model.get_layer("top_activation").output], name="backbone")
+
+
+# ---------------------------------------------------------------------------------------------------------------- B0
+
+
+def build_b0(weights: Weights) -> keras.Model:
+    """Keras' EfficientNet-B0 without its top; its stem input is checked to be (x/255 - mean)/std.
+
+    Raises:
+        UserError: the weight file does not fit, or normalises otherwise than ImageNet's.
+    """
+    if weights.path is None:
+        model = keras.applications.EfficientNetB0(include_top=False, weights="imagenet")
+    else:
+        model = keras.applications.EfficientNetB0(include_top=False, weights=None)
+        try:
+            model.load_weights(weights.path)
+        except (ValueError, OSError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"--weights {weights.path}: not weights of a B0 without its top ({reason})") from error
+        _square_variance(model, weights.path)
+    ramp = np.linspace(0, 255, 8 * 8 * 3, dtype="float32").reshape(1, 8, 8, 3)
+    error = float(np.abs(stem_input(model, ramp) - (ramp / 255 - IMAGENET_MEAN) / IMAGENET_STD).max())
+    if error > 1e-4:
+        raise RuntimeError(f"B0's stem input differs from (x/255 - mean)/std by {error:.3g}, expected at most 1e-4")
+    return model
+
+
+def stem_input(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """What reaches the padding before a B0's first convolution, for images (batch, height, width, 3), 0-255."""
+    return np.asarray(keras.Model(model.input, model.get_layer("stem_conv_pad").input)(images, training=False))
+
+
+def _square_variance(model: keras.Model, path: Path) -> None:
+    # Keras' file keeps standard deviations where its Normalization expects variances; `weights="imagenet"` repairs that
+    # by a second Rescaling layer, which a model built without it lacks. Squaring does the same.
+    layer = next(found for found in model.layers if isinstance(found, layers.Normalization))
+    stored = np.ravel(keras.ops.convert_to_numpy(layer.adapt_variance))
+    if not np.allclose(stored, IMAGENET_STD, atol=1e-3):
+        raise UserError(f"--weights {path}: normalisation is {stored}, expected ImageNet's {IMAGENET_STD}")
+    layer.adapt_variance.assign(np.square(stored).reshape(layer.adapt_variance.shape))
+    layer.finalize_state()
+
+
+# ------------------------------------------------------------------------------------------------------------- Lite0
+
+
+def build_lite0(path: Path, *, include_top: bool = False) -> keras.Model:
+    """EfficientNet-Lite0 with the weights of a torch state dict.
+
+    Source: tensorflow/tpu, efficientnet/lite: B0 without squeeze-excite, ReLU6, stem and top not scaled. Its input is
+    (x - 127) / 128.
+
+    Args:
+        path: torch state dict (legacy format) with efficientnet-pytorch's names.
+        include_top: with the 1,000-class ImageNet softmax, 4,694,024 parameters in all.
+    """
+    image = keras.Input((None, None, 3), name="image")
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(image)
+    x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(x)
+    x = _norm_act(x, "stem_")
+    channels = 32
+    for stage, (kernel, stride, expansion, filters, repeats) in enumerate(B0_STAGES, start=1):
+        for repeat in range(repeats):
+            name = f"block{stage}{'abcd'[repeat]}_"
+            shortcut, step = x, stride if repeat == 0 else 1
+            if expansion > 1:
+                x = layers.Conv2D(channels * expansion, 1, use_bias=False, name=name + "expand_conv")(x)
+                x = _norm_act(x, name + "expand_")
+            depthwise = {"strides": step, "padding": "same", "use_bias": False, "name": name + "dwconv"}
+            x = _norm_act(layers.DepthwiseConv2D(kernel, **depthwise)(x), name)
+            x = layers.Conv2D(filters, 1, use_bias=False, name=name + "project_conv")(x)
+            x = layers.BatchNormalization(epsilon=1e-3, name=name + "project_bn")(x)
+            if step == 1 and channels == filters:
+                x = layers.Add(name=name + "add")([shortcut, x])
+            channels = filters
+    x = _norm_act(layers.Conv2D(1280, 1, use_bias=False, name="top_conv")(x), "top_")
+    if include_top:
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        x = layers.Dense(1000, activation="softmax", name="predictions")(x)
+    model = keras.Model(image, x, name="efficientnet-lite0")
+    _load_lite0(model, path)
+    return model
+
+
+def _norm_act(x, name: str):
+    x = layers.BatchNormalization(epsilon=1e-3, name=name + "bn")(x)
+    return layers.ReLU(6.0, name=name + "activation")(x)
+
+
+def _load_lite0(model: keras.Model, path: Path) -> None:
+    state = read_torch_state_dict(path)
+    names = _torch_names()
+    try:
+        for layer in (layer for layer in model.layers if layer.name in names):
+            layer.set_weights(_converted(layer, names[layer.name], state))
+    except (KeyError, ValueError) as error:
+        raise UserError(f"--weights {path}: not weights of EfficientNet-Lite0 in a torch state dict ({error})") from error
+
+
+def _converted(layer: layers.Layer, name: str, state: dict[str, np.ndarray]) -> list[np.ndarray]:
+    if isinstance(layer, layers.BatchNormalization):
+        return [state[f"{name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
+    if isinstance(layer, layers.DepthwiseConv2D):
+        return [state[f"{name}.weight"].transpose(2, 3, 0, 1)]
+    if isinstance(layer, layers.Conv2D):
+        return [state[f"{name}.weight"].transpose(2, 3, 1, 0)]
+    return [state[f"{name}.weight"].T, state[f"{name}.bias"]]
+
+
+def _torch_names() -> dict[str, str]:
+    """Our layer names and those of the torch state dict (efficientnet-pytorch) for the same layers."""
+    names = {"stem_conv": "_conv_stem", "stem_bn": "_bn0", "top_conv": "_conv_head", "top_bn": "_bn1"}
+    names["predictions"] = "_fc"
+    parts = {"expand_conv": "_expand_conv", "expand_bn": "_bn0", "dwconv": "_depthwise_conv", "bn": "_bn1"}
+    parts |= {"project_conv": "_project_conv", "project_bn": "_bn2"}
+    blocks = [f"block{stage}{'abcd'[repeat]}_" for stage, row in enumerate(B0_STAGES, 1) for repeat in range(row[-1])]
+    for number, block in enumerate(blocks):
+        names |= {block + ours: f"_blocks.{number}.{theirs}" for ours, theirs in parts.items()}
+    return names
+
+
+# ---------------------------------------------------------------------------------------- reading a torch state dict
+
+_STORAGE_TYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
+_MAGIC_NUMBER, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+
+
+class _StateDictUnpickler(pickle.Unpickler):
+    """Unpickles tensors and nothing else; whatever else the file names is refused, so that none of its code can run."""
+
+    def find_class(self, module: str, name: str):
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda storage, offset, shape, strides, *_: (storage, offset, shape, strides)
+        if module == "torch" and name in _STORAGE_TYPES:
+            return name
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which is no tensor; refused")
+
+    def persistent_load(self, reference):
+        kind, storage_type, key, *_ = reference
+        if kind != "storage":
+            raise pickle.UnpicklingError(f"unknown reference {kind!r}")
+        return key, storage_type
+
+
+def read_torch_state_dict(path: Path) -> dict[str, np.ndarray]:
+    """Tensors of a legacy (non-zip) torch file, read without torch and without running anything that the file names.
+
+    Format (torch/serialization.py, `_legacy_load`): five pickles (magic number, protocol, system, the dictionary, the
+    storage keys), then for each storage a little-endian int64 count and the raw values.
+
+    Raises:
+        UserError: not such a file, or one that names anything but tensors.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            magic, protocol, _, entries, keys = (_StateDictUnpickler(file).load() for _ in range(5))
+            if (magic, protocol) != (_MAGIC_NUMBER, _PROTOCOL):
+                raise pickle.UnpicklingError("no magic number")
+            types = dict(storage for storage, *_ in entries.values())
+            storages = {}
+            for key in keys:
+                (count,) = struct.unpack("<q", file.read(8))
+                dtype = np.dtype(_STORAGE_TYPES[types[key]])
+                storages[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype)
+        return {name: _tensor(storages, *entry) for name, entry in entries.items()}
+    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise UserError(f"--weights {path}: not a torch state dict in the legacy format ({error})") from error
+    except struct.error as error:
+        raise UserError(f"--weights {path}: cut short ({error})") from error
+
+
+def _tensor(storages: dict, storage: tuple, offset: int, shape: tuple, strides: tuple) -> np.ndarray:
+    values = storages[storage[0]]
+    # A stride can point outside the storage; numpy would read foreign memory, so the last element is checked first.
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides))
+    if offset < 0 or last >= len(values) or min(strides, default=0) < 0:
+        raise ValueError(f"a tensor of shape {shape} lies outside its storage of {len(values)} values")
+    steps = [stride * values.itemsize for stride in strides]
+    return np.lib.stride_tricks.as_strided(values[offset:], shape, steps, writeable=False).copy()

@@ -1,0 +1,128 @@
+"""Fast inference on the CPU, and frozen features computed once and kept.
+
+TFLite with its XNNPACK kernels is about twice as fast here as TensorFlow with oneDNN, and agrees with Keras to 2e-5.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lib.data.loading import View, load_views
+from lib.study import cache_folder, text_hash, written_whole
+
+BATCH = 16
+
+
+class Engine:
+    """A Keras model converted to TFLite float32, for inference on all cores."""
+
+    def __init__(self, model: keras.Model, size: int, *, key: str | None = None):
+        """Convert `model`, from (batch, size, size, 3) to (batch, n).
+
+        Args:
+            key: where given, the converted model is kept in the cache under this name, which must change with the
+                model's weights.
+        """
+        path = cache_folder("engines") / f"{key}.tflite" if key else None
+        content = path.read_bytes() if path and path.exists() else _converted(model, size)
+        if path and not path.exists():
+            with written_whole(path) as temporary:
+                temporary.write_bytes(content)
+        self._interpreter = tf.lite.Interpreter(model_content=content, num_threads=os.cpu_count())
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._rows = 0
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Outputs (batch, n) float32 for images (batch, size, size, 3), 0-255."""
+        if len(images) != self._rows:
+            self._interpreter.resize_tensor_input(self._input, images.shape)
+            self._interpreter.allocate_tensors()
+            self._rows = len(images)
+        self._interpreter.set_tensor(self._input, images.astype("float32"))
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._output)
+
+
+def _converted(model: keras.Model, size: int) -> bytes:
+    signature = tf.TensorSpec((None, size, size, 3), tf.float32)
+    function = tf.function(lambda images: model(images, training=False)).get_concrete_function(signature)
+    return tf.lite.TFLiteConverter.from_concrete_functions([function], model).convert()
+
+
+class FeatureStore:
+    """Feature rows on disk, one file per kind of feature; a row is computed once, whatever happens in between.
+
+    `rows.f16` holds the rows in float16, `keys.txt` the image's sha256 of each, a line written after its row. A killed
+    run leaves at most rows without a key, which the next one overwrites.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._keys, self._rows = folder / "keys.txt", folder / "rows.f16"
+        lines = self._keys.read_text().splitlines(keepends=True) if self._keys.exists() else []
+        # A line that was cut short has no line break, and no valid key.
+        self.index = {line.strip(): row for row, line in enumerate(line for line in lines if line.endswith("\n"))}
+        self._intact = sum(len(line) for line in lines if line.endswith("\n"))
+
+    def append(self, keys: Sequence[str], rows: np.ndarray) -> None:
+        """Add rows (n, features), one for each key."""
+        rows = np.ascontiguousarray(rows, "float16")
+        with self._rows.open("r+b" if self._rows.exists() else "w+b") as file:
+            file.seek(len(self.index) * rows[0].nbytes)
+            file.write(rows.tobytes())
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+        with self._keys.open("r+b" if self._keys.exists() else "w+b") as file:
+            file.seek(self._intact)
+            file.write("".join(f"{key}\n" for key in keys).encode())
+            file.truncate()
+            self._intact = file.tell()
+        self.index.update({key: len(self.index) + offset for offset, key in enumerate(keys)})
+
+    def take(self, keys: Sequence[str], width: int) -> np.ndarray:
+        """Rows (n, width) float16 of the keys, in their order."""
+        stored = np.memmap(self._rows, "float16", "r", shape=(len(self.index), width))
+        return np.asarray(stored[[self.index[key] for key in keys]])
+
+
+def frozen_features(
+    files: Sequence[tuple[Path, str]],
+    view: View,
+    *,
+    kind: str,
+    width: int,
+    engine: Callable[[], Engine],
+    on_progress: Callable[[int], None],
+) -> np.ndarray:
+    """Features of images under one view, from the cache where they are there, else computed and put there.
+
+    Args:
+        files: (path, sha256) of each image.
+        kind: names weights and pooling; part of the cache's key together with the view.
+        width: number of features.
+        engine: makes the extractor; called only where something is missing.
+        on_progress: called with the number of images just done.
+
+    Returns:
+        float16 (images, width).
+    """
+    store = FeatureStore(cache_folder("features") / text_hash(kind, width, vars(view))[:24])
+    missing = {key: path for path, key in files if key not in store.index}
+    on_progress(len(files) - len(missing))
+    if missing:
+        todo = [(path, key) for key, path in missing.items()]
+        extract, done = engine(), 0
+        for images in load_views(todo, view, BATCH):
+            store.append([key for _, key in todo[done : done + len(images)]], extract(images))
+            done += len(images)
+            on_progress(len(images))
+    return store.take([key for _, key in files], width)

@@ -1,0 +1,101 @@
+"""The study's network: backbone, pooling and head in one Keras model from pixels to the probability of `synthetic`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from lib.study import Recipe, UserError, written_whole
+
+
+def pooled(backbone: keras.Model, recipe: Recipe) -> keras.Model:
+    """The frozen part of the network: RGB images (batch, size, size, 3) 0-255 to features (batch, number of features).
+
+    `average` pooling is the global average of the last activation (1,280 features). `multilevel` is mean and standard
+    deviation over space of every block's depthwise output (17,920 features for B0's layout): the traces of generators
+    are early, fine statistics, which the last layer has thrown away.
+    """
+    image = keras.Input((recipe.image_size, recipe.image_size, 3), name="image")
+    # training=False fixes BatchNormalization and stochastic depth for good, also when the weights are unfrozen later.
+    *depthwise, last = backbone(image, training=False)
+    if recipe.pooling == "average":
+        features = layers.GlobalAveragePooling2D(name="average_pooling")(last)
+    else:
+        # 1e-5 keeps the gradient of the root finite where a channel is constant.
+        parts = [part for x in depthwise for part in (ops.mean(x, (1, 2)), ops.sqrt(ops.var(x, (1, 2)) + 1e-5))]
+        features = layers.Concatenate(name="multilevel_pooling")(parts)
+    return keras.Model(image, features, name="features")
+
+
+def study_head(features: int) -> keras.Model:
+    """The original study's head: 1024, 512 and 256 units with ReLU and dropout .5, .4, .4, then a sigmoid."""
+    x = inputs = keras.Input((features,), name="features")
+    for units, dropout in ((1024, 0.5), (512, 0.4), (256, 0.4)):
+        x = layers.Dense(units, activation="relu")(x)
+        x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, layers.Dense(1, activation="sigmoid", dtype="float32")(x), name="head")
+
+
+def linear_head(mean: np.ndarray, variance: np.ndarray, weights: np.ndarray, bias: float) -> keras.Model:
+    """A logistic regression on standardised features as a head.
+
+    Args:
+        mean, variance: of each feature on the training images.
+        weights: coefficients of the standardised features, one each.
+        bias: intercept.
+    """
+    inputs = keras.Input((len(mean),), name="features")
+    x = layers.Normalization(mean=mean.astype("float32"), variance=variance.astype("float32"))(inputs)
+    dense = layers.Dense(1, activation="sigmoid", dtype="float32")
+    head = keras.Model(inputs, dense(x), name="head")
+    dense.set_weights([weights.reshape(-1, 1).astype("float32"), np.array([bias], "float32")])
+    return head
+
+
+def assemble(backbone: keras.Model, head: keras.Model, recipe: Recipe) -> keras.Model:
+    """One model from RGB images 0-255 to probabilities (batch, 1), sharing the weights of `backbone` and `head`."""
+    features = pooled(backbone, recipe)
+    return keras.Model(features.input, head(features.output), name="detector")
+
+
+def unfreeze(model: keras.Model, recipe: Recipe, stage: str) -> None:
+    """Set what a stage trains: `phase1` the head alone, `partial` also the blocks from `recipe.unfreeze_from` on, `full` all.
+
+    BatchNormalization stays frozen in every stage: on few images its statistics would wander off from the weights.
+    """
+    backbone = model.get_layer("backbone")
+    backbone.trainable = True
+    for layer in backbone.layers:
+        block = _block(layer.name)
+        opened = stage == "full" or (stage == "partial" and block >= recipe.unfreeze_from)
+        layer.trainable = opened and not isinstance(layer, layers.BatchNormalization)
+
+
+def _block(name: str) -> int:
+    """Number of the block that a layer belongs to; 0 for what comes before the first, 8 for what follows the last."""
+    found = re.match(r"block(\d)", name)
+    return int(found.group(1)) if found else 8 if name.startswith("top_") else 0
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Save the whole model (architecture, weights, preprocessing) as a `.keras` file."""
+    with written_whole(path) as temporary:
+        model.save(temporary)
+
+
+def load(path: Path) -> keras.Model:
+    """Load a model saved by `save`, in Keras' safe mode: a file that carries code is refused.
+
+    Raises:
+        UserError: the file is missing or is not such a model.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{path} is not there yet: run the training notebooks with the same parameters first")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, OSError, KeyError) as error:
+        raise UserError(f"{path}: cannot be loaded as a model of this study ({str(error).splitlines()[0]})") from error

@@ -1,0 +1,501 @@
+"""Recipes, names, paths and the layout of results: the only reader and writer of `results/`.
+
+Every file is written beside its place and then renamed, so that a run that is killed leaves either the old file or the
+new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+
+PROJECT = Path(__file__).resolve().parent.parent
+LABELS = ("real", "synthetic")
+SPLITS = ("train", "validation", "test")
+STAGES = ("phase1", "partial", "full")
+DATASETS = ("1", "2", "3", "4", "control")
+NOT_OMNIGEN = "stand-in images, not OmniGen"
+
+IMAGE_COLUMNS = (
+    "image_id path label group split width height format bytes sha256 phash issue".split()
+)  # fmt: skip
+PAIR_COLUMNS = "image_a image_b kind distance same_label across_split other_dataset".split()
+SCORE_COLUMNS = "image_id label split stage score".split()
+COMPARISON_COLUMNS = (
+    "trained_on recipe stage tested_on images overlap_removed roc_auc roc_auc_low roc_auc_high policy "
+    "recall_real recall_synthetic"
+).split()
+
+
+class UserError(Exception):
+    """A mistake in what the user gave (option, folder, file); its text is the one line that is shown."""
+
+
+# ---------------------------------------------------------------------------------------------------------- recipes
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stage of training.
+
+    Attributes:
+        epochs: at most this many passes over the training images.
+        learning_rate: Adam's, at the start of the stage.
+        schedule: `constant`, or `cosine` down to zero over the stage.
+        patience: stop after this many epochs without a better validation AUC; None never stops early.
+    """
+
+    epochs: int
+    learning_rate: float
+    schedule: str = "constant"
+    patience: int | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that is chosen about training; `original` says what the original study states, `tuned` what works.
+
+    Attributes:
+        view: `resize` squeezes the whole image to `image_size`; `crop` takes `image_size` pixels at native resolution.
+        pooling: `average` of the last activation, or `multilevel`: mean and standard deviation over space of every
+            block's depthwise output.
+        head: `study` (1024-512-256-1 with dropout) or `linear`, started from a regularised logistic regression.
+        views: augmented versions of each training image beside the plain one, drawn once and kept.
+        unfreeze_from: first block that the partial stage trains.
+        label_smoothing: 0 to 1, how far targets move from 0 and 1 towards 0.5.
+    """
+
+    name: str
+    view: str
+    pooling: str
+    head: str
+    phase1: Phase
+    partial: Phase
+    full: Phase
+    views: int = 3
+    image_size: int = 224
+    batch_size: int = 32
+    unfreeze_from: int = 6
+    label_smoothing: float = 0.0
+
+    def phase(self, stage: str) -> Phase:
+        """The settings of stage `phase1`, `partial` or `full`."""
+        return getattr(self, stage)
+
+    def quick(self) -> Recipe:
+        """The same recipe made small: one epoch of each fine-tuning stage, fewer in phase 1, one augmented view."""
+        return dataclasses.replace(
+            self,
+            views=min(self.views, 1),
+            phase1=dataclasses.replace(self.phase1, epochs=min(self.phase1.epochs, 5)),
+            partial=dataclasses.replace(self.partial, epochs=1),
+            full=dataclasses.replace(self.full, epochs=1),
+        )
+
+
+RECIPES = {
+    # Learning rates, head, augmentation, class weights: the original study's. It states no number of epochs; 20, 3
+    # and 2 are ours, long enough for phase 1's validation AUC to stop rising.
+    "original": Recipe(
+        name="original",
+        view="resize",
+        pooling="average",
+        head="study",
+        phase1=Phase(epochs=20, learning_rate=1e-3),
+        partial=Phase(epochs=3, learning_rate=1e-5),
+        full=Phase(epochs=2, learning_rate=1e-8),
+    ),
+    "tuned": Recipe(
+        name="tuned",
+        view="crop",
+        pooling="multilevel",
+        head="linear",
+        views=2,
+        phase1=Phase(epochs=15, learning_rate=1e-4, schedule="cosine", patience=5),
+        partial=Phase(epochs=2, learning_rate=1e-4, schedule="cosine"),
+        full=Phase(epochs=3, learning_rate=1e-4, schedule="cosine"),
+    ),
+}
+QUICK_IMAGES = 160
+
+
+# ------------------------------------------------------------------------------------------------- places and files
+
+
+def home() -> Path:
+    """Where datasets/, models/, results/ and cache/ lie: the project's folder, or $STUDY_HOME."""
+    return Path(os.environ.get("STUDY_HOME") or PROJECT).resolve()
+
+
+def cache_folder(kind: str) -> Path:
+    """Folder for what can be computed again (`features`, `engines`), made if it is not there."""
+    folder = home() / "cache" / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; on leaving without an error it is renamed to `path`.
+
+    The temporary name keeps the suffix, because Keras and matplotlib choose the format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; a result should be as readable as any other file of the user's.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write JSON whole; NaN is refused, because JSON has none and readers would choke on it."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_table(path: Path, frame: pd.DataFrame) -> None:
+    """Write a CSV file whole."""
+    with written_whole(path) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal hash of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def text_hash(*parts: object) -> str:
+    """Hexadecimal sha256 of the parts' JSON, for keys."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def source_hash() -> str:
+    """Hash of the library's source: a step that an older version of the code computed is computed again."""
+    files = sorted((PROJECT / "lib").rglob("*.py"))
+    return text_hash([(str(path.relative_to(PROJECT)), file_hash(path)) for path in files])
+
+
+def as_int(labels: pd.Series) -> pd.Series:
+    """Labels `real` and `synthetic` as 0 and 1; synthetic is the positive class."""
+    return labels.map({"real": 0, "synthetic": 1}).astype("int64")
+
+
+# --------------------------------------------------------------------------------------------------------------- runs
+
+
+@dataclass(frozen=True)
+class Run:
+    """One dataset trained by one recipe: its options, and its place in `results/` and `models/`.
+
+    Attributes:
+        name: `dataset_1` … `dataset_4`, `control`, or the name given to the user's own data.
+        dataset: `1` … `4`, `control`, or "" where `data` is given.
+        data: the user's own folder, or "".
+    """
+
+    name: str
+    dataset: str
+    data: str
+    recipe: Recipe
+    backbone: str
+    weights: str
+    quick: bool
+    seed: int
+    results: Path
+    models: Path = field(repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """`results/<name>`."""
+        return self.results / self.name
+
+    @property
+    def recipe_folder(self) -> Path:
+        """`results/<name>/<recipe>`."""
+        return self.folder / self.recipe.name
+
+    def model_path(self, stage: str) -> Path:
+        """`models/<name>/<recipe>/<stage>.keras`."""
+        return self.models / self.name / self.recipe.name / f"{stage}.keras"
+
+    # What 01 leaves, whatever the recipe
+
+    def write_audit(self, images: pd.DataFrame, pairs: pd.DataFrame, audit: dict) -> None:
+        """Store images.csv, pairs.csv and audit.json; audit.json last, as the sign that all three are there."""
+        write_table(self.folder / "images.csv", images[list(IMAGE_COLUMNS)])
+        write_table(self.folder / "pairs.csv", pairs[PAIR_COLUMNS])
+        write_json(self.folder / "audit.json", {"schema": 1, **audit})
+
+    def images(self) -> pd.DataFrame:
+        """images.csv: one row per file found, columns IMAGE_COLUMNS; `split` is empty for files set aside."""
+        return self._table(self.folder / "images.csv", "01_data_audit")
+
+    def used_images(self) -> pd.DataFrame:
+        """The rows of images.csv that have a split."""
+        images = self.images()
+        return images[images["split"] != ""].reset_index(drop=True)
+
+    def audit(self) -> dict:
+        """audit.json."""
+        return self._json(self.folder / "audit.json", "01_data_audit")
+
+    # What 02, 03 and 04 leave, for each recipe
+
+    def add_stage(self, scores: pd.DataFrame, history: pd.DataFrame) -> None:
+        """Put a stage's rows into scores.csv and history.csv in place of that stage's and later ones' old rows."""
+        stage = scores["stage"].iloc[0]
+        kept = STAGES[: STAGES.index(stage)]
+        for name, rows in (("scores.csv", scores[SCORE_COLUMNS]), ("history.csv", history)):
+            path = self.recipe_folder / name
+            old = pd.read_csv(path) if path.exists() else rows.iloc[:0]
+            old = old[old["stage"].isin(kept)]
+            write_table(path, pd.concat([old, rows], ignore_index=True) if len(old) else rows)
+
+    def scores(self) -> pd.DataFrame:
+        """scores.csv: one row per image of validation and test and stage, columns SCORE_COLUMNS."""
+        return self._table(self.recipe_folder / "scores.csv", "02_phase1_training")
+
+    def history(self) -> pd.DataFrame:
+        """history.csv: one row per epoch and stage."""
+        return self._table(self.recipe_folder / "history.csv", "02_phase1_training")
+
+    def write_metrics(self, metrics: dict, thresholds: dict, report: str) -> None:
+        """Store metrics.json, thresholds.json and classification_report.txt."""
+        write_json(self.recipe_folder / "thresholds.json", {"schema": 1, "stages": thresholds})
+        write_text(self.recipe_folder / "classification_report.txt", report)
+        write_json(self.recipe_folder / "metrics.json", {"schema": 1, "stages": metrics})
+
+    def metrics(self) -> dict:
+        """metrics.json."""
+        return self._json(self.recipe_folder / "metrics.json", "04_threshold_analysis")
+
+    def thresholds(self) -> dict:
+        """thresholds.json."""
+        return self._json(self.recipe_folder / "thresholds.json", "04_threshold_analysis")
+
+    def record(self, **values: object) -> dict:
+        """Add values to run.json (dictionaries are merged) and return all of it."""
+        path = self.recipe_folder / "run.json"
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"schema": 1}
+        for key, value in values.items():
+            known[key] = {**known.get(key, {}), **value} if isinstance(value, dict) else value
+        write_json(path, known)
+        return known
+
+    def recorded(self) -> dict:
+        """run.json."""
+        return self._json(self.recipe_folder / "run.json", "02_phase1_training")
+
+    def save_figure(self, figure, name: str, *, per_recipe: bool = True):
+        """Save a matplotlib Figure as figures/<name>.png and .svg and return it, so that a notebook also shows it."""
+        folder = (self.recipe_folder if per_recipe else self.folder) / "figures"
+        save_figure(figure, folder / name)
+        return figure
+
+    # Words
+
+    def source(self) -> str:
+        """Where the images come from, in the words every figure and table shows."""
+        return self.audit()["dataset"]["source"]
+
+    def title(self, what: str, images: int | None = None, *, recipe: bool = True) -> str:
+        """Title of a figure: what it shows, then dataset, source, number of images and recipe."""
+        used = images if images is not None else self.audit()["used"]
+        parts = [self.name, self.source(), f"n = {used:,}"]
+        if recipe:
+            parts.append(f"{self.recipe.name} recipe" + (", quick" if self.quick else ""))
+        return f"{what}\n{' · '.join(parts)}"
+
+    def _table(self, path: Path, maker: str) -> pd.DataFrame:
+        self._require(path, maker)
+        text = {column: "string" for column in ("issue", "group", "split", "path", "phash", "format", "image_id")}
+        frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={c: [""] for c in _NUMBERS})
+        return frame.astype({column: object for column in text if column in frame})
+
+    def _json(self, path: Path, maker: str) -> dict:
+        self._require(path, maker)
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def _require(self, path: Path, maker: str) -> None:
+        if not path.is_file():
+            raise UserError(f"{path} is not there yet: run notebook {maker} with the same parameters first")
+
+
+_NUMBERS = ("width", "height", "bytes", "score", "distance", "loss", "val_loss", "roc_auc", "val_roc_auc")
+
+
+def save_figure(figure, path: Path) -> None:
+    """Save a Figure as `path`.png (150 dpi) and `path`.svg, each whole."""
+    for suffix in (".png", ".svg"):
+        with written_whole(path.with_name(path.name + suffix)) as temporary:
+            # No date in the SVG, so that the same figure is the same file.
+            figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata={"Date": None} if suffix == ".svg" else {})
+
+
+def open_run(
+    *,
+    dataset: str = "1",
+    data: str = "",
+    name: str = "",
+    recipe: str = "tuned",
+    backbone: str = "auto",
+    weights: str = "auto",
+    quick: bool = False,
+    seed: int = 7,
+    results: str = "",
+) -> Run:
+    """The run that these options name; they are the parameters of the notebooks and options of run_all.py.
+
+    Quick runs live in `results/quick` and `models/quick`, so that they never stand in the place of a full one. With a
+    results folder of the user's own, the models go to its `models` folder.
+
+    Raises:
+        UserError: an option has a value that is not known.
+    """
+    if not data and dataset not in DATASETS:
+        raise UserError(f"--dataset {dataset}: expected one of {', '.join(DATASETS)}")
+    if recipe not in RECIPES:
+        raise UserError(f"--recipe {recipe}: expected one of {', '.join(RECIPES)}")
+    chosen = RECIPES[recipe].quick() if quick else RECIPES[recipe]
+    results_folder = Path(results).resolve() if results else home() / "results"
+    models = results_folder / "models" if results else home() / "models"
+    return Run(
+        name=run_name(dataset, data, name),
+        dataset="" if data else dataset,
+        data=str(Path(data).resolve()) if data else "",
+        recipe=chosen,
+        backbone=backbone,
+        weights=weights,
+        quick=quick,
+        seed=seed,
+        results=results_folder / "quick" if quick else results_folder,
+        models=models / "quick" if quick else models,
+    )
+
+
+def run_name(dataset: str, data: str, name: str) -> str:
+    """Name of a run's folder in results/.
+
+    Raises:
+        UserError: a name that is not a plain folder name, or one that the results folder needs for itself.
+    """
+    if not data:
+        return dataset if dataset == "control" else f"dataset_{dataset}"
+    chosen = name or Path(data).resolve().name
+    reserved = {"quick", "models", "figures", "control", *(f"dataset_{number}" for number in DATASETS[:4])}
+    if not re.fullmatch(r"[^\W_][\w .()+-]*", chosen) or chosen.lower() in reserved:
+        hint = "use letters, digits, spaces, . - _ and start with a letter or digit"
+        raise UserError(f"--name {chosen!r}: cannot be the name of a results folder ({hint}; not {sorted(reserved)})")
+    return chosen
+
+
+def finished_runs(results: Path, models: Path, quick: bool) -> list[Run]:
+    """Every run below a results folder that has been trained and analysed (metrics.json is there), by name and recipe.
+
+    Args:
+        results: the folder that holds the runs' folders (for quick runs `results/quick`).
+    """
+    runs = []
+    for path in sorted(Path(results).glob("*/*/metrics.json")):
+        name, recipe_name = path.parent.parent.name, path.parent.name
+        if recipe_name not in RECIPES:
+            continue
+        known = json.loads((path.parent / "run.json").read_text(encoding="utf-8"))
+        recipe = RECIPES[recipe_name].quick() if quick else RECIPES[recipe_name]
+        options = {key: known["options"][key] for key in ("dataset", "data", "backbone", "weights", "seed")}
+        runs.append(Run(name=name, recipe=recipe, quick=quick, results=Path(results), models=Path(models), **options))
+    return runs
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    packages = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "pillow", "opencv-python-headless")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+
+
+def device() -> str:
+    """The machine in words: system, processor type, number of cores."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
+# -------------------------------------------------------------------------------------------------------------- steps
+
+
+@dataclass(frozen=True)
+class Step:
+    """One notebook of the series.
+
+    Attributes:
+        notebook: its file name without `.ipynb`.
+        scope: `dataset` (once per dataset), `recipe` (once per dataset and recipe) or `all` (once, at the end).
+        title: what it does, in a word or two.
+        outputs: files it leaves in its folder beside the executed notebook.
+        stages: models it leaves.
+    """
+
+    notebook: str
+    scope: str
+    title: str
+    outputs: tuple[str, ...]
+    stages: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> Path:
+        """The notebook in the project."""
+        return PROJECT / "notebooks" / f"{self.notebook}.ipynb"
+
+    def executed(self, run: Run) -> Path:
+        """Where the executed notebook of `run` belongs."""
+        folder = {"dataset": run.folder, "recipe": run.recipe_folder, "all": run.results}[self.scope]
+        return folder / f"{self.notebook}.ipynb"
+
+    def results(self, run: Run) -> list[Path]:
+        """All files the step leaves."""
+        executed = self.executed(run)
+        files = [executed.with_name(name) for name in self.outputs]
+        return [executed, *files, *(run.model_path(stage) for stage in self.stages)]
+
+
+STEPS = (
+    Step("01_data_audit", "dataset", "data audit", ("images.csv", "pairs.csv", "audit.json")),
+    Step("02_phase1_training", "recipe", "phase 1", ("scores.csv", "history.csv", "run.json"), ("phase1",)),
+    Step("03_fine_tuning", "recipe", "fine-tuning", ("scores.csv", "history.csv"), ("partial", "full")),
+    Step(
+        "04_threshold_analysis",
+        "recipe",
+        "thresholds",
+        ("thresholds.json", "metrics.json", "classification_report.txt"),
+    ),
+    Step("05_cross_dataset_comparison", "all", "comparison", ("comparison.csv",)),
+)
