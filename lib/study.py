@@ -14,7 +14,7 @@ import os
 import platform
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -204,6 +204,14 @@ def source_hash() -> str:
     """Hash of the library's source: a step that an older version of the code computed is computed again."""
     files = sorted((PROJECT / "lib").rglob("*.py"))
     return text_hash([(str(path.relative_to(PROJECT)), file_hash(path)) for path in files])
+
+
+def read_cached_table(kind: str, key: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """A table from the cache, computed and put there where it is missing."""
+    path = cache_folder(kind) / f"{key}.csv"
+    if not path.exists():
+        write_table(path, compute())
+    return pd.read_csv(path)
 
 
 def as_int(labels: pd.Series) -> pd.Series:

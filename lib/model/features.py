@@ -6,12 +6,14 @@ TFLite with its XNNPACK kernels is about twice as fast here as TensorFlow with o
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from lib.data.loading import View, load_views
 from lib.study import cache_folder, text_hash, written_whole
@@ -34,7 +36,10 @@ class Engine:
         if path and not path.exists():
             with written_whole(path) as temporary:
                 temporary.write_bytes(content)
-        self._interpreter = tf.lite.Interpreter(model_content=content, num_threads=os.cpu_count())
+        with warnings.catch_warnings():
+            # TensorFlow announces a move to another package; the lock pins the version that still has it.
+            warnings.simplefilter("ignore")
+            self._interpreter = tf.lite.Interpreter(model_content=content, num_threads=os.cpu_count())
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._rows = 0
@@ -53,7 +58,9 @@ class Engine:
 def _converted(model: keras.Model, size: int) -> bytes:
     signature = tf.TensorSpec((None, size, size, 3), tf.float32)
     function = tf.function(lambda images: model(images, training=False)).get_concrete_function(signature)
-    return tf.lite.TFLiteConverter.from_concrete_functions([function], model).convert()
+    # The converter does not find the variables of a Keras 3 model by itself; unfrozen, it would leave them out.
+    frozen = convert_variables_to_constants_v2(function)
+    return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
 
 
 class FeatureStore:

@@ -1,0 +1,334 @@
+"""Training in the study's three stages: a head on frozen features, then some blocks, then all of them.
+
+Only the training split is fitted and only the validation split chooses (early stopping, regularisation); the test split
+is scored at the end of a stage and looked at by nobody here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.preprocessing import StandardScaler
+
+from lib.data.loading import load_views, recipe_view, training_batches
+from lib.data.manifest import find_source
+from lib.model import network
+from lib.model.backbone import build_backbone
+from lib.model.features import BATCH, Engine, frozen_features
+from lib.pretrained import resolve
+from lib.progress import progress
+from lib.study import Recipe, Run, as_int, device, file_hash, source_hash, text_hash, versions
+
+# Inverse regularisation strengths that validation chooses from, for the regression that starts a linear head.
+REGULARISATIONS = (1e-4, 1e-3, 1e-2, 1e-1)
+# The regression needs all features in memory at once; beyond this many images it starts from a sample.
+MAX_REGRESSION_IMAGES = 12_000
+
+
+def make_deterministic(seed: int) -> None:
+    """Fix every source of chance: the same seed gives the same scores on the same machine."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def class_weights(labels: np.ndarray) -> dict[int, float]:
+    """Weights that make both classes count the same: images / (2 * images of the class), as scikit-learn's `balanced`.
+
+    Args:
+        labels: 0 or 1 of each training image.
+
+    Raises:
+        ValueError: a class is missing.
+    """
+    counts = np.bincount(labels, minlength=2)
+    if (counts == 0).any():
+        raise ValueError(f"training images of both classes are needed, found {counts[0]} real, {counts[1]} synthetic")
+    return {label: len(labels) / (2 * counts[label]) for label in (0, 1)}
+
+
+def run_files(run: Run, images: pd.DataFrame) -> list[tuple[Path, str]]:
+    """(path, sha256) of each row of an image table of this run."""
+    root = find_source(run.dataset, run.data, run.name).root
+    return [(root / path, key) for path, key in zip(images["path"], images["sha256"])]
+
+
+# -------------------------------------------------------------------------------------------------------- phase 1
+
+
+def train_phase1(run: Run) -> None:
+    """Phase 1: train the head on features of the frozen backbone, plain and augmented.
+
+    Leaves models/…/phase1.keras, the stage's rows in scores.csv and history.csv, and run.json.
+    """
+    make_deterministic(run.seed)
+    weights = resolve(run.backbone, run.weights)
+    run.record(
+        options={
+            **{"dataset": run.dataset, "data": run.data, "backbone": run.backbone, "weights": run.weights},
+            **{"quick": run.quick, "seed": run.seed},
+        },
+        backbone=weights.backbone,
+        weights=weights.describe(),
+        weights_sha256=weights.sha256,
+        device=device(),
+        versions=versions(),
+    )
+    backbone = build_backbone(weights)
+    extractor = network.pooled(backbone, run.recipe)
+    images = run.used_images()
+    parts = {split: rows.reset_index(drop=True) for split, rows in images.groupby("split")}
+    plain, augmented = _features(run, extractor, parts, _kind(run.recipe, weights.sha256))
+    head, history = train_head(
+        [plain["train"], *augmented],
+        as_int(parts["train"]["label"]).to_numpy(),
+        plain["validation"],
+        as_int(parts["validation"]["label"]).to_numpy(),
+        run.recipe,
+        run.seed,
+    )
+    network.save(network.assemble(backbone, head, run.recipe), run.model_path("phase1"))
+    scored = [(parts[split], _probabilities(head, plain[split])) for split in ("validation", "test")]
+    run.add_stage(_score_rows(scored, "phase1"), history.assign(stage="phase1"))
+
+
+def _kind(recipe: Recipe, weights_hash: str) -> str:
+    return f"{weights_hash}/{recipe.pooling}"
+
+
+def _features(run: Run, extractor: keras.Model, parts: dict[str, pd.DataFrame], kind: str):
+    """Frozen features: of the plain view for every split, of each augmented view for the training split."""
+    recipe, width = run.recipe, extractor.output_shape[1]
+    files = {split: run_files(run, rows) for split, rows in parts.items()}
+    engine = _Once(lambda: Engine(extractor, recipe.image_size, key=text_hash(kind, recipe.image_size)[:24]))
+    total = sum(map(len, files.values())) + recipe.views * len(files["train"])
+    with progress(total, "frozen features") as advance:
+
+        def compute(split: str, version: int) -> np.ndarray:
+            view = recipe_view(recipe, version, run.seed if version else 0)
+            options = {"kind": kind, "width": width, "engine": engine, "on_progress": advance}
+            return frozen_features(files[split], view, **options)
+
+        plain = {split: compute(split, 0) for split in files}
+        return plain, [compute("train", version) for version in range(1, recipe.views + 1)]
+
+
+class _Once:
+    """Calls a function at its first use and keeps the answer: the engine is not built where all features are cached."""
+
+    def __init__(self, make: Callable[[], Engine]):
+        self._make, self._made = make, None
+
+    def __call__(self) -> Engine:
+        self._made = self._made or self._make()
+        return self._made
+
+
+def train_head(
+    views: Sequence[np.ndarray],
+    labels: np.ndarray,
+    validation: np.ndarray,
+    validation_labels: np.ndarray,
+    recipe: Recipe,
+    seed: int,
+) -> tuple[keras.Model, pd.DataFrame]:
+    """Train a head on frozen features.
+
+    Args:
+        views: features (images, n) of the training images, the plain view first; each epoch uses one, drawn per image.
+        labels: 0 or 1 of each training image.
+        validation: features (images, n) of the validation images.
+        validation_labels: their labels.
+
+    Returns:
+        The head with the weights of its best epoch by validation AUC, and the history: one row per epoch, 0 being the
+        head as it started.
+    """
+    keras.utils.set_random_seed(seed)
+    weight = class_weights(labels)
+    if recipe.head == "study":
+        head = network.study_head(validation.shape[1])
+    else:
+        head = _regression_head(views[0], labels, validation, validation_labels, seed)
+    weights = np.array([weight[label] for label in labels], "float32")[:, None]
+    rng = np.random.default_rng(seed)
+    steps = -(-len(labels) // recipe.batch_size)
+
+    def batches():
+        while True:
+            order = rng.permutation(len(labels))
+            version = rng.integers(len(views), size=len(labels))
+            for rows in np.array_split(order, steps):
+                features = np.stack([views[version[row]][row] for row in rows]).astype("float32")
+                yield features, labels[rows, None].astype("float32"), weights[rows]
+
+    # array_split makes the last batches one row smaller, so the number of rows is left open.
+    spec = tuple(tf.TensorSpec((None, width), tf.float32) for width in (validation.shape[1], 1, 1))
+    data = tf.data.Dataset.from_generator(batches, output_signature=spec).prefetch(2)
+    features = validation.astype("float32")
+    score = lambda: _probabilities(head, features)  # noqa: E731
+    history = _fit(head, data, steps, score, validation_labels, recipe, "phase1")
+    return head, history
+
+
+def _regression_head(features, labels, validation, validation_labels, seed: int) -> keras.Model:
+    """A linear head that starts as the logistic regression which does best on the validation images."""
+    rows = np.random.default_rng(seed).permutation(len(labels))[:MAX_REGRESSION_IMAGES]
+    scaler = StandardScaler().fit(features[rows].astype("float32"))
+    # A channel that is (nearly) constant on few training images would explode on others.
+    scaler.scale_ = np.maximum(scaler.scale_, 1e-3)
+    train = scaler.transform(features[rows].astype("float32"))
+    check = scaler.transform(validation.astype("float32"))
+    best, best_auc = None, -1.0
+    for strength in REGULARISATIONS:
+        regression = LogisticRegression(C=strength, class_weight="balanced", max_iter=200).fit(train, labels[rows])
+        auc = roc_auc_score(validation_labels, regression.decision_function(check))
+        if auc > best_auc:
+            best, best_auc = regression, auc
+    return network.linear_head(scaler.mean_, np.square(scaler.scale_), best.coef_[0], float(best.intercept_[0]))
+
+
+def _probabilities(head: keras.Model, features: np.ndarray) -> np.ndarray:
+    chunks = [features[start : start + 1024] for start in range(0, len(features), 1024)]
+    return np.concatenate([np.asarray(head(chunk.astype("float32"), training=False))[:, 0] for chunk in chunks])
+
+
+# ----------------------------------------------------------------------------------------------------- fine-tuning
+
+
+def fine_tune(run: Run, stage: str) -> None:
+    """Train the `partial` or `full` stage from where the stage before it ended.
+
+    Leaves models/…/<stage>.keras and the stage's rows in scores.csv and history.csv.
+    """
+    make_deterministic(run.seed)
+    before = {"partial": "phase1", "full": "partial"}[stage]
+    model = network.load(run.model_path(before))
+    network.unfreeze(model, run.recipe, stage)
+    images = run.used_images()
+    parts = {split: rows.reset_index(drop=True) for split, rows in images.groupby("split")}
+    labels = as_int(parts["train"]["label"]).to_numpy()
+    weight = class_weights(labels)
+    weights = np.array([weight[label] for label in labels])
+    data, steps = training_batches(run_files(run, parts["train"]), labels, weights, run.recipe, run.seed)
+    files = run_files(run, parts["validation"])
+    # One traced function for all epochs: the weights change, the graph does not.
+    infer = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    score = lambda: _image_scores(infer, files, run.recipe)  # noqa: E731
+    start = run.scores().query("stage == @before and split == 'validation'").set_index("image_id")["score"]
+    start = start[parts["validation"]["image_id"]].to_numpy()
+    truth = as_int(parts["validation"]["label"]).to_numpy()
+    history = _fit(model, data, steps, score, truth, run.recipe, stage, start=start)
+    model.trainable = False
+    network.save(model, run.model_path(stage))
+    scored = [(parts[split], score_images(model, run_files(run, parts[split]), run.recipe)) for split in ("validation", "test")]
+    run.add_stage(_score_rows(scored, stage), history.assign(stage=stage))
+
+
+def _image_scores(infer, files: Sequence[tuple[Path, str]], recipe: Recipe) -> np.ndarray:
+    """Scores (images,) by a Keras or traced model, decoded while it computes."""
+    chunks = [np.asarray(infer(tf.cast(batch, tf.float32)))[:, 0] for batch in load_views(files, recipe_view(recipe), 32)]
+    return np.concatenate(chunks)
+
+
+def score_images(model: keras.Model, files: Sequence[tuple[Path, str]], recipe: Recipe) -> np.ndarray:
+    """Scores (images,) of image files by a whole model, on the TFLite engine.
+
+    Args:
+        files: (path, sha256) of each image.
+
+    Returns:
+        float32 probabilities of `synthetic`, 0-1.
+    """
+    engine = Engine(model, recipe.image_size)
+    with progress(len(files), "scoring") as advance:
+        chunks = []
+        for batch in load_views(files, recipe_view(recipe), BATCH):
+            chunks.append(engine(batch)[:, 0])
+            advance(len(batch))
+    return np.concatenate(chunks)
+
+
+def _fit(model, data, steps, score, truth, recipe: Recipe, stage: str, start: np.ndarray | None = None) -> pd.DataFrame:
+    """Fit a stage, keep the weights of the best epoch by validation AUC, and return the history.
+
+    Args:
+        data: endless dataset of (inputs, labels, weights).
+        steps: batches of an epoch.
+        score: gives the validation scores of the model as it is.
+        truth: validation labels.
+        start: validation scores before the first epoch, where they are known already.
+    """
+    phase = recipe.phase(stage)
+    rate = phase.learning_rate
+    if phase.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, max(1, steps * phase.epochs))
+    model.compile(
+        keras.optimizers.Adam(rate),
+        keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing),
+        weighted_metrics=[
+            keras.metrics.BinaryAccuracy(name="accuracy"),
+            keras.metrics.Precision(name="precision"),
+            keras.metrics.Recall(name="recall"),
+            keras.metrics.AUC(name="roc_auc"),
+        ],
+    )
+    with progress(steps * phase.epochs, f"{stage} training", "batches") as advance:
+        keeper = _BestEpoch(score, truth, phase.patience, advance, start)
+        model.fit(data, steps_per_epoch=steps, epochs=phase.epochs, verbose=0, callbacks=[keeper])
+    model.set_weights(keeper.best_weights)
+    return pd.DataFrame(keeper.rows)
+
+
+class _BestEpoch(keras.callbacks.Callback):
+    """Scores validation after every epoch, remembers the best weights and stops when it gets no better."""
+
+    def __init__(self, score, truth: np.ndarray, patience: int | None, advance: Callable[[int], None], start):
+        super().__init__()
+        self._score, self._truth, self._patience, self._advance, self._start = score, truth, patience, advance, start
+        self.rows: list[dict] = []
+        self._best, self._best_epoch = -math.inf, 0
+
+    def on_train_begin(self, logs=None):
+        self._take(0, {}, self._score() if self._start is None else self._start)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._advance(1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        names = ("loss", "accuracy", "precision", "recall", "roc_auc")
+        self._take(epoch + 1, {name: float(logs[name]) for name in names}, self._score())
+        if self._patience is not None and epoch + 1 - self._best_epoch >= self._patience:
+            self.model.stop_training = True
+
+    def _take(self, epoch: int, row: dict, scores: np.ndarray) -> None:
+        auc = float(roc_auc_score(self._truth, scores))
+        loss = float(log_loss(self._truth, np.clip(scores, 1e-7, 1 - 1e-7)))
+        self.rows.append({"epoch": epoch, **row, "val_loss": loss, "val_roc_auc": auc})
+        if auc > self._best:
+            self._best, self._best_epoch = auc, epoch
+            self.best_weights = self.model.get_weights()
+
+
+def _score_rows(scored: list[tuple[pd.DataFrame, np.ndarray]], stage: str) -> pd.DataFrame:
+    rows = [rows[["image_id", "label", "split"]].assign(stage=stage, score=scores) for rows, scores in scored]
+    return pd.concat(rows, ignore_index=True)
+
+
+def model_key(path: Path) -> str:
+    """Name under which what a saved model computes may be kept."""
+    return text_hash(file_hash(path), source_hash())[:24]
+
+
+def weight_shift(before: keras.Model, after: keras.Model) -> float:
+    """Largest absolute difference between the weights of two models of one architecture."""
+    pairs = zip(before.get_weights(), after.get_weights())
+    return max(float(np.abs(a - b).max()) for a, b in pairs)
