@@ -29,14 +29,11 @@ DATASETS = ("1", "2", "3", "4", "control")
 NOT_OMNIGEN = "stand-in images, not OmniGen"
 
 IMAGE_COLUMNS = (
-    "image_id path label group split width height format bytes sha256 phash issue".split()
+    ["image_id", "path", "label", "group", "split", "width", "height", "format", "bytes", "sha256", "phash", "issue"]
 )  # fmt: skip
-PAIR_COLUMNS = "image_a image_b kind distance same_label across_split other_dataset".split()
-SCORE_COLUMNS = "image_id label split stage score".split()
-COMPARISON_COLUMNS = (
-    "trained_on recipe stage tested_on images overlap_removed roc_auc roc_auc_low roc_auc_high policy "
-    "recall_real recall_synthetic"
-).split()
+PAIR_COLUMNS = ["image_a", "image_b", "kind", "distance", "same_label", "across_split", "other_dataset"]
+SCORE_COLUMNS = ["image_id", "label", "split", "stage", "score"]
+COMPARISON_COLUMNS = ["trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed", "roc_auc", "roc_auc_low", "roc_auc_high", "policy", "recall_real", "recall_synthetic"]
 
 
 class UserError(Exception):
@@ -242,6 +239,7 @@ class Run:
     seed: int
     results: Path
     models: Path = field(repr=False)
+    results_option: str = ""
 
     @property
     def folder(self) -> Path:
@@ -293,6 +291,14 @@ class Run:
     def scores(self) -> pd.DataFrame:
         """scores.csv: one row per image of validation and test and stage, columns SCORE_COLUMNS."""
         return self._table(self.recipe_folder / "scores.csv", "02_phase1_training")
+
+    def scored(self) -> pd.DataFrame:
+        """scores.csv with y (0 real, 1 synthetic) and group (the image itself where it has no group) of each image."""
+        images = self.used_images()
+        group = images["group"].where(images["group"] != "", images["image_id"])
+        scores = self.scores()
+        group = scores["image_id"].map(dict(zip(images["image_id"], group)))
+        return scores.assign(y=as_int(scores["label"]), group=group)
 
     def history(self) -> pd.DataFrame:
         """history.csv: one row per epoch and stage."""
@@ -404,7 +410,8 @@ def open_run(
         data=str(Path(data).resolve()) if data else "",
         recipe=chosen,
         backbone=backbone,
-        weights=weights,
+        weights=weights if weights in ("auto", "imagenet") else str(Path(weights).resolve()),
+        results_option=str(results_folder) if results else "",
         quick=quick,
         seed=seed,
         results=results_folder / "quick" if quick else results_folder,
@@ -428,6 +435,20 @@ def run_name(dataset: str, data: str, name: str) -> str:
     return chosen
 
 
+def check_writable(folder: Path) -> None:
+    """Raise unless files can be written in `folder` (made if it is not there).
+
+    Raises:
+        UserError: names the folder and the reason.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"--results {folder}: cannot be written to ({error.strerror}); choose another folder") from None
+
+
 def finished_runs(results: Path, models: Path, quick: bool) -> list[Run]:
     """Every run below a results folder that has been trained and analysed (metrics.json is there), by name and recipe.
 
@@ -444,6 +465,36 @@ def finished_runs(results: Path, models: Path, quick: bool) -> list[Run]:
         options = {key: known["options"][key] for key in ("dataset", "data", "backbone", "weights", "seed")}
         runs.append(Run(name=name, recipe=recipe, quick=quick, results=Path(results), models=Path(models), **options))
     return runs
+
+
+def home_scores(runs: list[Run]) -> pd.DataFrame:
+    """Test scores of each run on its own dataset: trained_on, recipe, stage, tested_on, overlap_removed, y, group, score."""
+    frames = []
+    for run in runs:
+        rows = run.scored().query("split == 'test'")[["stage", "image_id", "y", "group", "score"]]
+        names = {"trained_on": run.name, "recipe": run.recipe.name, "tested_on": run.name}
+        frames.append(rows.assign(overlap_removed=0, **names))
+    return pd.concat(frames, ignore_index=True)
+
+
+def all_thresholds(runs: list[Run]) -> dict[tuple[str, str, str], dict[str, float]]:
+    """(trained_on, recipe, stage) to policy to threshold, as chosen on each run's own validation images."""
+    return {
+        (run.name, run.recipe.name, stage): {policy: found["threshold"] for policy, found in policies.items()}
+        for run in runs
+        for stage, policies in run.thresholds()["stages"].items()
+    }
+
+
+def write_comparison(results: Path, compared: pd.DataFrame) -> None:
+    """Store comparison.csv."""
+    write_table(results / "comparison.csv", compared[list(COMPARISON_COLUMNS)])
+
+
+def sources_line(sources: dict[str, str]) -> str:
+    """The sources of several datasets in one line for a title, each kind once."""
+    kinds = {words: [name for name in sources if sources[name] == words] for words in sources.values()}
+    return " · ".join(f"{', '.join(names)}: {words}" for words, names in kinds.items())
 
 
 def versions() -> dict[str, str]:

@@ -12,14 +12,14 @@ from pathlib import Path
 import imagehash
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageOps
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lib.data import standin
-from lib.data.loading import MAX_PIXELS, to_rgb
+from lib.data.loading import MAX_PIXELS, read_rgb, to_rgb
 from lib.data.manifest import Source, image_files
 from lib.data.split import assign_splits, clusters
 from lib.study import IMAGE_COLUMNS, PAIR_COLUMNS, SPLITS, Run, UserError, as_int
@@ -207,3 +207,34 @@ def split_counts(images: pd.DataFrame) -> pd.DataFrame:
     used = images[images["split"] != ""]
     counts = used.groupby(["split", "label"]).size().rename("images").reset_index()
     return counts.sort_values("split", key=lambda column: column.map(SPLITS.index)).reset_index(drop=True)
+
+
+def thumbnails(images: pd.DataFrame, root: Path, each: int = 8, side: int = 160) -> dict[str, list[np.ndarray]]:
+    """The first `each` used images of both classes as small squares, for a sample sheet: label to uint8 arrays."""
+    used = images[images["split"] != ""]
+    return {
+        label: [thumbnail(root / path, side) for path in rows["path"].head(each)]
+        for label, rows in used.groupby("label", sort=True)
+    }
+
+
+def thumbnail(path: Path, side: int = 160) -> np.ndarray:
+    """The central square of an image file, `side` pixels wide, uint8."""
+    return np.asarray(ImageOps.fit(Image.fromarray(read_rgb(path)), (side, side)))
+
+
+def pair_pictures(pairs: pd.DataFrame, images: pd.DataFrame, root: Path, most: int = 4) -> list[tuple]:
+    """The closest pairs as (image a, image b, caption)."""
+    path = images.set_index("image_id")["path"]
+    closest = pairs.sort_values("distance", kind="stable").head(most)
+    return [
+        (thumbnail(root / path[a]), thumbnail(root / path[b]), f"{kind}, {distance} bits apart")
+        for a, b, kind, distance in zip(closest["image_a"], closest["image_b"], closest["kind"], closest["distance"])
+    ]
+
+
+def mark_across_split(pairs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The pairs with `across_split` filled in; after a grouped split it is False everywhere."""
+    split = images.set_index("image_id")["split"]
+    first, second = pairs["image_a"].map(split), pairs["image_b"].map(split)
+    return pairs.assign(across_split=((first != second) & (first != "") & (second != "")).astype(bool))

@@ -155,7 +155,9 @@ def load_views(files: Sequence[tuple[Path, str]], view: View, batch_size: int) -
                 yield np.stack([job.result() for job in ready])
 
 
-def training_batches(files: Sequence[tuple[Path, str]], labels: np.ndarray, weights: np.ndarray, recipe: Recipe, seed: int):
+def training_batches(
+    files: Sequence[tuple[Path, str]], labels: np.ndarray, weights: np.ndarray, recipe: Recipe, seed: int
+):
     """An endless tf.data pipeline of shuffled, freshly augmented training batches.
 
     Args:

@@ -25,13 +25,13 @@ NAMES = {
 _SCHEMA = pa.DataFrameSchema(
     {
         "dataset": pa.Column(str, pa.Check.isin(DATASETS)),
-        "name": pa.Column(str, pa.Check.str_length(1)),
+        "name": pa.Column(str, pa.Check.str_length(min_value=1)),
         "label": pa.Column(str, pa.Check.isin(LABELS)),
         "images": pa.Column(int, pa.Check.gt(0), coerce=True),
         "generator": pa.Column(str),
-        "origin": pa.Column(str, pa.Check.str_length(1)),
+        "origin": pa.Column(str, pa.Check.str_length(min_value=1)),
         "location": pa.Column(str, pa.Check.str_matches(r"^standin:$|^kaggle:[^/]+/[^/]+/.+$|^datasets/")),
-        "licence": pa.Column(str, pa.Check.str_length(1)),
+        "licence": pa.Column(str, pa.Check.str_length(min_value=1)),
         "sha256": pa.Column(str, pa.Check.str_matches(r"^([0-9a-f]{64})?$")),
         "notes": pa.Column(str),
     },

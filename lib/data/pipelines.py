@@ -36,7 +36,9 @@ def camera(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     raw = np.clip(mosaic * 65535, 0, 65535).astype(np.uint16)
     # OpenCV names a pattern by its second row's second and third pixels: "BG" starts with red.
     codes = (
-        (cv2.COLOR_BayerBG2RGB, cv2.COLOR_BayerBG2RGB_EA) if red_first else (cv2.COLOR_BayerRG2RGB, cv2.COLOR_BayerRG2RGB_EA)
+        (cv2.COLOR_BayerBG2RGB, cv2.COLOR_BayerBG2RGB_EA)
+        if red_first
+        else (cv2.COLOR_BayerRG2RGB, cv2.COLOR_BayerRG2RGB_EA)
     )
     photo = cv2.cvtColor(raw, codes[int(rng.random() < 0.5)]).astype(np.float32) * np.float32(1 / 65535)
     np.sqrt(photo, out=photo)
@@ -79,7 +81,9 @@ def finish(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         photo = cv2.warpAffine(photo, move, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     if rng.random() < 0.4:
         less = int(size * rng.uniform(0.6, 0.95))
-        photo = cv2.resize(cv2.resize(photo, (less, less), interpolation=cv2.INTER_AREA), (size, size), interpolation=cv2.INTER_CUBIC)
+        photo = cv2.resize(
+            cv2.resize(photo, (less, less), interpolation=cv2.INTER_AREA), (size, size), interpolation=cv2.INTER_CUBIC
+        )
     gain = np.float32(rng.uniform(0.82, 1.15) * rng.uniform(0.95, 1.05, 3))
     photo = photo * gain + np.float32(rng.uniform(-0.02, 0.03))
     if rng.random() < 0.4:
@@ -99,7 +103,9 @@ def _sharpen(image: np.ndarray, amount: float) -> np.ndarray:
 def _projection(kept: int) -> np.ndarray:
     """The orthogonal projection (64, 64) of flattened patches on the low frequencies of the discrete cosine transform."""
     n = np.arange(PATCH)
-    basis = np.cos(np.pi * (n[None] + 0.5) * n[:, None] / PATCH) * np.where(n[:, None] == 0, 1, np.sqrt(2)) / np.sqrt(PATCH)
+    basis = (
+        np.cos(np.pi * (n[None] + 0.5) * n[:, None] / PATCH) * np.where(n[:, None] == 0, 1, np.sqrt(2)) / np.sqrt(PATCH)
+    )
     keep = np.add.outer(n, n) < kept
     full = np.kron(basis, basis)[keep.ravel()]
     return (full.T @ full).astype(np.float32)
@@ -111,10 +117,14 @@ _LUMA, _CHROMA = _projection(LUMA_KEPT), _projection(CHROMA_KEPT)
 def _bottleneck(image: np.ndarray) -> np.ndarray:
     """Passes every 8x8 patch through its lowest frequencies: more of them for brightness than for colour."""
     rows, columns = image.shape[0] // PATCH, image.shape[1] // PATCH
-    patches = image.reshape(rows, PATCH, columns, PATCH, 3).transpose(4, 0, 2, 1, 3).reshape(3, rows * columns, PATCH * PATCH)
+    patches = (
+        image.reshape(rows, PATCH, columns, PATCH, 3).transpose(4, 0, 2, 1, 3).reshape(3, rows * columns, PATCH * PATCH)
+    )
     luma = patches.mean(0)
     out = (patches - luma) @ _CHROMA + luma @ _LUMA
-    return np.ascontiguousarray(out.reshape(3, rows, columns, PATCH, PATCH).transpose(1, 3, 2, 4, 0).reshape(image.shape))
+    return np.ascontiguousarray(
+        out.reshape(3, rows, columns, PATCH, PATCH).transpose(1, 3, 2, 4, 0).reshape(image.shape)
+    )
 
 
 def _upsampled(image: np.ndarray) -> np.ndarray:

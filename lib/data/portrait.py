@@ -26,9 +26,21 @@ _MOOD = {
     "sad": (-0.8, 0.0, 0.85, 0.3, 0.0),
     "talking": (0.2, 0.35, 1.0, 0.15, 0.6),
 }
-_SKINS = np.float32([[241, 204, 178], [231, 186, 156], [220, 170, 134], [198, 142, 104], [168, 112, 78], [128, 83, 58], [92, 59, 43]])
+_SKINS = np.float32(
+    [[241, 204, 178], [231, 186, 156], [220, 170, 134], [198, 142, 104], [168, 112, 78], [128, 83, 58], [92, 59, 43]]
+)
 _HAIRS = np.float32(
-    [[24, 20, 20], [48, 33, 26], [82, 54, 36], [122, 82, 48], [176, 134, 84], [208, 178, 128], [140, 66, 36], [156, 152, 150], [205, 202, 198]]
+    [
+        [24, 20, 20],
+        [48, 33, 26],
+        [82, 54, 36],
+        [122, 82, 48],
+        [176, 134, 84],
+        [208, 178, 128],
+        [140, 66, 36],
+        [156, 152, 150],
+        [205, 202, 198],
+    ]
 )
 _IRISES = np.float32([[70, 42, 24], [104, 68, 36], [92, 104, 62], [84, 122, 150], [110, 132, 140]])
 _STYLES = ("short", "swept", "long", "bob", "curly", "receding", "shaved", "tied", "fringe")
@@ -265,14 +277,23 @@ def _background(rng: np.random.Generator) -> np.ndarray:
         for _ in range(rng.integers(6, 26)):
             at = tuple(int(v) for v in rng.integers(0, small, 2))
             glow = image.copy()
-            cv2.circle(glow, at, int(rng.integers(2, 9)), tuple(float(v) for v in high * 0.5 + rng.uniform(0.1, 0.5, 3)), -1, cv2.LINE_AA)
+            cv2.circle(
+                glow,
+                at,
+                int(rng.integers(2, 9)),
+                tuple(float(v) for v in high * 0.5 + rng.uniform(0.1, 0.5, 3)),
+                -1,
+                cv2.LINE_AA,
+            )
             image += (glow - image) * np.float32(rng.uniform(0.25, 0.8))
     elif kind == 2:  # a room: shelves, doors, windows
         for _ in range(rng.integers(3, 11)):
             x, y = rng.integers(-10, small, 2)
             w, h = rng.integers(4, 34, 2)
             tint = low * rng.uniform(0.3, 1.6) if rng.random() < 0.6 else high * rng.uniform(0.6, 1.3)
-            cv2.rectangle(image, (int(x), int(y)), (int(x + w), int(y + h)), tuple(float(v) for v in np.clip(tint, 0, 1)), -1)
+            cv2.rectangle(
+                image, (int(x), int(y)), (int(x + w), int(y + h)), tuple(float(v) for v in np.clip(tint, 0, 1)), -1
+            )
     elif kind == 3:  # leaves and sky
         leaves = _patch("cloud", (128, 128), rng)[::2, ::2] + 0.5 * _patch("curls", (small, small), rng)
         image *= (1 + 0.32 * leaves)[..., None]
@@ -325,7 +346,12 @@ def _neck(image: np.ndarray, person: Person, look: Look, at: tuple[float, float,
     nx, chin, wide, base, top = at
     a = look.width
     points = [[-wide * 0.93, -a], [wide * 0.93, -a], [wide * 0.9, 0], [wide * 1.02, base - chin]]
-    points += [[wide * 2.2, base - chin + a * 0.4], [wide * 2.2, a * 3], [-wide * 2.2, a * 3], [-wide * 2.2, base - chin + a * 0.4]]
+    points += [
+        [wide * 2.2, base - chin + a * 0.4],
+        [wide * 2.2, a * 3],
+        [-wide * 2.2, a * 3],
+        [-wide * 2.2, base - chin + a * 0.4],
+    ]
     points += [[-wide * 1.02, base - chin], [-wide * 0.9, 0]]
     left, right = int(max(nx - wide * 2.3, 0)), int(min(nx + wide * 2.3, SIZE))
     view = image[top:, left:right]
@@ -343,7 +369,9 @@ def _neck(image: np.ndarray, person: Person, look: Look, at: tuple[float, float,
 def _cloth_colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     grey = rng.uniform(0.04, 0.95)
     main = np.clip(grey + rng.uniform(-0.28, 0.28, 3) * rng.random(), 0.03, 0.95).astype(np.float32)
-    second = np.clip(main + rng.choice([-1, 1]) * rng.uniform(0.12, 0.4) + rng.uniform(-0.1, 0.1, 3), 0.02, 0.97).astype(np.float32)
+    second = np.clip(
+        main + rng.choice([-1, 1]) * rng.uniform(0.12, 0.4) + rng.uniform(-0.1, 0.1, 3), 0.02, 0.97
+    ).astype(np.float32)
     return main, second
 
 
@@ -368,7 +396,9 @@ def _cloth(main: np.ndarray, second: np.ndarray, shape: tuple[int, int], rng: np
     return (main + (second - main) * stripe[..., None]) * weave[..., None].astype(np.float32)
 
 
-def _collar(view: np.ndarray, person: Person, at: tuple, colours: tuple, light: float, rng: np.random.Generator) -> None:
+def _collar(
+    view: np.ndarray, person: Person, at: tuple, colours: tuple, light: float, rng: np.random.Generator
+) -> None:
     """The parts of a garment around the neck. `at` is neck x, base y, neck half-width, opening depth and head half-width."""
     nx, base, wide, opening, a = at
     main, second = (c * light for c in colours)
@@ -448,8 +478,16 @@ def _relief(person: Person, look: Look) -> np.ndarray:
     h += 0.035 * _bump(0.36, -0.2, 0.26, 0.06, both=True)
     h += (0.04 + 0.035 * max(smile, 0)) * _bump(0.5, 0.26 - 0.05 * smile, 0.19, 0.12, both=True)
     low = 0.6 + 0.1 * mouth
-    h += 0.05 * _bump(0, 0.56, 0.28, 0.16) + 0.028 * _bump(0, low + 0.04, 0.2, 0.04) - 0.035 * _bump(0, low + 0.13, 0.2, 0.035)
-    h += 0.06 * _bump(0, 0.88, 0.17, 0.09) - 0.04 * _bump(0.9, -0.3, 0.18, 0.2, both=True) - 0.012 * _bump(0, 0.46, 0.03, 0.06)
+    h += (
+        0.05 * _bump(0, 0.56, 0.28, 0.16)
+        + 0.028 * _bump(0, low + 0.04, 0.2, 0.04)
+        - 0.035 * _bump(0, low + 0.13, 0.2, 0.035)
+    )
+    h += (
+        0.06 * _bump(0, 0.88, 0.17, 0.09)
+        - 0.04 * _bump(0.9, -0.3, 0.18, 0.2, both=True)
+        - 0.012 * _bump(0, 0.46, 0.03, 0.06)
+    )
     fold = np.zeros_like(h)
     depth = (0.25 + 0.5 * max(smile, 0)) * (0.5 + person.age)
     for s in (-1, 1):
@@ -458,7 +496,9 @@ def _relief(person: Person, look: Look) -> np.ndarray:
     if person.age > 0.45 or look.mood[3] > 0.7:
         for y in (-0.36, -0.43, -0.3):
             line = [(x, y + 0.02 * np.cos(3 * x)) for x in np.linspace(-0.42, 0.42, 7)]
-            cv2.polylines(fold, [_fixed(_to_texels(line) / 2)], False, 0.28 * float(person.age + 0.2), 1, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(
+                fold, [_fixed(_to_texels(line) / 2)], False, 0.28 * float(person.age + 0.2), 1, cv2.LINE_AA, _SHIFT
+            )
     h -= 0.06 * cv2.GaussianBlur(fold, (0, 0), 1.3)
     return h.astype(np.float32)
 
@@ -468,11 +508,17 @@ def _face_texture(person: Person, look: Look, rng: np.random.Generator) -> np.nd
     own = np.random.default_rng(person.seed)
     smile, mouth, _, brows, _ = look.mood
     tip = -0.04 + person.nose_length
-    red = 0.55 * _bump(0.5, 0.27, 0.22, 0.17, both=True) + 0.6 * _bump(0, tip, 0.14, 0.08) + 0.25 * _bump(0, 0.9, 0.2, 0.1)
+    red = (
+        0.55 * _bump(0.5, 0.27, 0.22, 0.17, both=True)
+        + 0.6 * _bump(0, tip, 0.14, 0.08)
+        + 0.25 * _bump(0, 0.9, 0.2, 0.1)
+    )
     red += 0.25 * _bump(person.eye_gap, 0.03, 0.2, 0.08, both=True)
     cloud = _patch("cloud", (_TEX_H, _TEX_W), own)[::2, ::2]
     red = (red + 0.12 * cloud) * person.ruddy
-    dark = 0.16 * _bump(person.eye_gap, 0.02, 0.2, 0.1, both=True) + 0.12 * person.age * _bump(person.eye_gap, 0.13, 0.16, 0.04, both=True)
+    dark = 0.16 * _bump(person.eye_gap, 0.02, 0.2, 0.1, both=True) + 0.12 * person.age * _bump(
+        person.eye_gap, 0.13, 0.16, 0.04, both=True
+    )
     soft = person.skin * (1 - dark - 0.025 * _patch("cloud", (_TEX_H, _TEX_W), own)[::2, ::2])[..., None]
     soft = soft * (1 + red[..., None] * np.float32([0.03, -0.13, -0.11]))
     big = cv2.resize(np.clip(soft * 255, 0, 255).astype(np.uint8), (_TEX_W, _TEX_H))
@@ -496,9 +542,22 @@ def _nostrils(big: np.ndarray, person: Person) -> None:
     tip, nw = -0.04 + person.nose_length, person.nose_width
     for s in (-1, 1):
         at = _fixed(_texel(s * 0.062 * nw, tip + 0.062))
-        cv2.ellipse(big, at.tolist(), _fixed((4.2 * nw, 2.2)).tolist(), s * 18, 0, 360, _bgr(person.skin * [0.4, 0.28, 0.25]), -1, cv2.LINE_AA, _SHIFT)
+        cv2.ellipse(
+            big,
+            at.tolist(),
+            _fixed((4.2 * nw, 2.2)).tolist(),
+            s * 18,
+            0,
+            360,
+            _bgr(person.skin * [0.4, 0.28, 0.25]),
+            -1,
+            cv2.LINE_AA,
+            _SHIFT,
+        )
         wing = [(s * 0.15 * nw, tip - 0.03), (s * 0.178 * nw, tip + 0.03), (s * 0.14 * nw, tip + 0.075)]
-        cv2.polylines(big, [_fixed(_to_texels(wing))], False, _bgr(person.skin * [0.76, 0.66, 0.63]), 1, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(
+            big, [_fixed(_to_texels(wing))], False, _bgr(person.skin * [0.76, 0.66, 0.63]), 1, cv2.LINE_AA, _SHIFT
+        )
 
 
 def _mouth(big: np.ndarray, person: Person, look: Look) -> None:
@@ -509,7 +568,9 @@ def _mouth(big: np.ndarray, person: Person, look: Look) -> None:
     width = person.mouth_width * (1 + 0.2 * smile - 0.3 * opening * (teeth < 0.5))
     middle = 0.575 - smile * 0.06 * t * t + 0.012 * np.cos(3 * t)
     upper, lower = middle - 0.02 * opening * round_, middle + 0.2 * opening * round_**0.8
-    bow = person.lip_upper * (1 - np.abs(t) ** 1.7) * (1 - 0.3 * np.exp(-((t / 0.16) ** 2))) * (1 - 0.25 * max(smile, 0))
+    bow = (
+        person.lip_upper * (1 - np.abs(t) ** 1.7) * (1 - 0.3 * np.exp(-((t / 0.16) ** 2))) * (1 - 0.25 * max(smile, 0))
+    )
     full = person.lip_lower * (1 - np.abs(t) ** 2.4) * (1 - 0.2 * max(smile, 0))
     tint = person.skin * person.lip_tint
 
@@ -572,12 +633,16 @@ def _eye(big: np.ndarray, person: Person, look: Look, side: int, rng: np.random.
     cv2.circle(patch, inner.tolist(), 40, _bgr(person.skin * [0.9, 0.66, 0.62]), -1, cv2.LINE_AA, _SHIFT)
     crease = up[2:-2] - [0, 5 + 2.5 * h / 10]
     cv2.polylines(patch, [_fixed(crease)], False, _bgr(person.skin * [0.68, 0.58, 0.55]), 2, cv2.LINE_AA, _SHIFT)
-    cv2.polylines(patch, [_fixed(down[1:-1] + [0, 1.5])], False, _bgr(person.skin * [0.74, 0.62, 0.6]), 2, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(
+        patch, [_fixed(down[1:-1] + [0, 1.5])], False, _bgr(person.skin * [0.74, 0.62, 0.6]), 2, cv2.LINE_AA, _SHIFT
+    )
     lid = _bgr(person.hair * 0.25 + 0.04)
     cv2.polylines(patch, [_fixed(up)], False, lid, 3 if person.lashes > 0.45 else 2, cv2.LINE_AA, _SHIFT)
     if person.lashes > 0.45:
         outer = up[8:16] if side > 0 else up[1:9]
-        tips = outer + np.column_stack([(outer[:, 0] - centre[0]) * 0.22, np.full(len(outer), -4.5 - 4 * person.lashes)])
+        tips = outer + np.column_stack(
+            [(outer[:, 0] - centre[0]) * 0.22, np.full(len(outer), -4.5 - 4 * person.lashes)]
+        )
         cv2.polylines(patch, list(_fixed(np.stack([outer, tips], 1))), False, lid, 1, cv2.LINE_AA, _SHIFT)
     big[y0 : y0 + 40, x0 : x0 + 56] = cv2.resize(patch, (56, 40), interpolation=cv2.INTER_AREA)
 
@@ -588,15 +653,35 @@ def _brow(big: np.ndarray, person: Person, look: Look, side: int, own: np.random
     t = own.random(n)
     sad = 0.05 * max(-smile, 0)
     x = person.eye_gap - 0.24 + 0.48 * t
-    y = -0.155 - 0.06 * raised - person.brow_arch * np.sin(np.clip(t * 1.25, 0, 1) * np.pi) - sad * (1 - 2 * t) + 0.03 * t
+    y = (
+        -0.155
+        - 0.06 * raised
+        - person.brow_arch * np.sin(np.clip(t * 1.25, 0, 1) * np.pi)
+        - sad * (1 - 2 * t)
+        + 0.03 * t
+    )
     thick = 0.03 * person.brow * (1 - 0.75 * np.clip(t - 0.45, 0, 1)) * own.uniform(-1, 1, n)
     start = np.column_stack([side * x, y + thick])
     end = start + np.column_stack([side * (0.03 + 0.05 * t), -0.035 + 0.055 * t])
     spine = np.linspace(0.04, 0.9, 9)
-    ys = -0.155 - 0.06 * raised - person.brow_arch * np.sin(np.clip(spine * 1.25, 0, 1) * np.pi) - sad * (1 - 2 * spine) + 0.03 * spine
+    ys = (
+        -0.155
+        - 0.06 * raised
+        - person.brow_arch * np.sin(np.clip(spine * 1.25, 0, 1) * np.pi)
+        - sad * (1 - 2 * spine)
+        + 0.03 * spine
+    )
     base = np.column_stack([side * (person.eye_gap - 0.24 + 0.48 * spine), ys])
     tint = person.hair * 0.55 + person.skin * 0.12
-    cv2.polylines(big, [_fixed(_to_texels(base))], False, _bgr(tint * 0.5 + person.skin * 0.42), max(int(4.5 * person.brow), 2), cv2.LINE_AA, _SHIFT)
+    cv2.polylines(
+        big,
+        [_fixed(_to_texels(base))],
+        False,
+        _bgr(tint * 0.5 + person.skin * 0.42),
+        max(int(4.5 * person.brow), 2),
+        cv2.LINE_AA,
+        _SHIFT,
+    )
     strokes = _fixed(np.stack([_to_texels(start), _to_texels(end)], 1))
     cv2.polylines(big, list(strokes), False, _bgr(tint), 1, cv2.LINE_AA, _SHIFT)
 
@@ -619,7 +704,9 @@ def _beard(big: np.ndarray, person: Person, look: Look, own: np.random.Generator
 def _glasses(big: np.ndarray, person: Person) -> None:
     turn = np.linspace(0, 2 * np.pi, 25)[:-1]
     power = 1.0 if person.glasses == "round" else 0.55
-    ring = np.column_stack([np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** power, np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** power])
+    ring = np.column_stack(
+        [np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** power, np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** power]
+    )
     tint = _bgr(person.frame)
     view = big.copy()
     for s in (-1, 1):
@@ -686,7 +773,9 @@ def _head(image: np.ndarray, person: Person, look: Look, rng: np.random.Generato
     tx, ty = (head.x + 1.05) * (_TEX_W / 2.1) - 0.5, (y + 1) * (_TEX_H / 2) - 0.5
     # A raised point is seen displaced towards where the head is turned: this gives the nose its parallax.
     tx -= cv2.remap(relief, tx / 2, ty / 2, cv2.INTER_LINEAR) * np.float32(np.sin(look.yaw) * _TEX_W / 2.1 * 0.75)
-    skin = cv2.remap(texture, tx, ty, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32) * np.float32(1 / 255)
+    skin = cv2.remap(texture, tx, ty, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(
+        np.float32
+    ) * np.float32(1 / 255)
     gx, gy = cv2.Sobel(relief, cv2.CV_32F, 1, 0, scale=6), cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=6)
     slope = cv2.remap(cv2.merge([gx, gy]), tx / 2, ty / 2, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     nx, ny, nz = head.normal
@@ -731,7 +820,9 @@ def _ears(image: np.ndarray, person: Person, look: Look) -> None:
             cv2.ellipse(image, at, _fixed(size * grow).tolist(), turn, 0, 360, view, -1, cv2.LINE_AA, _SHIFT)
         if person.earring:
             at = middle + down * size[1] * 1.12
-            cv2.circle(image, _fixed(at).tolist(), int(person.earring * a * 16), (0.86, 0.78, 0.5), -1, cv2.LINE_AA, _SHIFT)
+            cv2.circle(
+                image, _fixed(at).tolist(), int(person.earring * a * 16), (0.86, 0.78, 0.5), -1, cv2.LINE_AA, _SHIFT
+            )
 
 
 # ---------------------------------------------------------------- hair
@@ -744,7 +835,9 @@ def _strands(t: np.ndarray, s: np.ndarray, person: Person, offset: np.ndarray) -
         t = t + curl * np.sin(s * np.float32(0.09 + 0.06 * person.strand))
     across, along = (t * np.float32(1 / person.strand) + offset[0]) % 512, (s * np.float32(0.6) + offset[1]) % 512
     name = "curls" if person.style == "curly" else "strands"
-    return cv2.remap(_bank()[name], across.astype(np.float32), along.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return cv2.remap(
+        _bank()[name], across.astype(np.float32), along.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+    )
 
 
 def _hair_colour(person: Person, look: Look, strand: np.ndarray, facing: np.ndarray, gloss: np.ndarray) -> np.ndarray:
@@ -756,7 +849,11 @@ def _hair_colour(person: Person, look: Look, strand: np.ndarray, facing: np.ndar
 
 def _mane(person: Person, look: Look, own: np.random.Generator) -> tuple | None:
     """Hair that falls behind and beside the face: its box, colour, outer cover and the inner edge for the part in front."""
-    length = {"long": 2.0 + 0.6 * own.random(), "bob": 0.75 + 0.35 * own.random(), "curly": 0.5 + 1.2 * own.random()}.get(person.style)
+    length = {
+        "long": 2.0 + 0.6 * own.random(),
+        "bob": 0.75 + 0.35 * own.random(),
+        "curly": 0.5 + 1.2 * own.random(),
+    }.get(person.style)
     if length is None:
         return None
     a, (cx, cy) = look.width, look.centre
@@ -786,7 +883,9 @@ def _mane(person: Person, look: Look, own: np.random.Generator) -> tuple | None:
 def _cap(image: np.ndarray, person: Person, look: Look, own: np.random.Generator) -> None:
     """Hair on the skull, drawn over the head."""
     style = person.style
-    high = {"short": 0.07, "swept": 0.12, "curly": 0.22, "receding": 0.03, "shaved": 0.012, "tied": 0.05}.get(style, 0.09)
+    high = {"short": 0.07, "swept": 0.12, "curly": 0.22, "receding": 0.03, "shaved": 0.012, "tied": 0.05}.get(
+        style, 0.09
+    )
     wide = {"shaved": 0.01, "receding": 0.03, "short": 0.045, "curly": 0.18, "tied": 0.03}.get(style, 0.06)
     wide = max(wide, person.volume * 0.8 if style in ("long", "bob") else 0)
     shell = _surface(person, look, (wide, high + person.volume * 0.35), (1.35, 1.4, 0.75))
@@ -837,14 +936,25 @@ def _knot(image: np.ndarray, person: Person, look: Look, own: np.random.Generato
     a, (cx, cy) = look.width, look.centre
     b = a * person.aspect
     x, y, r = cx - np.sin(look.yaw) * a * 0.8 + look.tilt * b, cy - b * 1.08, a * own.uniform(0.25, 0.4)
-    x0, x1, y0, y1 = (int(v) for v in (max(x - r - 2, 0), min(x + r + 3, SIZE), max(y - r - 2, 0), min(y + r + 3, SIZE)))
+    x0, x1, y0, y1 = (
+        int(v) for v in (max(x - r - 2, 0), min(x + r + 3, SIZE), max(y - r - 2, 0), min(y + r + 3, SIZE))
+    )
     if x1 <= x0 or y1 <= y0:
         return
     dx, dy = (np.arange(x0, x1, dtype=np.float32) - x) / r, ((np.arange(y0, y1, dtype=np.float32) - y) / r)[:, None]
     far = np.hypot(dx, dy)
-    strand = _strands(np.broadcast_to(far * r * 1.6, far.shape), np.arctan2(dy, dx) * r, person, own.uniform(0, 512, 2).astype(np.float32))
+    strand = _strands(
+        np.broadcast_to(far * r * 1.6, far.shape),
+        np.arctan2(dy, dx) * r,
+        person,
+        own.uniform(0, 512, 2).astype(np.float32),
+    )
     facing = np.sqrt(np.clip(1 - far * far, 0, 1)) * look.light[2] + dx * look.light[0] + dy * look.light[1]
-    _blend(image[y0:y1, x0:x1], _hair_colour(person, look, strand, facing, np.zeros_like(far)), np.clip((1 - far) * r + 0.5, 0, 1))
+    _blend(
+        image[y0:y1, x0:x1],
+        _hair_colour(person, look, strand, facing, np.zeros_like(far)),
+        np.clip((1 - far) * r + 0.5, 0, 1),
+    )
 
 
 # ---------------------------------------------------------------- all of it

@@ -29,7 +29,19 @@ from PIL import Image
 from lib.data import pipelines, portrait
 from lib.data.portrait import ANGLES, EXPRESSIONS, SIZE
 
-__all__ = ["ANGLES", "EXPRESSIONS", "LABELS", "SIZE", "VERSION", "Sitting", "draw", "encode", "quality", "sitting", "write"]
+__all__ = [
+    "ANGLES",
+    "EXPRESSIONS",
+    "LABELS",
+    "SIZE",
+    "VERSION",
+    "Sitting",
+    "draw",
+    "encode",
+    "quality",
+    "sitting",
+    "write",
+]
 
 VERSION = 1  # raise when the drawing changes, so that old files are redrawn
 LABELS = ("real", "synthetic")
@@ -189,10 +201,15 @@ def _prepare(folder: Path, made_by: dict[str, object]) -> None:
     """Makes the folders, and removes what another version of this module drew into them."""
     note = folder / "standin.json"
     ours = [
-        path for label in LABELS for path in (folder / label).glob("*") if _FILE.fullmatch(path.name) or _PART.fullmatch(path.name)
+        path
+        for label in LABELS
+        for path in (folder / label).glob("*")
+        if _FILE.fullmatch(path.name) or _PART.fullmatch(path.name)
     ]
     if ours and not note.exists():
-        raise FileExistsError(f"{folder} holds images but no standin.json: stand-ins are not drawn over someone's images")
+        raise FileExistsError(
+            f"{folder} holds images but no standin.json: stand-ins are not drawn over someone's images"
+        )
     try:
         same = json.loads(note.read_text()) == made_by
     except (FileNotFoundError, ValueError):

@@ -176,3 +176,22 @@ def _one_per(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     if len(twice):
         raise ValueError(f"different ROC AUC for the same {keys}: {twice.to_dict('records')}")
     return rows
+
+
+def compare(scored: pd.DataFrame, thresholds: Mapping[tuple[str, str, str], Mapping[str, float]]) -> pd.DataFrame:
+    """comparison.csv from scores of models on test images.
+
+    Args:
+        scored: columns trained_on, recipe, stage, tested_on, overlap_removed, y, score, group; one row per image.
+        thresholds: (trained_on, recipe, stage) to policy to threshold.
+
+    Returns:
+        One row per model, tested dataset and policy, columns `COLUMNS`.
+    """
+    keys = ["trained_on", "recipe", "stage", "tested_on", "overlap_removed"]
+    rows = []
+    for values, part in scored.groupby(keys, sort=False):
+        names = dict(zip(keys, values))
+        home = thresholds[names["trained_on"], names["recipe"], names["stage"]]
+        rows += transfer_rows(part["y"], part["score"], part["group"].tolist(), home, **names)
+    return pd.DataFrame(rows, columns=list(COLUMNS))

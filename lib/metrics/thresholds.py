@@ -15,8 +15,8 @@ from lib.metrics import measures
 
 # Below this recall of one class a threshold says nearly the same of every image.
 NEARLY_NONE = 0.05
-# A detector at chance gives a best-F1 threshold this lopsided on a few hundred images, without quite reaching
-NEARLY_NONE. LOPSIDED = 0.25
+# A detector at chance gives a best-F1 threshold this lopsided on a few hundred images, without reaching NEARLY_NONE.
+LOPSIDED = 0.25
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,8 @@ def _why_degenerate(labels: NDArray, scores: NDArray, recall_real: float, recall
 
 
 def _chance_limit(labels: NDArray) -> float:
-    """Upper end of the 95% range of ROC AUC for scores that know nothing (Mann-Whitney's variance, independent
-    images).""" synthetic = int(labels.sum())
+    """Upper end of the 95% range of ROC AUC for scores that know nothing (Mann-Whitney's variance)."""
+    synthetic = int(labels.sum())
     real = labels.size - synthetic
     return 0.5 + 1.96 * np.sqrt((real + synthetic + 1) / (12 * real * synthetic))
 

@@ -39,11 +39,11 @@ def build_backbone(weights: Weights) -> keras.Model:
 
     Returns:
         A model from RGB images (batch, height, width, 3), float, 0-255, to a list: the output of the depthwise
-        convolution of each of the 16 blocks after normalisation and activation, first block first, and last the final
+        convolution of each of the 16 blocks, before normalisation, first block first, and last the final
         activation (batch, height/32, width/32, 1280). Layer names start with `stem_`, `block1a_` … `block7a_`, `top_`.
     """
     model = build_b0(weights) if weights.backbone == "efficientnet-b0" else build_lite0(weights.path)
-    depthwise = [layer.output for layer in model.layers if re.fullmatch(r"block\d[a-z]_activation", layer.name)]
+    depthwise = [layer.output for layer in model.layers if re.fullmatch(r"block\d[a-z]_dwconv", layer.name)]
     return keras.Model(model.input, [*depthwise, model.get_layer("top_activation").output], name="backbone")
 
 
@@ -142,7 +142,9 @@ def _load_lite0(model: keras.Model, path: Path) -> None:
         for layer in (layer for layer in model.layers if layer.name in names):
             layer.set_weights(_converted(layer, names[layer.name], state))
     except (KeyError, ValueError) as error:
-        raise UserError(f"--weights {path}: not weights of EfficientNet-Lite0 in a torch state dict ({error})") from error
+        raise UserError(
+            f"--weights {path}: not weights of EfficientNet-Lite0 in a torch state dict ({error})"
+        ) from error
 
 
 def _converted(layer: layers.Layer, name: str, state: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -6,27 +6,37 @@ import pandas as pd
 
 from lib.model import network
 from lib.model.training import run_files, score_images
-from lib.study import STAGES, Run, file_hash, read_cached_table, text_hash
+from lib.study import STAGES, Run, as_int, file_hash, home_scores, read_cached_table, text_hash
+
+# Enough for an interval of about 0.02; a whole large test split would take hours for every model.
+MAX_TEST_IMAGES = 2000
 
 
-def other_test_images(trained: Run, tested: Run) -> tuple[pd.DataFrame, int]:
-    """Test images of `tested` that no image of `trained` gives away.
+def test_images(trained: Run, tested: Run) -> tuple[pd.DataFrame, int]:
+    """Test images of `tested` that `trained` has not seen, at most MAX_TEST_IMAGES of them.
 
     Returns:
-        The rows of its image table, and how many were removed because the same file is in the training dataset.
+        Rows of the image table, and how many were left out because the same file is in the training dataset.
     """
     test = tested.used_images().query("split == 'test'")
-    known = set(trained.images()["sha256"])
+    known = set() if tested.name == trained.name else set(trained.images()["sha256"])
     overlap = test["sha256"].isin(known)
-    return test[~overlap].reset_index(drop=True), int(overlap.sum())
+    kept = test[~overlap]
+    # Ordered by content, so that a part is a fair sample and always the same one.
+    return kept.sort_values("sha256").head(MAX_TEST_IMAGES).sort_index().reset_index(drop=True), int(overlap.sum())
 
 
-def cross_scores(trained: Run, tested: Run, images: pd.DataFrame) -> pd.DataFrame:
-    """Scores of each stage of a trained model on images of another dataset; computed once and kept.
+def cross_scores(trained: Run, tested: Run) -> pd.DataFrame:
+    """Scores of each stage of a trained model on a dataset's test images; at home those of scores.csv.
 
     Returns:
-        Columns image_id, label, group, stage, score.
+        Columns trained_on, recipe, stage, tested_on, overlap_removed, image_id, y, group, score.
     """
+    names = {"trained_on": trained.name, "recipe": trained.recipe.name, "tested_on": tested.name}
+    if trained.name == tested.name:
+        return home_scores([trained])
+    images, removed = test_images(trained, tested)
+    group = images["group"].where(images["group"] != "", images["image_id"])
     frames = []
     for stage in STAGES:
         path = trained.model_path(stage)
@@ -36,6 +46,13 @@ def cross_scores(trained: Run, tested: Run, images: pd.DataFrame) -> pd.DataFram
             scores = score_images(network.load(path), run_files(tested, images), trained.recipe)
             return pd.DataFrame({"image_id": images["image_id"], "score": scores})
 
-        scores = read_cached_table("scores", key, compute)
-        frames.append(images[["image_id", "label", "group"]].assign(stage=stage, score=scores["score"].to_numpy()))
+        score = read_cached_table("scores", key, compute)["score"].to_numpy()
+        rows = pd.DataFrame({"image_id": images["image_id"], "y": as_int(images["label"]), "group": group})
+        frames.append(rows.assign(stage=stage, score=score, overlap_removed=removed, **names))
     return pd.concat(frames, ignore_index=True)
+
+
+def all_cross_scores(runs: list[Run]) -> pd.DataFrame:
+    """`cross_scores` of every trained model on every dataset."""
+    tested = {run.name: run for run in runs}.values()
+    return pd.concat([cross_scores(run, other) for run in runs for other in tested], ignore_index=True)

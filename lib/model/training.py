@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -229,13 +228,18 @@ def fine_tune(run: Run, stage: str) -> None:
     history = _fit(model, data, steps, score, truth, run.recipe, stage, start=start)
     model.trainable = False
     network.save(model, run.model_path(stage))
-    scored = [(parts[split], score_images(model, run_files(run, parts[split]), run.recipe)) for split in ("validation", "test")]
+    scored = [
+        (parts[split], score_images(model, run_files(run, parts[split]), run.recipe))
+        for split in ("validation", "test")
+    ]
     run.add_stage(_score_rows(scored, stage), history.assign(stage=stage))
 
 
 def _image_scores(infer, files: Sequence[tuple[Path, str]], recipe: Recipe) -> np.ndarray:
     """Scores (images,) by a Keras or traced model, decoded while it computes."""
-    chunks = [np.asarray(infer(tf.cast(batch, tf.float32)))[:, 0] for batch in load_views(files, recipe_view(recipe), 32)]
+    chunks = [
+        np.asarray(infer(tf.cast(batch, tf.float32)))[:, 0] for batch in load_views(files, recipe_view(recipe), 32)
+    ]
     return np.concatenate(chunks)
 
 

@@ -1,0 +1,298 @@
+"""Figures of the study: one look, colours that colour-blind readers tell apart, intervals wherever there are any.
+
+Nothing is computed here: points, counts and intervals come from `measures`, `thresholds` and `comparison`. Every function
+returns a matplotlib Figure; `title` is drawn as it is given (the caller names dataset, source, n and recipe in it).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from lib.metrics.measures import Interval
+
+# Okabe and Ito's palette, 2008.
+CLASS_COLOURS = {"real": "#0072B2", "synthetic": "#D55E00"}
+STAGE_COLOURS = {"phase1": "#0072B2", "partial": "#E69F00", "full": "#009E73"}
+STAGE_NAMES = {"phase1": "phase 1 (frozen base)", "partial": "partly unfrozen", "full": "fully unfrozen"}
+POLICY_NAMES = {
+    "fixed": "fixed at 0.5",
+    "best_f1": "best F1",
+    "balanced": "balanced (Youden)",
+    "fpr_5": "5% false positives",
+    "fpr_1": "1% false positives",
+}
+MARKERS = "osD^v<>P"
+
+
+def _styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Draw inside the study's style and leave the caller's settings alone."""
+
+    @functools.wraps(function)
+    def styled(*args, **kwargs) -> Figure:
+        style = {**sns.axes_style("whitegrid"), **sns.plotting_context("notebook")}
+        # parse_math off: a dollar sign in a file name is a dollar sign.
+        extra = {"text.parse_math": False, "svg.hashsalt": "study", "axes.titlesize": 11, "figure.titlesize": 12}
+        with mpl.rc_context({**style, **extra}):
+            return function(*args, **kwargs)
+
+    return styled
+
+
+def _panels(columns: int, title: str, size: tuple[float, float], rows: int = 1, **options) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    figure.suptitle(title)
+    return figure, axes.ravel()
+
+
+@_styled
+def sample_sheet(images: Mapping[str, Sequence[np.ndarray]], title: str) -> Figure:
+    """A row of images for each class.
+
+    Args:
+        images: label to uint8 RGB images (height, width, 3); the same number for each label looks best.
+    """
+    columns = max(len(row) for row in images.values())
+    figure, axes = _panels(columns, title, (1.35 * columns, 1.6 * len(images) + 0.7), rows=len(images))
+    for ax in axes:
+        ax.set_axis_off()
+    for row, (label, pictures) in enumerate(images.items()):
+        for column, picture in enumerate(pictures):
+            axes[row * columns + column].imshow(picture)
+        axes[row * columns].set_title(label, loc="left", color=CLASS_COLOURS.get(label, "black"), fontweight="bold")
+    return figure
+
+
+@_styled
+def pair_gallery(pairs: Sequence[tuple[np.ndarray, np.ndarray, str]], title: str) -> Figure:
+    """Pairs of images side by side, each with a caption: (image a, image b, caption)."""
+    figure, axes = _panels(2 * len(pairs), title, (2.6 * len(pairs) + 0.5, 2.4))
+    for number, (first, second, caption) in enumerate(pairs):
+        for ax, picture in zip(axes[2 * number : 2 * number + 2], (first, second)):
+            ax.imshow(picture)
+            ax.set_axis_off()
+        axes[2 * number].set_title(caption, loc="left", fontsize=9)
+    return figure
+
+
+@_styled
+def sizes_and_bytes(images: pd.DataFrame, title: str) -> Figure:
+    """Distributions of image area and of bytes per pixel, by class.
+
+    Args:
+        images: columns label, width, height (pixels), bytes.
+    """
+    figure, axes = _panels(2, title, (9, 3.4))
+    frame = images.assign(
+        side=np.sqrt(images["width"] * images["height"]), density=images["bytes"] / (images["width"] * images["height"])
+    )
+    options = {
+        "hue": "label",
+        "hue_order": list(CLASS_COLOURS),
+        "palette": CLASS_COLOURS,
+        "element": "step",
+        "bins": 30,
+    }
+    for ax, column, label in zip(
+        axes, ("side", "density"), ("square root of area (pixels)", "file size (bytes per pixel)")
+    ):
+        sns.histplot(frame, x=column, ax=ax, **options)
+        ax.set(xlabel=label, ylabel="images")
+    return figure
+
+
+@_styled
+def split_counts(counts: pd.DataFrame, title: str) -> Figure:
+    """Images of each split and class.
+
+    Args:
+        counts: columns split, label, images.
+    """
+    figure, axes = _panels(1, title, (6, 3.4))
+    sns.barplot(counts, x="split", y="images", hue="label", palette=CLASS_COLOURS, ax=axes[0])
+    for bars in axes[0].containers:
+        axes[0].bar_label(bars, fmt="{:,.0f}", fontsize=9)
+    axes[0].set(xlabel="split", ylabel="images")
+    axes[0].legend(title=None)
+    return figure
+
+
+@_styled
+def training_curves(history: pd.DataFrame, title: str) -> Figure:
+    """Loss and ROC AUC over the epochs, one column of panels per stage; epoch 0 is the model as the stage began.
+
+    Args:
+        history: columns stage, epoch, loss, val_loss, roc_auc, val_roc_auc.
+    """
+    stages = list(dict.fromkeys(history["stage"]))
+    figure, axes = _panels(len(stages), title, (3.9 * len(stages) + 1, 5.4), rows=2, sharey="row", sharex="col")
+    for column, stage in enumerate(stages):
+        rows = history[history["stage"] == stage]
+        for row, (name, label) in enumerate((("loss", "loss (cross-entropy)"), ("roc_auc", "ROC AUC"))):
+            ax = axes[row * len(stages) + column]
+            colour = STAGE_COLOURS.get(stage, "black")
+            ax.plot(rows["epoch"], rows[name], "--", color=colour, marker=".", label="training")
+            ax.plot(rows["epoch"], rows[f"val_{name}"], color=colour, marker="o", label="validation")
+            ax.set(ylabel=label if column == 0 else "", xlabel="epoch" if row else "")
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            if row == 0:
+                ax.set_title(STAGE_NAMES.get(stage, stage))
+                ax.legend()
+            else:
+                ax.axhline(0.5, color="grey", linewidth=1, linestyle=":")
+    return figure
+
+
+@_styled
+def roc_curves(curves: Mapping[str, pd.DataFrame], aucs: Mapping[str, Interval], title: str) -> Figure:
+    """ROC curve of each stage with its AUC and interval in the legend.
+
+    Args:
+        curves: stage to points with columns false_positive_rate and true_positive_rate.
+        aucs: stage to ROC AUC.
+    """
+    figure, axes = _panels(1, title, (6, 5.4))
+    for stage, points in curves.items():
+        label = f"{STAGE_NAMES.get(stage, stage)}: AUC {aucs[stage]}"
+        axes[0].plot(points.iloc[:, 0], points.iloc[:, 1], color=STAGE_COLOURS.get(stage), label=label)
+    axes[0].plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance")
+    axes[0].set(xlabel="real images called synthetic (share)", ylabel="synthetic images found (share)", aspect="equal")
+    axes[0].legend(loc="lower right", fontsize=9)
+    return figure
+
+
+@_styled
+def precision_recall_curves(
+    curves: Mapping[str, pd.DataFrame], prevalence: float, marks: Mapping[str, tuple[float, float]], title: str
+) -> Figure:
+    """Precision against recall of the synthetic class, with the point of a chosen threshold on each curve.
+
+    Args:
+        curves: stage to points with columns recall and precision.
+        prevalence: share of synthetic images, the precision of chance.
+        marks: stage to (recall, precision) at the chosen threshold.
+    """
+    figure, axes = _panels(1, title, (6, 5))
+    for stage, points in curves.items():
+        colour = STAGE_COLOURS.get(stage)
+        axes[0].plot(points["recall"], points["precision"], color=colour, label=STAGE_NAMES.get(stage, stage))
+        if stage in marks:
+            axes[0].plot(*marks[stage], "o", color=colour, markersize=9, markeredgecolor="black")
+    axes[0].axhline(prevalence, color="grey", linestyle=":", label="chance (share of synthetic images)")
+    axes[0].set(xlabel="recall of synthetic images", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.05))
+    axes[0].legend(loc="lower left", fontsize=9)
+    return figure
+
+
+@_styled
+def score_histograms(scores: pd.DataFrame, thresholds: Mapping[str, float], title: str) -> Figure:
+    """Distribution of the scores of both classes, with thresholds as lines.
+
+    Args:
+        scores: columns label (`real`, `synthetic`) and score (0-1).
+        thresholds: policy to threshold.
+    """
+    figure, axes = _panels(1, title, (8, 3.8))
+    options = {"hue": "label", "hue_order": list(CLASS_COLOURS), "palette": CLASS_COLOURS, "element": "step"}
+    sns.histplot(scores, x="score", bins=np.linspace(0, 1, 31), ax=axes[0], legend=True, **options)
+    classes = axes[0].get_legend()
+    styles = ("-", "--", "-.", ":", (0, (1, 1)))
+    lines = [
+        axes[0].axvline(value, color="black", linestyle=style, label=f"{POLICY_NAMES.get(policy, policy)}: {value:.2f}")
+        for (policy, value), style in zip(thresholds.items(), styles)
+    ]
+    classes.set_title(None)
+    axes[0].add_artist(classes)
+    axes[0].legend(handles=lines, title="thresholds", bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=9)
+    axes[0].set(xlabel="score (0 real, 1 synthetic)", ylabel="images")
+    return figure
+
+
+@_styled
+def confusion_matrices(matrices: Mapping[str, Mapping[str, int]], title: str) -> Figure:
+    """A confusion matrix for each policy: counts, coloured by the share of the true class.
+
+    Args:
+        matrices: policy to true_real, false_synthetic, false_real, true_synthetic.
+    """
+    figure, axes = _panels(len(matrices), title, (2.5 * len(matrices) + 0.8, 3.1), sharey=True)
+    for ax, (policy, cells) in zip(axes, matrices.items()):
+        counts = np.array(
+            [[cells["true_real"], cells["false_synthetic"]], [cells["false_real"], cells["true_synthetic"]]]
+        )
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        text = np.array([[f"{n:,}\n{share:.0%}" for n, share in zip(*row)] for row in zip(counts, shares)])
+        names = list(CLASS_COLOURS)
+        options = {"xticklabels": names, "yticklabels": names, "cbar": False, "square": True}
+        sns.heatmap(shares, annot=text, fmt="", cmap="Blues", vmin=0, vmax=1, ax=ax, **options)
+        ax.set(title=POLICY_NAMES.get(policy, policy), xlabel="called", ylabel="truth" if ax is axes[0] else "")
+    return figure
+
+
+@_styled
+def interval_plot(intervals: Mapping[str, Interval], title: str, label: str = "ROC AUC") -> Figure:
+    """A measure with its 95% interval for each of several names, and the line of chance."""
+    figure, axes = _panels(1, title, (7, 0.55 * len(intervals) + 1.6))
+    for row, (name, interval) in enumerate(intervals.items()):
+        error = [[interval.value - interval.low], [interval.high - interval.value]]
+        axes[0].errorbar(interval.value, row, xerr=error, fmt="o", capsize=4, color=STAGE_COLOURS.get(name, "#0072B2"))
+    axes[0].axvline(0.5, color="grey", linestyle=":")
+    axes[0].set_yticks(range(len(intervals)), [STAGE_NAMES.get(name, name) for name in intervals])
+    axes[0].invert_yaxis()
+    axes[0].set(xlabel=f"{label} with 95% interval (dotted: chance)")
+    return figure
+
+
+@_styled
+def auc_matrix(values: pd.DataFrame, texts: pd.DataFrame, title: str) -> Figure:
+    """ROC AUC of every model (rows) on every dataset's test split (columns).
+
+    Args:
+        values: ROC AUC, index trained_on, columns tested_on; NaN where not measured.
+        texts: what stands in each cell.
+    """
+    width = max(5.5, 1.7 * values.shape[1] + 2.6)
+    figure, axes = _panels(1, title, (width, 0.9 * values.shape[0] + 2.0))
+    sns.heatmap(
+        values, annot=texts, fmt="", cmap="cividis", vmin=0.5, vmax=1, ax=axes[0], cbar_kws={"label": "ROC AUC"}
+    )
+    axes[0].set(xlabel="tested on", ylabel="trained on")
+    axes[0].tick_params(axis="y", rotation=0)
+    return figure
+
+
+@_styled
+def learning_curve(curve: pd.DataFrame, title: str) -> Figure:
+    """ROC AUC at home against the number of training images, on a logarithmic axis, with intervals.
+
+    Args:
+        curve: columns trained_on, recipe, stage, training_images, roc_auc, roc_auc_low, roc_auc_high.
+    """
+    figure, axes = _panels(1, title, (7.5, 4.4))
+    names = sorted(set(zip(curve["recipe"], curve["stage"])))
+    colours = sns.color_palette("colorblind", len(names))
+    for number, (recipe, stage) in enumerate(names):
+        rows = curve[(curve["recipe"] == recipe) & (curve["stage"] == stage)].sort_values("training_images")
+        error = [rows["roc_auc"] - rows["roc_auc_low"], rows["roc_auc_high"] - rows["roc_auc"]]
+        # Moved a little sideways, so that intervals at the same size do not cover each other.
+        at = rows["training_images"] * 1.03**number
+        label = f"{recipe}, {STAGE_NAMES.get(stage, stage)}"
+        axes[0].errorbar(
+            at, rows["roc_auc"], yerr=error, marker=MARKERS[number % 8], capsize=4, label=label, color=colours[number]
+        )
+    axes[0].set_xscale("log")
+    axes[0].set_xticks(sorted(set(curve["training_images"])), minor=False)
+    axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes[0].xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    axes[0].axhline(0.5, color="grey", linestyle=":", label="chance")
+    axes[0].set(xlabel="training images (logarithmic)", ylabel="ROC AUC on the test split, 95% interval")
+    axes[0].legend(fontsize=9)
+    return figure

@@ -1,0 +1,330 @@
+"""Run the study: the notebooks in order, with papermill, for one or more datasets.
+
+examples:
+  python run_all.py --dataset 1                  dataset 1, the tuned recipe
+  python run_all.py --dataset 1 --quick          the same in about a minute, smaller everywhere
+  python run_all.py --dataset 1 2 control --recipe original
+  python run_all.py --data "my pictures"         a folder of your own that holds real/ and synthetic/ (or fake/, ai/, …)
+  python run_all.py --dataset 1 --from 04        run notebook 04 and what follows again
+  python run_all.py --list                       datasets, where their images come from, what has been run
+
+exit codes: 0 done, 1 a notebook failed, 2 wrong use or wrong data
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from lib import pretrained, study
+from lib.data import manifest
+from lib.progress import FILE_VARIABLE
+from lib.study import STEPS, Run, Step, UserError
+
+# Paths and messages are shown as they are: no markup in them, no guessing of what to colour, no wrapping of a log line.
+console = Console(highlight=False, markup=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+class StepFailed(Exception):
+    """A notebook failed; the text names it, its error and the partly executed file."""
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line; wrong use ends with exit code 2 and one line."""
+    parser = argparse.ArgumentParser(
+        prog="run_all.py",
+        description=__doc__.split("\n\n")[0],
+        epilog=__doc__.split("\n\n", 1)[1],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--dataset", nargs="+", metavar="N", default=[], help="1, 2, 3, 4, control or all; several may be given")
+    add("--data", metavar="FOLDER", help="your own images: a folder that holds real/ and synthetic/")
+    add("--name", metavar="NAME", default="", help="name of the results folder for --data (default: the folder's name)")
+    add("--recipe", choices=list(study.RECIPES), default="tuned", help="default: tuned")
+    add(
+        "--backbone",
+        choices=["auto", *pretrained.BACKBONES],
+        default="auto",
+        help="default: auto, B0 where it can be had",
+    )
+    add("--weights", metavar="auto|imagenet|PATH", default="auto", help="pretrained weights; default: auto")
+    add("--quick", action="store_true", help="a minute instead of minutes: same code, smaller parameters")
+    add("--seed", type=int, default=7, help="of split, augmentation and training; default: 7")
+    add("--results", metavar="FOLDER", default="", help="where results go; default: results/")
+    add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 … 05) and what follows again")
+    add("--force", action="store_true", help="run everything again, also what has not changed")
+    add("--list", action="store_true", help="show datasets, where their images come from and what has been run")
+    options = parser.parse_args(argv)
+    if options.seed < 0:
+        parser.error(f"--seed {options.seed}: expected 0 or more")
+    if options.name and not options.data:
+        parser.error("--name names the results of --data; give --data too")
+    if not (options.dataset or options.data or options.list):
+        parser.error("nothing to run; give --dataset 1, --data FOLDER or --list (--help shows examples)")
+    return options
+
+
+def chosen_runs(options: argparse.Namespace) -> list[Run]:
+    """The runs that the options name, each checked before anything is computed."""
+    names = list(study.DATASETS) if "all" in options.dataset else list(dict.fromkeys(options.dataset))
+    shared = {key: getattr(options, key) for key in ("recipe", "backbone", "weights", "quick", "seed", "results")}
+    runs = [study.open_run(dataset=name, **shared) for name in names]
+    if options.data is not None:
+        if not options.data:
+            raise UserError("--data '': expected a folder that holds real/ and synthetic/")
+        runs.append(study.open_run(data=options.data, name=options.name, **shared))
+    for run in runs:
+        manifest.find_source(run.dataset, run.data, run.name)
+        study.check_writable(run.results)
+    return runs
+
+
+def first_step(start: str) -> int:
+    """Position of the step that `--from` names by its number or its notebook's name."""
+    matching = [number for number, step in enumerate(STEPS) if start and step.notebook.startswith(start.zfill(2))]
+    if start and len(matching) != 1:
+        raise UserError(f"--from {start}: expected one of {', '.join(step.notebook for step in STEPS)}, or its number")
+    return matching[0] if matching else len(STEPS)
+
+
+# ------------------------------------------------------------------------------------------------ what has been done
+
+
+def parameters(run: Run) -> dict:
+    """What papermill puts into the notebooks' parameters cell."""
+    return {
+        "DATASET": run.dataset or "1",
+        "DATA": run.data,
+        "NAME": run.name if run.data else "",
+        "RECIPE": run.recipe.name,
+        "BACKBONE": run.backbone,
+        "WEIGHTS": run.weights,
+        "QUICK": run.quick,
+        "SEED": run.seed,
+        "RESULTS": run.results_option,
+    }
+
+
+def step_key(step: Step, run: Run, before: str) -> str:
+    """Changes with everything that a step's answer depends on: notebook, library, parameters, images, earlier steps."""
+    if step.scope == "all":
+        finished = sorted(run.results.glob("*/*/metrics.json"))
+        return study.text_hash(_source(step), [(str(path), study.file_hash(path)) for path in finished])
+    wanted = parameters(run)
+    if step.scope == "dataset":
+        # The audit is the same for every recipe and backbone.
+        wanted = {name: value for name, value in wanted.items() if name not in ("RECIPE", "BACKBONE", "WEIGHTS")}
+        before = images_key(run)
+    return study.text_hash(_source(step), wanted, before)
+
+
+def _source(step: Step) -> list[str]:
+    return [study.source_hash(), study.file_hash(step.source)]
+
+
+def images_key(run: Run) -> str:
+    """Names, sizes and times of a dataset's files; for stand-ins their numbers."""
+    source = manifest.find_source(run.dataset, run.data, run.name)
+    if source.stand_in:
+        return study.text_hash(source.counts)
+    files = [(path, path.lstat()) for _, path in manifest.image_files(source)]
+    return study.text_hash([(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files])
+
+
+def is_done(step: Step, run: Run, key: str) -> bool:
+    """Whether the step's files are all there and were made from the same inputs."""
+    if not all(path.exists() for path in step.results(run)):
+        return False
+    notebook = json.loads(step.executed(run).read_text(encoding="utf-8"))
+    return notebook["metadata"].get("study", {}).get("key") == key
+
+
+# ------------------------------------------------------------------------------------------------------------ running
+
+
+def run_step(step: Step, run: Run, key: str, label: str) -> None:
+    """Execute a notebook beside its place; when it is done, put it there."""
+    import nbformat
+    import papermill
+
+    unknown = set(parameters(run)) - set(papermill.inspect_notebook(str(step.source)))
+    if unknown:
+        raise RuntimeError(f"{step.source}: its parameters cell lacks {', '.join(sorted(unknown))}")
+    target = step.executed(run)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.stem}.partial.ipynb")
+    started = time.time()
+    try:
+        with watched(label):
+            papermill.execute_notebook(
+                str(step.source),
+                str(partial),
+                parameters(run),
+                progress_bar=False,
+                cwd=str(target.parent),
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            )
+    except papermill.PapermillExecutionError as error:
+        if error.ename == "UserError":
+            raise UserError(error.evalue) from None
+        raise StepFailed(
+            f"{step.notebook} failed for {run.name} in cell {error.cell_index}: {error.ename}: {error.evalue}\n"
+            f"  executed so far, with the whole error: {partial}"
+        ) from None
+    except (RuntimeError, OSError) as error:  # the kernel died or could not be started
+        raise StepFailed(f"{step.notebook} failed for {run.name}: {error}\n  executed so far: {partial}") from None
+    notebook = nbformat.read(partial, as_version=4)
+    # papermill notes absolute paths and times; an executed notebook is to be shown around.
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+    notebook.metadata["study"] = {"key": key}
+    nbformat.write(notebook, partial)
+    partial.replace(target)
+    seconds = round(time.time() - started, 1)
+    if step.scope == "recipe":
+        run.record(seconds={step.notebook: seconds})
+    console.print(f"{label}: done in {seconds:.0f} s")
+
+
+class watched:
+    """Shows the progress that a notebook's kernel writes: a bar in a terminal, a plain line now and then in a log."""
+
+    def __init__(self, label: str):
+        self._label = label
+        self._stop = threading.Event()
+
+    def __enter__(self) -> None:
+        folder = tempfile.mkdtemp(prefix="study-")
+        self._path = Path(folder) / "progress.json"
+        os.environ[FILE_VARIABLE] = str(self._path)
+        self._thread = threading.Thread(target=self._bars if console.is_terminal else self._lines, daemon=True)
+        self._thread.start()
+
+    def __exit__(self, *_) -> None:
+        self._stop.set()
+        self._thread.join()
+        os.environ.pop(FILE_VARIABLE, None)
+        self._path.unlink(missing_ok=True)
+        self._path.parent.rmdir()
+
+    def _state(self) -> dict | None:
+        try:
+            return json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # not written yet, or being written just now
+            return None
+
+    def _bars(self) -> None:
+        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+        with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, transient=True) as bars:
+            task = bars.add_task(self._label, total=None)
+            while not self._stop.wait(0.3):
+                if state := self._state():
+                    text = f"{self._label}: {state['what']} ({state['unit']})"
+                    bars.update(task, description=text, completed=state["done"], total=state["total"])
+
+    def _lines(self) -> None:
+        console.print(f"{self._label}: started")
+        while not self._stop.wait(20):
+            state = self._state()
+            if state and state["done"]:
+                passed = time.time() - state["started"]
+                left = passed / state["done"] * (state["total"] - state["done"])
+                counts = f"{state['done']:,} of {state['total']:,} {state['unit']}"
+                console.print(f"{self._label}: {state['what']}, {counts}, {left:.0f} s left")
+
+
+def run_all(options: argparse.Namespace) -> None:
+    """Run what is asked for and is not done yet."""
+    runs = chosen_runs(options)
+    weights = pretrained.resolve(options.backbone, options.weights)
+    console.print(f"backbone: {weights.describe()}; recipe: {options.recipe}{', quick' if options.quick else ''}")
+    start = 0 if options.force else first_step(options.start)
+    tasks = [(run, step) for run in runs for step in STEPS if step.scope != "all"]
+    tasks += [(runs[-1], step) for step in STEPS if step.scope == "all"]
+    key, again, current = "", False, None
+    began = time.time()
+    for number, (run, step) in enumerate(tasks, start=1):
+        if run is not current:
+            # A step that ran again makes those after it run again, of its own dataset.
+            current, again, key = run, False, ""
+            source = manifest.find_source(run.dataset, run.data, run.name)
+            console.print(f"{run.name}: {source.words}")
+        label = f"[{number}/{len(tasks)}] {run.name if step.scope != 'all' else 'all datasets'} · {step.notebook}"
+        key = step_key(step, run, key)
+        again = again or STEPS.index(step) >= start or not is_done(step, run, key)
+        if not again:
+            console.print(f"{label}: unchanged, kept")
+            continue
+        run_step(step, run, key, label)
+    summary(runs, time.time() - began)
+
+
+def summary(runs: list[Run], seconds: float) -> None:
+    """What came out, and the files to open."""
+    for run in runs:
+        test = {stage: content["test"]["roc_auc"] for stage, content in run.metrics()["stages"].items()}
+        parts = [f"{stage} {auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]" for stage, auc in test.items()]
+        console.print(f"{run.name}, {run.recipe.name} recipe, {run.source()}: test AUC {', '.join(parts)}")
+        console.print(f"  open {run.recipe_folder / '04_threshold_analysis.ipynb'}")
+    console.print(f"  open {runs[-1].results / '05_cross_dataset_comparison.ipynb'}")
+    console.print(f"done in {seconds:.0f} s")
+
+
+def show_list(options: argparse.Namespace) -> None:
+    """Datasets, where their images come from, how many are there, what has been run."""
+    table = Table("dataset", "source", "images", "run", title="datasets")
+    results = Path(options.results or study.home() / "results")
+    for name in study.DATASETS:
+        source = manifest.find_source(name)
+        there = len(manifest.image_files(source))
+        total = f"{sum(source.counts.values()):,}, {there:,} drawn" if source.stand_in else f"{there:,}"
+        done = [path.parent.name for path in sorted((results / study.run_name(name, "", "")).glob("*/metrics.json"))]
+        table.add_row(name, source.words, total, ", ".join(done) or "-")
+    known = {study.run_name(name, "", "") for name in study.DATASETS} | {"quick", "models"}
+    for path in sorted(results.glob("*/audit.json")):
+        if path.parent.name not in known:
+            audit = json.loads(path.read_text(encoding="utf-8"))
+            done = [found.parent.name for found in sorted(path.parent.glob("*/metrics.json"))]
+            table.add_row(
+                f"--name {path.parent.name}", audit["dataset"]["source"], f"{audit['found']:,}", ", ".join(done) or "-"
+            )
+    console.print(table)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    options = arguments(argv)
+    # What papermill logs, run_all says in its own words.
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    try:
+        show_list(options) if options.list else run_all(options)
+    except UserError as error:
+        errors.print(f"run_all.py: {error}")
+        return 2
+    except StepFailed as error:
+        errors.print(f"run_all.py: {error}")
+        return 1
+    except KeyboardInterrupt:
+        errors.print("run_all.py: stopped; what is finished is kept, and the same command goes on from there")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
