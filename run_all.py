@@ -169,7 +169,7 @@ def run_step(step: Step, run: Run, key: str, label: str) -> None:
     partial = target.with_name(f"{target.stem}.partial.ipynb")
     started = time.time()
     try:
-        with watched(label):
+        with Watch(label):
             papermill.execute_notebook(
                 str(step.source),
                 str(partial),
@@ -202,7 +202,7 @@ def run_step(step: Step, run: Run, key: str, label: str) -> None:
     console.print(f"{label}: done in {seconds:.0f} s")
 
 
-class watched:
+class Watch:
     """Shows the progress that a notebook's kernel writes: a bar in a terminal, a plain line now and then in a log."""
 
     def __init__(self, label: str):

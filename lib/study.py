@@ -28,12 +28,17 @@ STAGES = ("phase1", "partial", "full")
 DATASETS = ("1", "2", "3", "4", "control")
 NOT_OMNIGEN = "stand-in images, not OmniGen"
 
+# fmt: off
 IMAGE_COLUMNS = (
-    ["image_id", "path", "label", "group", "split", "width", "height", "format", "bytes", "sha256", "phash", "issue"]
-)  # fmt: skip
+    "image_id", "path", "label", "group", "split", "width", "height", "format", "bytes", "sha256", "phash", "issue",
+)
 PAIR_COLUMNS = ["image_a", "image_b", "kind", "distance", "same_label", "across_split", "other_dataset"]
 SCORE_COLUMNS = ["image_id", "label", "split", "stage", "score"]
-COMPARISON_COLUMNS = ["trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed", "roc_auc", "roc_auc_low", "roc_auc_high", "policy", "recall_real", "recall_synthetic"]
+COMPARISON_COLUMNS = [
+    "trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed", "roc_auc", "roc_auc_low", "roc_auc_high",
+    "policy", "recall_real", "recall_synthetic",
+]
+# fmt: on
 
 
 class UserError(Exception):
@@ -468,7 +473,7 @@ def finished_runs(results: Path, models: Path, quick: bool) -> list[Run]:
 
 
 def home_scores(runs: list[Run]) -> pd.DataFrame:
-    """Test scores of each run on its own dataset: trained_on, recipe, stage, tested_on, overlap_removed, y, group, score."""
+    """Test scores of each run at home, in the columns that `comparison.compare` reads."""
     frames = []
     for run in runs:
         rows = run.scored().query("split == 'test'")[["stage", "image_id", "y", "group", "score"]]

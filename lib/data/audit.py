@@ -210,8 +210,9 @@ def split_counts(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def thumbnails(images: pd.DataFrame, root: Path, each: int = 8, side: int = 160) -> dict[str, list[np.ndarray]]:
-    """The first `each` used images of both classes as small squares, for a sample sheet: label to uint8 arrays."""
-    used = images[images["split"] != ""]
+    """A sample of the used images of both classes as small squares, for a sample sheet: label to uint8 arrays."""
+    # By content: neighbours in a folder are often pictures of one person.
+    used = images[images["split"] != ""].sort_values("sha256")
     return {
         label: [thumbnail(root / path, side) for path in rows["path"].head(each)]
         for label, rows in used.groupby("label", sort=True)

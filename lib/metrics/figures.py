@@ -117,7 +117,10 @@ def split_counts(counts: pd.DataFrame, title: str) -> Figure:
         counts: columns split, label, images.
     """
     figure, axes = _panels(1, title, (6, 3.4))
-    sns.barplot(counts, x="split", y="images", hue="label", palette=CLASS_COLOURS, ax=axes[0])
+    sns.barplot(
+        counts, x="split", y="images", hue="label", hue_order=list(CLASS_COLOURS), palette=CLASS_COLOURS, ax=axes[0]
+    )
+    axes[0].margins(y=0.12)
     for bars in axes[0].containers:
         axes[0].bar_label(bars, fmt="{:,.0f}", fontsize=9)
     axes[0].set(xlabel="split", ylabel="images")
@@ -289,6 +292,7 @@ def learning_curve(curve: pd.DataFrame, title: str) -> Figure:
             at, rows["roc_auc"], yerr=error, marker=MARKERS[number % 8], capsize=4, label=label, color=colours[number]
         )
     axes[0].set_xscale("log")
+    axes[0].margins(x=0.25)
     axes[0].set_xticks(sorted(set(curve["training_images"])), minor=False)
     axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes[0].xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))

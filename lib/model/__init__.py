@@ -2,27 +2,32 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def _import_tensorflow_quietly() -> None:
-    """Import TensorFlow without the lines that its C++ start-up writes to standard error.
+@contextmanager
+def quiet_native_code() -> Iterator[None]:
+    """Inside it, lines that C++ code writes to standard error are dropped.
 
-    They bypass Python and every log level, carry times and process numbers, and would make two executions of a notebook
-    differ. An exception is still raised, and shown, as usual.
+    TensorFlow's bypass Python and every log level, carry times and process numbers, and would make two executions of a
+    notebook differ. An exception is still raised, and shown, as usual.
     """
     sys.stderr.flush()
     kept = os.dup(2)
     silent = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(silent, 2)
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()  # the search for a GPU writes such lines too
-        tf.constant(0.0)
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(silent)
 
 
-_import_tensorflow_quietly()
+with quiet_native_code():
+    import tensorflow as tf
+    from absl import logging
+
+    tf.constant(0.0)  # starts the runtime, whose search for a GPU writes such lines too
+    logging.set_verbosity(logging.ERROR)

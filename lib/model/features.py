@@ -16,6 +16,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from lib.data.loading import View, load_views
+from lib.model import quiet_native_code
 from lib.study import cache_folder, text_hash, written_whole
 
 BATCH = 16
@@ -36,10 +37,11 @@ class Engine:
         if path and not path.exists():
             with written_whole(path) as temporary:
                 temporary.write_bytes(content)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quiet_native_code():
             # TensorFlow announces a move to another package; the lock pins the version that still has it.
             warnings.simplefilter("ignore")
             self._interpreter = tf.lite.Interpreter(model_content=content, num_threads=os.cpu_count())
+            self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._rows = 0
@@ -59,8 +61,9 @@ def _converted(model: keras.Model, size: int) -> bytes:
     signature = tf.TensorSpec((None, size, size, 3), tf.float32)
     function = tf.function(lambda images: model(images, training=False)).get_concrete_function(signature)
     # The converter does not find the variables of a Keras 3 model by itself; unfrozen, it would leave them out.
-    frozen = convert_variables_to_constants_v2(function)
-    return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+    with quiet_native_code():
+        frozen = convert_variables_to_constants_v2(function)
+        return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
 
 
 class FeatureStore:

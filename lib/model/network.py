@@ -21,10 +21,12 @@ def pooled(backbone: keras.Model, recipe: Recipe) -> keras.Model:
     """
     image = keras.Input((recipe.image_size, recipe.image_size, 3), name="image")
     # training=False fixes BatchNormalization and stochastic depth for good, also when the weights are unfrozen later.
-    *depthwise, last = backbone(image, training=False)
     if recipe.pooling == "average":
+        last = keras.Model(backbone.input, backbone.outputs[-1], name="backbone")(image, training=False)
         features = layers.GlobalAveragePooling2D(name="average_pooling")(last)
     else:
+        # Layers behind the last depthwise convolution do not matter to these features, and are left out.
+        depthwise = keras.Model(backbone.input, backbone.outputs[:-1], name="backbone")(image, training=False)
         # 1e-5 keeps the gradient of the root finite where a channel is constant.
         parts = [part for x in depthwise for part in (ops.mean(x, (1, 2)), ops.sqrt(ops.var(x, (1, 2)) + 1e-5))]
         features = layers.Concatenate(name="multilevel_pooling")(parts)
@@ -63,12 +65,12 @@ def assemble(backbone: keras.Model, head: keras.Model, recipe: Recipe) -> keras.
 
 
 def unfreeze(model: keras.Model, recipe: Recipe, stage: str) -> None:
-    """Set what a stage trains: `phase1` the head alone, `partial` also the blocks from `recipe.unfreeze_from` on, `full` all.
+    """Set what a stage trains: `phase1` the head alone, `partial` also the last blocks, `full` all.
 
     BatchNormalization stays frozen in every stage: on few images its statistics would wander off from the weights.
     """
+    model.trainable = True
     backbone = model.get_layer("backbone")
-    backbone.trainable = True
     for layer in backbone.layers:
         block = _block(layer.name)
         opened = stage == "full" or (stage == "partial" and block >= recipe.unfreeze_from)

@@ -25,7 +25,7 @@ from lib.model.backbone import build_backbone
 from lib.model.features import BATCH, Engine, frozen_features
 from lib.pretrained import resolve
 from lib.progress import progress
-from lib.study import Recipe, Run, as_int, device, file_hash, source_hash, text_hash, versions
+from lib.study import Recipe, Run, as_int, device, text_hash, versions
 
 # Inverse regularisation strengths that validation chooses from, for the regression that starts a linear head.
 REGULARISATIONS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -173,7 +173,7 @@ def train_head(
     spec = tuple(tf.TensorSpec((None, width), tf.float32) for width in (validation.shape[1], 1, 1))
     data = tf.data.Dataset.from_generator(batches, output_signature=spec).prefetch(2)
     features = validation.astype("float32")
-    score = lambda: _probabilities(head, features)  # noqa: E731
+    score = lambda: _probabilities(head, features)
     history = _fit(head, data, steps, score, validation_labels, recipe, "phase1")
     return head, history
 
@@ -221,12 +221,11 @@ def fine_tune(run: Run, stage: str) -> None:
     files = run_files(run, parts["validation"])
     # One traced function for all epochs: the weights change, the graph does not.
     infer = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
-    score = lambda: _image_scores(infer, files, run.recipe)  # noqa: E731
+    score = lambda: _image_scores(infer, files, run.recipe)
     start = run.scores().query("stage == @before and split == 'validation'").set_index("image_id")["score"]
     start = start[parts["validation"]["image_id"]].to_numpy()
     truth = as_int(parts["validation"]["label"]).to_numpy()
     history = _fit(model, data, steps, score, truth, run.recipe, stage, start=start)
-    model.trainable = False
     network.save(model, run.model_path(stage))
     scored = [
         (parts[split], score_images(model, run_files(run, parts[split]), run.recipe))
@@ -275,7 +274,9 @@ def _fit(model, data, steps, score, truth, recipe: Recipe, stage: str, start: np
     rate = phase.learning_rate
     if phase.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, max(1, steps * phase.epochs))
-    model.compile(
+    # A model of its own shares the weights but keeps optimiser and metrics out of the file that is saved.
+    trainee = keras.Model(model.inputs, model.outputs)
+    trainee.compile(
         keras.optimizers.Adam(rate),
         keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing),
         weighted_metrics=[
@@ -287,8 +288,8 @@ def _fit(model, data, steps, score, truth, recipe: Recipe, stage: str, start: np
     )
     with progress(steps * phase.epochs, f"{stage} training", "batches") as advance:
         keeper = _BestEpoch(score, truth, phase.patience, advance, start)
-        model.fit(data, steps_per_epoch=steps, epochs=phase.epochs, verbose=0, callbacks=[keeper])
-    model.set_weights(keeper.best_weights)
+        trainee.fit(data, steps_per_epoch=steps, epochs=phase.epochs, verbose=0, shuffle=False, callbacks=[keeper])
+    trainee.set_weights(keeper.best_weights)
     return pd.DataFrame(keeper.rows)
 
 
@@ -325,11 +326,6 @@ class _BestEpoch(keras.callbacks.Callback):
 def _score_rows(scored: list[tuple[pd.DataFrame, np.ndarray]], stage: str) -> pd.DataFrame:
     rows = [rows[["image_id", "label", "split"]].assign(stage=stage, score=scores) for rows, scores in scored]
     return pd.concat(rows, ignore_index=True)
-
-
-def model_key(path: Path) -> str:
-    """Name under which what a saved model computes may be kept."""
-    return text_hash(file_hash(path), source_hash())[:24]
 
 
 def weight_shift(before: keras.Model, after: keras.Model) -> float:

@@ -1,0 +1,93 @@
+"""The notebooks: as stored, as executed by a quick study, and executed a second time by nbval."""
+
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import pandas as pd
+import papermill
+import pytest
+
+from conftest import PROJECT
+from lib import study
+from run_all import parameters
+
+SOURCES = sorted((PROJECT / "notebooks").glob("0[1-5]_*.ipynb"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_notebook_is_stored_bare_and_thin(path):
+    notebook = nbformat.read(path, 4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    assert len([cell for cell in code if "parameters" in cell.metadata.get("tags", [])]) == 1
+    assert not [cell.source for cell in code if re.search(r"^\s*(def|class|import sys)\b", cell.source, re.M)]
+    assert notebook.cells[0].source.startswith("# ") and "?" in notebook.cells[0].source.splitlines()[0]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_notebook_takes_the_parameters_that_run_all_gives(path):
+    assert set(papermill.inspect_notebook(str(path))) == set(parameters(study.open_run(dataset="1")))
+
+
+def executed(results):
+    return [results / "dataset_1" / "01_data_audit.ipynb", *sorted(results.glob("dataset_1/tuned/*.ipynb")), results / "05_cross_dataset_comparison.ipynb"]
+
+
+def test_executed_notebooks_show_figures_and_say_stand_in(quick_study):
+    assert len(executed(quick_study)) == 5
+    for path in executed(quick_study):
+        notebook = nbformat.read(path, 4)
+        outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+        assert any("image/png" in output.get("data", {}) for output in outputs), path.name
+        assert not [output for output in outputs if output.get("name") == "stderr"], path.name
+        said = "".join(output.get("data", {}).get("text/markdown", "") for output in outputs)
+        assert "stand-in images, not OmniGen" in said, path.name
+
+
+def nbval(paths, cwd):
+    environment = {**os.environ, "STUDY_PROGRESS_FILE": str(cwd / "progress.json")}
+    options = ["--nbval", "--nbval-sanitize-with", str(PROJECT / "tests" / "nbval_sanitize.cfg"), "-p", "no:cacheprovider", "-q"]
+    command = [sys.executable, "-m", "pytest", *options, "-c", os.devnull, "--rootdir", str(cwd), *map(str, paths)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False, timeout=900)
+
+
+def test_second_execution_agrees_with_the_first(quick_study, tmp_path):
+    scores = quick_study / "dataset_1" / "tuned" / "scores.csv"
+    first = scores.read_bytes()
+    done = nbval(executed(quick_study), tmp_path)
+    assert done.returncode == 0, done.stdout[-6000:]
+    # Same seed, same scores to the last digit, through both trainings.
+    assert scores.read_bytes() == first
+
+
+def test_a_changed_number_turns_nbval_red(quick_study, tmp_path):
+    path = quick_study / "dataset_1" / "tuned" / "04_threshold_analysis.ipynb"
+    text = path.read_text(encoding="utf-8")
+    auc = re.search(r"phase 1 \(frozen base\): (0\.\d{3})", text).group(1)
+    other = f"{1 - float(auc):.3f}" if auc != "0.500" else "0.900"
+    changed = path.with_name("changed.ipynb")
+    changed.write_text(text.replace(f"phase 1 (frozen base): {auc}", f"phase 1 (frozen base): {other}"), encoding="utf-8")
+    done = nbval([changed], tmp_path)
+    changed.unlink()
+    assert done.returncode == 1 and "1 failed" in done.stdout, done.stdout[-3000:]
+
+
+def test_results_of_a_quick_study_keep_their_contract(quick_study):
+    folder = quick_study / "dataset_1"
+    images, scores = pd.read_csv(folder / "images.csv"), pd.read_csv(folder / "tuned" / "scores.csv")
+    assert tuple(images.columns) == study.IMAGE_COLUMNS
+    assert list(scores.columns) == study.SCORE_COLUMNS
+    assert set(scores["stage"]) == set(study.STAGES) and set(scores["split"]) == {"validation", "test"}
+    assert scores["score"].between(0, 1).all()
+    run = study.finished_runs(quick_study, quick_study.parent.parent / "models" / "quick", quick=True)[0]
+    stages = run.metrics()["stages"]
+    assert set(stages) == set(study.STAGES)
+    for stage in stages.values():
+        auc = stage["test"]["roc_auc"]
+        assert auc["low"] <= auc["value"] <= auc["high"]
+        assert {"threshold", "confusion", "recall_real", "recall_synthetic"} <= set(stage["policies"]["balanced"])
+    assert list(pd.read_csv(quick_study / "comparison.csv").columns) == study.COMPARISON_COLUMNS
+    assert {"versions", "device", "backbone", "weights_sha256", "seconds"} <= set(run.recorded())

@@ -1,0 +1,103 @@
+"""run_all.py as a person meets it: exit codes, one clear line for a mistake, nothing run twice."""
+
+import json
+
+import pytest
+
+import run_all
+from conftest import HOME, run_study
+from lib import study
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "nothing to run"),
+        (["--dataset", "7"], "expected one of 1, 2, 3, 4, control"),
+        (["--datset", "1"], "unrecognized arguments"),
+        (["--dataset", "1", "--recipe", "best"], "invalid choice"),
+        (["--dataset", "1", "--from", "09"], "expected one of 01_data_audit"),
+        (["--dataset", "1", "--seed", "x"], "invalid int"),
+        (["--dataset", "1", "--backbone", "efficientnet-b0"], "ImageNet weights are not in"),
+        (["--dataset", "1", "--weights", "nowhere.h5"], "no such file"),
+        (["--data", "nowhere"], "no such folder"),
+        (["--dataset", "1", "--name", "x"], "give --data too"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(options, said, capsys):
+    try:
+        code = run_all.main(options)
+    except SystemExit as stop:  # argparse's own way out
+        code = stop.code
+    error = capsys.readouterr().err
+    assert code == 2
+    assert said in error and "Traceback" not in error
+
+
+def test_results_folder_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run_all.main(["--dataset", "1", "--results", str(tmp_path / "file" / "results")]) == 2
+    assert "cannot be written to" in capsys.readouterr().err
+
+
+def test_empty_class_and_one_class_only(folder_of_images, capsys):
+    root = folder_of_images(2)
+    for path in (root / "real").iterdir():
+        path.unlink()
+    assert run_all.main(["--data", str(root)]) == 2
+    assert "empty; expected the real images" in capsys.readouterr().err
+    (root / "real").rmdir()
+    assert run_all.main(["--data", str(root)]) == 2
+    assert "no folder for the real images" in capsys.readouterr().err
+
+
+def test_too_few_images_end_with_exit_code_2_from_inside_the_notebook(folder_of_images):
+    done = run_study("--data", str(folder_of_images(4)), "--quick", "--name", "few")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "expected at least 10" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_failing_cell_ends_with_exit_code_1_and_names_the_partial_notebook(folder_of_images, monkeypatch, capsys):
+    root = folder_of_images(12)
+    broken = HOME / "broken.ipynb"
+    notebook = json.loads(study.STEPS[0].source.read_text(encoding="utf-8"))
+    notebook["cells"][-1]["source"] = "raise ZeroDivisionError('on purpose')"
+    broken.write_text(json.dumps(notebook), encoding="utf-8")
+    monkeypatch.setattr(study.Step, "source", property(lambda step: broken))
+    assert run_all.main(["--data", str(root), "--quick", "--name", "breaks"]) == 1
+    error = capsys.readouterr().err
+    partial = HOME / "results" / "quick" / "breaks" / "01_data_audit.partial.ipynb"
+    assert "01_data_audit failed" in error and "ZeroDivisionError: on purpose" in error and str(partial) in error
+    assert "on purpose" in partial.read_text(encoding="utf-8")
+
+
+def test_finished_steps_are_kept_until_something_changes(quick_study):
+    before = {path: path.stat().st_mtime_ns for path in quick_study.rglob("*.ipynb")}
+    again = run_study("--dataset", "1", "--quick")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("unchanged, kept") == 5
+    assert {path: path.stat().st_mtime_ns for path in quick_study.rglob("*.ipynb")} == before
+
+
+def test_steps_depend_on_seed_and_on_the_step_before():
+    run, other = (study.open_run(dataset="1", quick=True, seed=seed) for seed in (7, 8))
+    step = study.STEPS[1]
+    assert run_all.step_key(step, run, "a") == run_all.step_key(step, run, "a")
+    assert run_all.step_key(step, run, "a") != run_all.step_key(step, run, "b")
+    assert run_all.step_key(step, run, "a") != run_all.step_key(step, other, "a")
+
+
+def test_list_names_every_dataset_and_says_stand_in(capsys):
+    assert run_all.main(["--list"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in study.DATASETS)
+    assert "stand-in" in shown
+
+
+def test_help_shows_examples_and_exit_codes(capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_all.main(["--help"])
+    assert stop.value.code == 0
+    assert "python run_all.py --dataset 1 --quick" in (shown := capsys.readouterr().out) and "exit codes" in shown
+
+

@@ -1,0 +1,96 @@
+"""The house: who may import whom, and that the three lists of dependencies say the same."""
+
+import ast
+import re
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from conftest import PROJECT
+
+ALLOWED = {
+    "lib/metrics": {"lib.metrics"},
+    "lib/data": {"lib.data", "lib.study"},
+    "lib/model": {"lib.model", "lib.data", "lib.study", "lib.pretrained", "lib.progress"},
+    "lib/study.py": set(),
+    "lib/pretrained.py": {"lib.study"},
+    "lib/progress.py": set(),
+    "run_all.py": {"lib.study", "lib.data.manifest", "lib.pretrained", "lib.progress"},
+}
+TENSORFLOW_ROOMS = ("lib/model/", "lib/data/loading.py")
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def files(room):
+    place = PROJECT / room
+    return [place] if place.is_file() else sorted(place.rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_imports_stay_within_what_the_design_allows(room):
+    assert files(room)
+    for path in files(room):
+        for name in imported(path):
+            if name.split(".")[0] == "lib":
+                assert any(f"{name}.".startswith(f"{allowed}.") for allowed in ALLOWED[room]), f"{path}: {name}"
+
+
+def test_tensorflow_is_imported_in_its_rooms_only():
+    for path in [*files("lib"), PROJECT / "run_all.py"]:
+        name = path.relative_to(PROJECT).as_posix()
+        if not name.startswith(TENSORFLOW_ROOMS):
+            assert not [found for found in imported(path) if found.split(".")[0] in ("tensorflow", "keras")], name
+
+
+def direct_dependencies():
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["test"]]
+
+
+def locked():
+    text = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
+    pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", text, re.M)
+    return {(normal(name), version) for name, version in pins}
+
+
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_lock_pins_every_direct_dependency_within_its_range():
+    for requirement in direct_dependencies():
+        versions = [version for name, version in locked() if name == normal(requirement.name)]
+        assert versions, f"{requirement.name} is not in requirements.lock"
+        assert all(requirement.specifier.contains(version) for version in versions), requirement
+
+
+def test_lock_has_hashes_and_no_addresses():
+    text = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in text and "--index" not in text and "--find-links" not in text
+    pins = re.split(r"\n(?=[A-Za-z])", text.strip())
+    assert len(pins) > 100 and all("--hash=sha256:" in pin for pin in pins)
+
+
+def test_environment_gives_conda_users_the_same_lock():
+    environment = yaml.safe_load((PROJECT / "environment.yml").read_text(encoding="utf-8"))
+    python, pip = environment["dependencies"][0], environment["dependencies"][-1]["pip"]
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = Requirement(f"python{project['requires-python']}")
+    assert wanted.specifier.contains(python.split("=")[1] + ".0")
+    assert pip == ["-r requirements.lock"]
+
+
+def test_every_direct_dependency_has_its_reason():
+    lines = (PROJECT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r'    "[A-Za-z]', line) and "include" not in line:
+            assert lines[number - 1].lstrip().startswith("#"), line
