@@ -126,8 +126,8 @@ RECIPES = {
         head="linear",
         views=2,
         phase1=Phase(epochs=15, learning_rate=1e-4, schedule="cosine", patience=5),
-        partial=Phase(epochs=2, learning_rate=1e-4, schedule="cosine"),
-        full=Phase(epochs=3, learning_rate=1e-4, schedule="cosine"),
+        partial=Phase(epochs=2, learning_rate=2e-5, schedule="cosine"),
+        full=Phase(epochs=3, learning_rate=2e-5, schedule="cosine"),
     ),
 }
 QUICK_IMAGES = 160

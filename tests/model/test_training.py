@@ -98,16 +98,16 @@ def test_stages_unfreeze_whole_blocks_and_never_batch_normalisation(backbone, re
     assert "stem_conv" in trainable["full"]
 
 
-def test_a_tiny_batch_can_be_learnt_and_batch_normalisation_does_not_move(backbone, recipe):
-    model = detector(keras.models.clone_model(backbone), recipe)
-    model.get_layer("backbone").set_weights(model.get_layer("backbone").get_weights())
+def test_a_tiny_batch_can_be_learnt_and_batch_normalisation_does_not_move(recipe):
+    model = detector(build_backbone(resolve("efficientnet-lite0")), recipe)
     network.unfreeze(model, recipe, "full")
     before = [w.numpy() for w in model.get_layer("backbone").weights if "moving" in w.path]
     rng = np.random.default_rng(0)
-    images, labels = rng.uniform(0, 255, (8, 64, 64, 3)).astype("float32"), np.arange(8)[:, None] % 2
+    labels = np.arange(8)[:, None] % 2
+    images = (rng.uniform(0, 255, (8, 64, 64, 3)) * (1 - 0.7 * labels[..., None, None])).astype("float32")
     model.compile(keras.optimizers.Adam(1e-3), "binary_crossentropy")
     first = model.evaluate(images, labels, verbose=0)
-    model.fit(images, labels, batch_size=8, epochs=12, verbose=0)
+    model.fit(images, labels, batch_size=8, epochs=20, verbose=0)
     assert model.evaluate(images, labels, verbose=0) < 0.5 * first
     after = [w.numpy() for w in model.get_layer("backbone").weights if "moving" in w.path]
     assert before and all(np.array_equal(a, b) for a, b in zip(before, after))
