@@ -1,27 +1,16 @@
-"""Shared fixtures. Every test runs offline, in a home folder of its own; `quick_study` is run once for all."""
+"""Fixtures. Every test runs offline, in a home folder of its own; `quick_study` is run once for all."""
 
-import os
-import subprocess
-import sys
-import tempfile
+import shutil
 from pathlib import Path
 
-os.environ["STUDY_OFFLINE"] = "1"
-# A space and an accent, because users' folders have them.
-HOME = Path(tempfile.mkdtemp(prefix="study ét-"))
-os.environ["STUDY_HOME"] = str(HOME)
-
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-from PIL import Image  # noqa: E402
-
-PROJECT = Path(__file__).resolve().parent.parent
+import numpy as np
+import pytest
+from PIL import Image
+from support import HOME, run_study
 
 
-def run_study(*options: str, timeout: float = 900) -> subprocess.CompletedProcess:
-    """run_all.py as a user runs it."""
-    command = [sys.executable, str(PROJECT / "run_all.py"), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=HOME, check=False)
+def pytest_sessionfinish():
+    shutil.rmtree(HOME, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

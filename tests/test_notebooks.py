@@ -9,8 +9,8 @@ import nbformat
 import pandas as pd
 import papermill
 import pytest
+from support import PROJECT
 
-from conftest import PROJECT
 from lib import study
 from run_all import parameters
 
@@ -33,7 +33,11 @@ def test_notebook_takes_the_parameters_that_run_all_gives(path):
 
 
 def executed(results):
-    return [results / "dataset_1" / "01_data_audit.ipynb", *sorted(results.glob("dataset_1/tuned/*.ipynb")), results / "05_cross_dataset_comparison.ipynb"]
+    return [
+        results / "dataset_1" / "01_data_audit.ipynb",
+        *sorted(results.glob("dataset_1/tuned/*.ipynb")),
+        results / "05_cross_dataset_comparison.ipynb",
+    ]
 
 
 def test_executed_notebooks_show_figures_and_say_stand_in(quick_study):
@@ -49,7 +53,14 @@ def test_executed_notebooks_show_figures_and_say_stand_in(quick_study):
 
 def nbval(paths, cwd):
     environment = {**os.environ, "STUDY_PROGRESS_FILE": str(cwd / "progress.json")}
-    options = ["--nbval", "--nbval-sanitize-with", str(PROJECT / "tests" / "nbval_sanitize.cfg"), "-p", "no:cacheprovider", "-q"]
+    options = [
+        "--nbval",
+        "--nbval-sanitize-with",
+        str(PROJECT / "tests" / "nbval_sanitize.cfg"),
+        "-p",
+        "no:cacheprovider",
+        "-q",
+    ]
     command = [sys.executable, "-m", "pytest", *options, "-c", os.devnull, "--rootdir", str(cwd), *map(str, paths)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False, timeout=900)
 
@@ -69,7 +80,9 @@ def test_a_changed_number_turns_nbval_red(quick_study, tmp_path):
     auc = re.search(r"phase 1 \(frozen base\): (0\.\d{3})", text).group(1)
     other = f"{1 - float(auc):.3f}" if auc != "0.500" else "0.900"
     changed = path.with_name("changed.ipynb")
-    changed.write_text(text.replace(f"phase 1 (frozen base): {auc}", f"phase 1 (frozen base): {other}"), encoding="utf-8")
+    changed.write_text(
+        text.replace(f"phase 1 (frozen base): {auc}", f"phase 1 (frozen base): {other}"), encoding="utf-8"
+    )
     done = nbval([changed], tmp_path)
     changed.unlink()
     assert done.returncode == 1 and "1 failed" in done.stdout, done.stdout[-3000:]

@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from support import HOME, run_study
 
 import run_all
-from conftest import HOME, run_study
 from lib import study
 
 
@@ -99,5 +99,3 @@ def test_help_shows_examples_and_exit_codes(capsys):
         run_all.main(["--help"])
     assert stop.value.code == 0
     assert "python run_all.py --dataset 1 --quick" in (shown := capsys.readouterr().out) and "exit codes" in shown
-
-

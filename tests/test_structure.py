@@ -7,8 +7,7 @@ import tomllib
 import pytest
 import yaml
 from packaging.requirements import Requirement
-
-from conftest import PROJECT
+from support import PROJECT
 
 ALLOWED = {
     "lib/metrics": {"lib.metrics"},
