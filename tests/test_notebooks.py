@@ -33,11 +33,8 @@ def test_notebook_takes_the_parameters_that_run_all_gives(path):
 
 
 def executed(results):
-    return [
-        results / "dataset_1" / "01_data_audit.ipynb",
-        *sorted(results.glob("dataset_1/tuned/*.ipynb")),
-        results / "05_cross_dataset_comparison.ipynb",
-    ]
+    recipe = sorted(results.glob("dataset_1/tuned/0?_*.ipynb"))
+    return [results / "dataset_1" / "01_data_audit.ipynb", *recipe, results / "05_cross_dataset_comparison.ipynb"]
 
 
 def test_executed_notebooks_show_figures_and_say_stand_in(quick_study):
