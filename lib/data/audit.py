@@ -52,7 +52,7 @@ def list_files(source: Source, limit: int | None = None) -> list[tuple[str, Path
     for label in source.folders:
         mine = [path for found, path in files if found == label]
         if not source.stand_in:  # stand-ins are taken in order, so that people stay complete
-            mine.sort(key=lambda path: hashlib.sha256(path.name.encode()).digest())
+            mine.sort(key=lambda path: hashlib.sha256(_written(path.name).encode()).digest())
         chosen += [(label, path) for path in sorted(mine[: limit // 2])]
     return chosen
 
@@ -104,7 +104,9 @@ def audit_files(source: Source, files: list[tuple[str, Path]], on_progress: Call
         rows = list(pool.map(inspect, files))
     images = pd.DataFrame(rows)
     images["label"] = [label for label, _ in files]
-    images["path"] = [path.relative_to(source.root).as_posix() for _, path in files]
+    names = pd.Series([path.relative_to(source.root).as_posix() for _, path in files], dtype=object)
+    images["path"] = names.map(_written)
+    images.loc[images["path"] != names, "issue"] = f"{ASIDE}its name cannot be written in a table; rename it"
     images["image_id"] = [hashlib.sha256(path.encode()).hexdigest()[:16] for path in images["path"]]
     images["group"] = images["path"].map(_people(source)).fillna("")
     images["split"] = ""
@@ -114,6 +116,11 @@ def audit_files(source: Source, files: list[tuple[str, Path]], on_progress: Call
             reasons = "; ".join(mine["issue"].unique()[:3])
             raise UserError(f"{source.folders[label]}: no usable image among {len(mine)} files ({reasons})")
     return images[list(IMAGE_COLUMNS)]
+
+
+def _written(name: str) -> str:
+    """A name as images.csv can hold it: bytes that are no Unicode, and carriage returns, become escapes."""
+    return name.encode("utf-8", "backslashreplace").decode().replace("\r", "\\r")
 
 
 def _people(source: Source) -> dict[str, str]:

@@ -74,6 +74,8 @@ def read_manifest(path: Path = MANIFEST) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a CSV table ({error})") from error
+    if set(frame.columns) != set(_SCHEMA.columns):
+        raise UserError(f"{path}: found columns {', '.join(frame.columns)}; expected {', '.join(_SCHEMA.columns)}")
     try:
         return _SCHEMA.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:
@@ -81,7 +83,7 @@ def read_manifest(path: Path = MANIFEST) -> pd.DataFrame:
         # Row 0 of the table is line 2 of the file.
         row = f"line {int(first['index']) + 2}, " if pd.notna(first["index"]) else ""
         raise UserError(
-            f"{path}: {row}column {first['column']}: found {first['failure_case']!r}, expected {first['check']}"
+            f"{path}: {row}column {first['column']}: found {str(first['failure_case'])!r}, expected {first['check']}"
         ) from None
 
 

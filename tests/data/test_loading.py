@@ -38,6 +38,45 @@ def test_augmentation_depends_on_seed_version_and_image_alone(kind):
         assert not np.array_equal(first, other.apply(image, key))
 
 
+def test_an_augmented_crop_is_a_window_at_native_resolution_or_its_mirror_image():
+    image = np.arange(9 * 9 * 3, dtype="uint8").reshape(9, 9, 3)
+    windows = {image[y : y + 7, x : x + 7].tobytes() for y in range(3) for x in range(3)}
+    mirrored = {image[y : y + 7, x : x + 7][:, ::-1].tobytes() for y in range(3) for x in range(3)}
+    found = {View("crop", 7, version).apply(image, "k").tobytes() for version in range(1, 60)}
+    assert found <= windows | mirrored
+    assert found & windows and found & mirrored and len(found) > 9
+
+
+def test_the_plain_view_is_the_same_for_every_key_and_seed():
+    image = np.random.default_rng(0).integers(0, 256, (50, 40, 3), "uint8")
+    for kind in ("crop", "resize"):
+        plain = View(kind, 32).apply(image, "a")
+        np.testing.assert_array_equal(plain, View(kind, 32, 0, 9).apply(image, "b"))
+
+
+@pytest.mark.parametrize("shape", [(10, 20), (20, 10), (10, 10)])
+@pytest.mark.parametrize("version", [0, 3])
+def test_small_images_are_enlarged_to_fill_the_view(shape, version):
+    dark_to_light = np.repeat(np.linspace(50, 200, shape[1])[None, :, None], shape[0], 0).repeat(3, 2).astype("uint8")
+    view = View("crop", 32, version).apply(dark_to_light, "k")
+    assert view.shape == (32, 32, 3) and view.dtype == np.uint8
+    assert view.min() >= 50 and view.max() <= 200  # enlarged, not padded
+    assert abs(int(view[0, 0, 0]) - int(view[0, -1, 0])) > 50
+
+
+def test_resize_squeezes_the_whole_image():
+    image = np.zeros((40, 80, 3), "uint8")
+    image[:, :40] = 200
+    view = View("resize", 20).apply(image, "k")
+    assert (view[:, :9] == 200).all() and (view[:, 11:] == 0).all()
+
+
+def test_a_file_that_cannot_be_decoded_is_not_skipped(files, tmp_path):
+    (tmp_path / "bad.png").write_bytes(files[0][0].read_bytes()[:40])
+    with pytest.raises((OSError, SyntaxError)):
+        list(load_views([*files[:2], (tmp_path / "bad.png", "bad")], View("crop", 32), 2))
+
+
 def test_views_come_in_order_and_whole(files):
     batches = list(load_views(files, View("resize", 32), 5))
     assert [len(batch) for batch in batches] == [5, 5, 2]
@@ -58,5 +97,8 @@ def test_training_batches_keep_labels_with_images_and_repeat_from_the_seed(files
         np.testing.assert_allclose(images.mean((1, 2, 3)) / 20, label[:, 0], atol=0.2)
         np.testing.assert_array_equal(weight, label * 10)
         assert images.dtype == np.float32 and images.max() <= 255
+    seen = np.concatenate([label[:, 0] for _, label, _ in first]).tolist()
+    assert sorted(seen[:12]) == list(range(12)) and len(seen) == 15  # whole batches: the next pass has begun
+    assert seen[:12] != list(range(12))
     assert all(np.array_equal(a, b) for x, y in zip(first, again) for a, b in zip(x, y))
     assert not all(np.array_equal(x[1], y[1]) for x, y in zip(first, other))

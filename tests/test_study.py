@@ -1,0 +1,261 @@
+"""Runs, recipes and results: where things are put, what is refused, and that nothing is ever half written."""
+
+import json
+import os
+import stat
+
+import pandas as pd
+import pytest
+
+from lib import study
+from lib.study import RECIPES, STAGES, UserError, open_run
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDY_HOME", str(tmp_path / "home"))
+    return (tmp_path / "home").resolve()
+
+
+def stage_rows(stage, scores):
+    ids = [f"image{number}" for number in range(len(scores))]
+    table = pd.DataFrame({"image_id": ids, "label": "real", "split": "test", "stage": stage, "score": scores})
+    return table, pd.DataFrame({"stage": [stage], "epoch": [1], "loss": [scores[0]]})
+
+
+# ------------------------------------------------------------------------------------------------------------- options
+
+
+def test_runs_have_names_and_folders(home):
+    run = open_run(dataset="2", recipe="original")
+    assert (run.name, run.dataset, run.data) == ("dataset_2", "2", "")
+    assert run.folder == home / "results" / "dataset_2"
+    assert run.recipe_folder == run.folder / "original"
+    assert run.model_path("phase1") == home / "models" / "dataset_2" / "original" / "phase1.keras"
+    assert open_run(dataset="control").name == "control"
+
+
+def test_quick_runs_stay_apart_from_full_ones(home):
+    run = open_run(quick=True)
+    assert run.results == home / "results" / "quick" and run.models == home / "models" / "quick"
+    assert run.recipe == RECIPES["tuned"].quick() != open_run().recipe
+    full = open_run()
+    places = [(run.folder, full.folder), *((run.model_path(stage), full.model_path(stage)) for stage in STAGES)]
+    assert all(quick != slow for quick, slow in places)
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_results_folder_of_ones_own_holds_everything(tmp_path, monkeypatch, quick):
+    monkeypatch.chdir(tmp_path)
+    run = open_run(results="my results", quick=quick)
+    top = tmp_path.resolve() / "my results"
+    assert run.results_option == str(top)
+    assert run.results == (top / "quick" if quick else top)
+    assert run.models == (top / "models" / "quick" if quick else top / "models")
+
+
+def test_own_data_are_named_after_their_folder_or_by_the_user(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = open_run(data="my pictures ü/")
+    assert (run.name, run.dataset, run.data) == ("my pictures ü", "", str(tmp_path.resolve() / "my pictures ü"))
+    assert open_run(data="x", name="Holiday (2)").name == "Holiday (2)"
+    assert open_run(data="x", weights="w.h5").weights == str(tmp_path.resolve() / "w.h5")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"dataset": "5"}, "--dataset 5: expected one of 1, 2, 3, 4, control"),
+        ({"recipe": "best"}, "--recipe best: expected one of original, tuned"),
+    ],
+)
+def test_unknown_options_are_refused_with_what_was_expected(options, said):
+    with pytest.raises(UserError) as error:
+        open_run(**options)
+    assert str(error.value) == said
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "quick",
+        "QUICK",
+        "models",
+        "figures",
+        "control",
+        "dataset_1",
+        "Dataset_4",
+        "a/b",
+        "..",
+        ".hidden",
+        "-x",
+        "_x",
+        "a\n",
+    ],
+)
+def test_reserved_and_odd_names_are_refused(name):
+    with pytest.raises(UserError, match="--name"):
+        study.run_name("", "/some/data", name)
+
+
+def test_a_reserved_name_is_refused_when_it_comes_from_the_folder():
+    with pytest.raises(UserError, match="'models'"):
+        study.run_name("", "/some/models", "")
+    assert study.run_name("", "/some/models", "mine") == "mine"
+
+
+def test_a_results_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=r"--results .*file/results: cannot be written to"):
+        study.check_writable(tmp_path / "file" / "results")
+    study.check_writable(tmp_path / "new" / "results")
+    assert list((tmp_path / "new" / "results").iterdir()) == []
+
+
+# ------------------------------------------------------------------------------------------------------------- recipes
+
+
+def test_the_original_recipe_has_the_original_studys_settings():
+    original = RECIPES["original"]
+    assert [original.phase(stage).learning_rate for stage in STAGES] == [1e-3, 1e-5, 1e-8]
+    assert (original.head, original.view, original.pooling) == ("study", "resize", "average")
+    assert all(original.phase(stage).schedule == "constant" for stage in STAGES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_quick_recipe_is_smaller_and_otherwise_the_same(name):
+    full, quick = RECIPES[name], RECIPES[name].quick()
+    epochs = [(quick.phase(stage).epochs, full.phase(stage).epochs) for stage in STAGES]
+    assert all(1 <= few < many for few, many in epochs)
+    assert quick.views < full.views
+    same = ("name", "view", "pooling", "head", "image_size", "batch_size", "unfreeze_from")
+    assert all(getattr(quick, field) == getattr(full, field) for field in same)
+    assert [quick.phase(s).learning_rate for s in STAGES] == [full.phase(s).learning_rate for s in STAGES]
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+
+
+def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "folder" / "model.keras"
+    study.write_text(path, "old")
+    with pytest.raises(RuntimeError), study.written_whole(path) as temporary:
+        temporary.write_text("half of the n")
+        raise RuntimeError("power cut")
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_appears_whole_beside_its_place_with_the_usual_permissions(tmp_path):
+    path = tmp_path / "model.keras"
+    umask = os.umask(0o027)
+    try:
+        with study.written_whole(path) as temporary:
+            assert temporary.parent == path.parent and temporary.suffix == ".keras"
+            temporary.write_text("new")
+            assert not path.exists()
+        assert os.umask(0o027) == 0o027  # looking at the umask did not change it
+    finally:
+        os.umask(umask)
+    assert path.read_text() == "new" and stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_json_refuses_nan_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "metrics.json"
+    study.write_json(path, {"auc": 0.5, "wörter": "ü"})
+    for bad in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="JSON"):
+            study.write_json(path, {"auc": bad})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"auc": 0.5, "wörter": "ü"}
+
+
+def test_a_cached_table_is_computed_once():
+    calls = []
+
+    def compute():
+        calls.append(1)
+        return pd.DataFrame({"a": [1.5, 2.5]})
+
+    first, second = (study.read_cached_table("features", "key", compute) for _ in range(2))
+    assert len(calls) == 1
+    pd.testing.assert_frame_equal(first, second)
+    study.read_cached_table("features", "other key", compute)
+    assert len(calls) == 2
+
+
+# ------------------------------------------------------------------------------------------------------------- results
+
+
+def test_a_stage_replaces_its_own_rows_and_drops_those_of_later_stages():
+    run = open_run()
+    for number, stage in enumerate(STAGES):
+        run.add_stage(*stage_rows(stage, [number / 10, 0.5]))
+    assert run.scores()["stage"].tolist() == [stage for stage in STAGES for _ in range(2)]
+    run.add_stage(*stage_rows("partial", [0.75, 0.25, 0.125]))
+    scores, history = run.scores(), run.history()
+    assert scores["stage"].tolist() == ["phase1"] * 2 + ["partial"] * 3
+    assert scores["score"].tolist() == [0.0, 0.5, 0.75, 0.25, 0.125]
+    assert history["stage"].tolist() == ["phase1", "partial"] and history["loss"].tolist() == [0.0, 0.75]
+    run.add_stage(*stage_rows("phase1", [0.875]))
+    assert run.scores()["score"].tolist() == [0.875] and run.history()["stage"].tolist() == ["phase1"]
+
+
+def test_image_tables_come_back_as_they_were_written():
+    run = open_run()
+    row = {
+        "image_id": "0012", "path": 'real/a, "b"\nc ü.jpg', "label": "real", "group": "", "split": "train", "width": 80,
+        "height": 70, "format": "JPEG", "bytes": 1234, "sha256": "ab" * 32, "phash": "0000000000000012", "issue": "",
+    }  # fmt: skip
+    aside = row | {"image_id": "0013", "path": "real/NA", "group": "NA", "split": "", "format": "", "phash": ""}
+    aside |= {"width": 0, "height": 0, "bytes": 0, "sha256": "", "issue": "set aside: empty file"}
+    images = pd.DataFrame([row, aside])
+    run.write_audit(images, pd.DataFrame(columns=study.PAIR_COLUMNS), {"used": 1})
+    back = run.images()
+    assert back.to_dict("records") == images.to_dict("records")
+    assert tuple(back.columns) == study.IMAGE_COLUMNS
+    assert run.used_images()["image_id"].tolist() == ["0012"]
+    assert run.audit() == {"schema": 1, "used": 1}
+
+
+def test_scores_come_with_truth_and_group():
+    run = open_run()
+    base = dict.fromkeys(study.IMAGE_COLUMNS, "x") | {"split": "test", "width": 1, "height": 1, "bytes": 1, "issue": ""}
+    rows = [base | {"image_id": "image0", "group": "p1"}, base | {"image_id": "image1", "group": ""}]
+    run.write_audit(pd.DataFrame(rows), pd.DataFrame(columns=study.PAIR_COLUMNS), {})
+    scores, history = stage_rows("phase1", [0.25, 0.75])
+    run.add_stage(scores.assign(label=["synthetic", "real"]), history)
+    scored = run.scored()
+    assert scored["y"].tolist() == [1, 0] and scored["group"].tolist() == ["p1", "image1"]
+
+
+def test_recorded_dictionaries_are_merged():
+    run = open_run()
+    run.record(options={"seed": 7}, device="a")
+    assert run.record(options={"quick": False}, device="b") == run.recorded()
+    assert run.recorded() == {"schema": 1, "options": {"seed": 7, "quick": False}, "device": "b"}
+
+
+def test_a_missing_result_names_the_notebook_that_makes_it():
+    run = open_run()
+    for read, maker in ((run.images, "01_data_audit"), (run.scores, "02_phase1"), (run.metrics, "04_threshold")):
+        with pytest.raises(UserError, match=f"is not there yet: run notebook {maker}"):
+            read()
+
+
+def test_finished_runs_are_found_again_with_their_options():
+    run = open_run(dataset="3", recipe="original", seed=11)
+    options = {key: getattr(run, key) for key in ("dataset", "data", "backbone", "weights", "seed")}
+    run.record(options=options)
+    assert study.finished_runs(run.results, run.models, False) == []
+    run.write_metrics({}, {}, "")
+    (run.folder / "notes").mkdir()
+    (run.folder / "notes" / "metrics.json").write_text("{}")  # not a recipe's folder
+    assert study.finished_runs(run.results, run.models, False) == [run]
+
+
+def test_hashes_depend_on_every_part():
+    assert study.text_hash("a", 1) == study.text_hash("a", 1)
+    assert (
+        len({study.text_hash("a", 1), study.text_hash("a", 2), study.text_hash("a1"), study.text_hash("a", "1")}) == 4
+    )
+    assert len(study.source_hash()) == 64
