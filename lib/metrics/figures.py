@@ -7,20 +7,22 @@ returns a matplotlib Figure; `title` is drawn as it is given (the caller names d
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lib.metrics.measures import Interval
 
-# Okabe and Ito's palette, 2008.
+# Okabe and Ito's palette, 2008; no stage has the colour of a class.
 CLASS_COLOURS = {"real": "#0072B2", "synthetic": "#D55E00"}
-STAGE_COLOURS = {"phase1": "#0072B2", "partial": "#E69F00", "full": "#009E73"}
+STAGE_COLOURS = {"phase1": "#CC79A7", "partial": "#E69F00", "full": "#009E73"}
 STAGE_NAMES = {"phase1": "phase 1 (frozen base)", "partial": "partly unfrozen", "full": "fully unfrozen"}
 POLICY_NAMES = {
     "fixed": "fixed at 0.5",
@@ -29,7 +31,10 @@ POLICY_NAMES = {
     "fpr_5": "5% false positives",
     "fpr_1": "1% false positives",
 }
+# Told apart in black and white: one for each policy, in their order, and for each recipe.
+LINES = ("-", "--", "-.", (0, (1, 1)), (0, (6, 2, 1, 2, 1, 2)))
 MARKERS = "osD^v<>P"
+PAIRS_A_ROW = 4
 
 
 def _styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -44,6 +49,11 @@ def _styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
             return function(*args, **kwargs)
 
     return styled
+
+
+def _interval(ax: Axes, x: Sequence[float], y: Sequence[float], **options) -> None:
+    """Draws the line between an interval's ends; `errorbar` refuses intervals that leave out their point."""
+    ax.plot(x, y, marker="|" if y[0] == y[1] else "_", markersize=9, label="_interval", **options)
 
 
 def _panels(columns: int, title: str, size: tuple[float, float], rows: int = 1, **options) -> tuple[Figure, np.ndarray]:
@@ -73,13 +83,22 @@ def sample_sheet(images: Mapping[str, Sequence[np.ndarray]], title: str) -> Figu
 
 @_styled
 def pair_gallery(pairs: Sequence[tuple[np.ndarray, np.ndarray, str]], title: str) -> Figure:
-    """Pairs of images side by side, each with a caption: (image a, image b, caption)."""
-    figure, axes = _panels(2 * len(pairs), title, (2.6 * len(pairs) + 0.5, 2.4))
-    for number, (first, second, caption) in enumerate(pairs):
-        for ax, picture in zip(axes[2 * number : 2 * number + 2], (first, second)):
+    """Pairs of images side by side, each with a caption: (image a, image b, caption); a sentence where there are none."""
+    across = max(1, min(len(pairs), PAIRS_A_ROW))
+    down = max(1, -(-len(pairs) // across))
+    # Wrapped to the width of a pair: a long file name must neither be cut nor run into its neighbour.
+    captions = ["\n".join(textwrap.fill(line, 34) for line in caption.splitlines()) for *_, caption in pairs]
+    lines = max((caption.count("\n") + 1 for caption in captions), default=1)
+    figure = Figure(figsize=(2.6 * across + 0.5, (1.5 + 0.17 * lines) * down + 0.6), layout="constrained")
+    figure.suptitle(title)
+    if not pairs:
+        figure.text(0.5, 0.4, "No pairs.", ha="center")
+    places = figure.subfigures(down, across, squeeze=False).ravel()
+    for place, (first, second, _), caption in zip(places, pairs, captions):
+        place.suptitle(caption, fontsize=9)
+        for ax, picture in zip(place.subplots(1, 2), (first, second)):
             ax.imshow(picture)
             ax.set_axis_off()
-        axes[2 * number].set_title(caption, loc="left", fontsize=9)
     return figure
 
 
@@ -104,8 +123,9 @@ def sizes_and_bytes(images: pd.DataFrame, title: str) -> Figure:
     for ax, column, label in zip(
         axes, ("side", "density"), ("square root of area (pixels)", "file size (bytes per pixel)")
     ):
-        sns.histplot(frame, x=column, ax=ax, **options)
+        sns.histplot(frame, x=column, ax=ax, legend=ax is axes[-1], **options)
         ax.set(xlabel=label, ylabel="images")
+    sns.move_legend(axes[-1], "upper left", bbox_to_anchor=(1.01, 1), title=None)
     return figure
 
 
@@ -118,8 +138,16 @@ def split_counts(counts: pd.DataFrame, title: str) -> Figure:
     """
     figure, axes = _panels(1, title, (6, 3.4))
     sns.barplot(
-        counts, x="split", y="images", hue="label", hue_order=list(CLASS_COLOURS), palette=CLASS_COLOURS, ax=axes[0]
+        counts,
+        x="split",
+        y="images",
+        hue="label",
+        hue_order=list(CLASS_COLOURS),
+        palette=CLASS_COLOURS,
+        saturation=1,
+        ax=axes[0],
     )
+    axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes[0].margins(y=0.12)
     for bars in axes[0].containers:
         axes[0].bar_label(bars, fmt="{:,.0f}", fontsize=9)
@@ -181,14 +209,17 @@ def precision_recall_curves(
     Args:
         curves: stage to points with columns recall and precision.
         prevalence: share of synthetic images, the precision of chance.
-        marks: stage to (recall, precision) at the chosen threshold.
+        marks: stage to (recall, precision) at the chosen threshold; a stage whose precision is None gets no mark.
     """
     figure, axes = _panels(1, title, (6, 5))
+    drawn = {stage for stage, point in marks.items() if None not in point}
     for stage, points in curves.items():
         colour = STAGE_COLOURS.get(stage)
         axes[0].plot(points["recall"], points["precision"], color=colour, label=STAGE_NAMES.get(stage, stage))
-        if stage in marks:
+        if stage in drawn:
             axes[0].plot(*marks[stage], "o", color=colour, markersize=9, markeredgecolor="black")
+    if drawn:
+        axes[0].plot([], [], "o", color="white", markersize=9, markeredgecolor="black", label="at the chosen threshold")
     axes[0].axhline(prevalence, color="grey", linestyle=":", label="chance (share of synthetic images)")
     axes[0].set(xlabel="recall of synthetic images", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.05))
     axes[0].legend(loc="lower left", fontsize=9)
@@ -200,22 +231,22 @@ def score_histograms(scores: pd.DataFrame, thresholds: Mapping[str, float], titl
     """Distribution of the scores of both classes, with thresholds as lines.
 
     Args:
-        scores: columns label (`real`, `synthetic`) and score (0-1).
+        scores: columns label (`real`, `synthetic`) and score; bins span 0 to 1, or the scores where they go beyond.
         thresholds: policy to threshold.
     """
     figure, axes = _panels(1, title, (8, 3.8))
     options = {"hue": "label", "hue_order": list(CLASS_COLOURS), "palette": CLASS_COLOURS, "element": "step"}
-    sns.histplot(scores, x="score", bins=np.linspace(0, 1, 31), ax=axes[0], legend=True, **options)
+    bins = np.linspace(min(0, scores["score"].min()), max(1, scores["score"].max()), 31)
+    sns.histplot(scores, x="score", bins=bins, ax=axes[0], legend=True, **options)
     classes = axes[0].get_legend()
-    styles = ("-", "--", "-.", ":", (0, (1, 1)))
     lines = [
         axes[0].axvline(value, color="black", linestyle=style, label=f"{POLICY_NAMES.get(policy, policy)}: {value:.2f}")
-        for (policy, value), style in zip(thresholds.items(), styles)
+        for (policy, value), style in zip(thresholds.items(), LINES)
     ]
     classes.set_title(None)
     axes[0].add_artist(classes)
     axes[0].legend(handles=lines, title="thresholds", bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=9)
-    axes[0].set(xlabel="score (0 real, 1 synthetic)", ylabel="images")
+    axes[0].set(xlabel="score (higher: more synthetic)", ylabel="images")
     return figure
 
 
@@ -245,11 +276,12 @@ def interval_plot(intervals: Mapping[str, Interval], title: str, label: str = "R
     """A measure with its 95% interval for each of several names, and the line of chance."""
     figure, axes = _panels(1, title, (7, 0.55 * len(intervals) + 1.6))
     for row, (name, interval) in enumerate(intervals.items()):
-        error = [[interval.value - interval.low], [interval.high - interval.value]]
-        axes[0].errorbar(interval.value, row, xerr=error, fmt="o", capsize=4, color=STAGE_COLOURS.get(name, "#0072B2"))
+        colour = STAGE_COLOURS.get(name, "dimgrey")
+        _interval(axes[0], [interval.low, interval.high], [row, row], color=colour)
+        axes[0].plot(interval.value, row, "o", color=colour)
     axes[0].axvline(0.5, color="grey", linestyle=":")
     axes[0].set_yticks(range(len(intervals)), [STAGE_NAMES.get(name, name) for name in intervals])
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(intervals) - 0.5, -0.5)
     axes[0].set(xlabel=f"{label} with 95% interval (dotted: chance)")
     return figure
 
@@ -264,9 +296,9 @@ def auc_matrix(values: pd.DataFrame, texts: pd.DataFrame, title: str) -> Figure:
     """
     width = max(5.5, 1.7 * values.shape[1] + 2.6)
     figure, axes = _panels(1, title, (width, 0.9 * values.shape[0] + 2.0))
-    sns.heatmap(
-        values, annot=texts, fmt="", cmap="cividis", vmin=0.5, vmax=1, ax=axes[0], cbar_kws={"label": "ROC AUC"}
-    )
+    bar = {"label": "ROC AUC (0.5 and below: darkest)", "extend": "min"}
+    sns.heatmap(values, annot=texts, fmt="", cmap="cividis", vmin=0.5, vmax=1, ax=axes[0], cbar_kws=bar)
+    axes[0].grid(False)
     axes[0].set(xlabel="tested on", ylabel="trained on")
     axes[0].tick_params(axis="y", rotation=0)
     return figure
@@ -280,17 +312,17 @@ def learning_curve(curve: pd.DataFrame, title: str) -> Figure:
         curve: columns trained_on, recipe, stage, training_images, roc_auc, roc_auc_low, roc_auc_high.
     """
     figure, axes = _panels(1, title, (7.5, 4.4))
-    names = sorted(set(zip(curve["recipe"], curve["stage"])))
-    colours = sns.color_palette("colorblind", len(names))
-    for number, (recipe, stage) in enumerate(names):
+    recipes = sorted(set(curve["recipe"]))
+    for number, (recipe, stage) in enumerate(sorted(set(zip(curve["recipe"], curve["stage"])))):
         rows = curve[(curve["recipe"] == recipe) & (curve["stage"] == stage)].sort_values("training_images")
-        error = [rows["roc_auc"] - rows["roc_auc_low"], rows["roc_auc_high"] - rows["roc_auc"]]
+        kind = recipes.index(recipe)
+        style = {"color": STAGE_COLOURS.get(stage, "dimgrey")}
         # Moved a little sideways, so that intervals at the same size do not cover each other.
-        at = rows["training_images"] * 1.03**number
-        label = f"{recipe}, {STAGE_NAMES.get(stage, stage)}"
-        axes[0].errorbar(
-            at, rows["roc_auc"], yerr=error, marker=MARKERS[number % 8], capsize=4, label=label, color=colours[number]
-        )
+        at = (rows["training_images"] * 1.03**number).to_numpy()
+        line = {"linestyle": LINES[kind % len(LINES)], "marker": MARKERS[kind % len(MARKERS)]}
+        axes[0].plot(at, rows["roc_auc"], label=f"{recipe}, {STAGE_NAMES.get(stage, stage)}", **line, **style)
+        for x, low, high in zip(at, rows["roc_auc_low"], rows["roc_auc_high"]):
+            _interval(axes[0], [x, x], [low, high], **style)
     axes[0].set_xscale("log")
     axes[0].margins(x=0.25)
     axes[0].set_xticks(sorted(set(curve["training_images"])), minor=False)

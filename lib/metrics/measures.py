@@ -311,7 +311,7 @@ def _precision(labels: ArrayLike, scores: ArrayLike, threshold: float, positive:
 
 
 def f1_real(labels: ArrayLike, scores: ArrayLike, threshold: float) -> float:
-    """F1 of the real class: 2·hits / (2·hits + errors of both kinds), 0 to 1; 0 means that no real image is called real.
+    """F1 of the real class: 2·hits / (2·hits + errors of both kinds), 0 to 1; 0 when no real image is called real.
 
     Raises:
         UndefinedMeasure: See `confusion`.
@@ -438,8 +438,8 @@ def bootstrap_intervals(
         Measure name to `Interval`; NaN throughout for a measure that is undefined on these data.
 
     Raises:
-        UndefinedMeasure: See `checked`; also when a class comes from fewer than two groups, which leaves nothing to
-            resample.
+        UndefinedMeasure: See `checked`; also when no stratum that holds a class has two groups, which leaves nothing
+            to resample.
         ValueError: As `summarise`, or groups that do not fit the labels.
     """
     labels, scores = checked(labels, scores)
@@ -494,12 +494,19 @@ def _units(labels: NDArray[np.int64], groups: ArrayLike | None) -> tuple[NDArray
     if np.any(unit < 0):
         raise ValueError(f"{np.sum(unit < 0)} images have no group; expected a name or number for each")
     holds = [np.bincount(unit[labels == label], minlength=len(found)) > 0 for label in (0, 1)]
-    for label, held in zip(("real", "synthetic"), holds):
+    stratum = holds[0] + 2 * holds[1]
+    sizes = np.bincount(stratum, minlength=4)
+    for label, held, alone in zip(("real", "synthetic"), holds, (1, 2)):
         if held.sum() < 2:
             raise UndefinedMeasure(
                 f"all {label} images come from {held.sum()} group; an interval needs at least 2 groups of each class"
             )
-    return unit, holds[0] + 2 * holds[1]
+        if max(sizes[alone], sizes[3]) < 2:
+            raise UndefinedMeasure(
+                f"{label} images come from one group of that class and one of both classes, which cannot stand in for "
+                "each other; an interval needs at least 2 groups of either kind"
+            )
+    return unit, stratum
 
 
 class _Resamples:

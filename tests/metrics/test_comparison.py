@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lib.metrics import comparison
-from lib.metrics.measures import Interval
+from lib.metrics.measures import Interval, UndefinedMeasure
 
 
 def scores(trained, tested, shift, seed=0):
@@ -54,3 +54,91 @@ def test_learning_curve_is_home_only_and_sorted_by_size(compared):
 )
 def test_verdict(low, high, said):
     assert comparison.verdict(Interval((low + high) / 2, low, high)) == said
+
+
+def test_no_verdict_without_an_interval():
+    with pytest.raises(UndefinedMeasure, match="undefined interval"):
+        comparison.verdict(Interval(0.6, np.nan, np.nan))
+    assert comparison.verdict(Interval(0.55, 0.5, 0.6)) == "at chance"
+
+
+def test_transfer_rows_hand_worked():
+    names = {"trained_on": "a", "recipe": "tuned", "stage": "full", "tested_on": "b", "overlap_removed": 2}
+    labels, scores = [0, 0, 0, 0, 1, 1, 1, 1], [0.1, 0.2, 0.3, 0.7, 0.4, 0.6, 0.8, 0.9]
+    rows = comparison.transfer_rows(labels, scores, None, {"fixed": 0.5, "fpr_1": 0.85}, **names, resamples=50)
+    assert [tuple(row) for row in rows] == [comparison.COLUMNS] * 2
+    assert [(row["policy"], row["recall_real"], row["recall_synthetic"]) for row in rows] == [
+        ("fixed", 0.75, 0.75),
+        ("fpr_1", 1, 0.25),
+    ]
+    # Of 16 pairs the 0.7 of a real image beats the 0.4 and the 0.6.
+    assert all(row["roc_auc"] == 14 / 16 and row["roc_auc_low"] <= 14 / 16 <= row["roc_auc_high"] for row in rows)
+    with pytest.raises(ValueError, match="no thresholds for a/tuned/full"):
+        comparison.transfer_rows(labels, scores, None, {}, **names)
+
+
+def test_matrix_keeps_gaps_and_refuses_contradictions(compared):
+    partial = compared[~((compared["trained_on"] == "b") & (compared["tested_on"] == "a"))]
+    elsewhere = partial.iloc[:1].assign(tested_on="0_elsewhere", roc_auc=0.55, roc_auc_low=0.5, roc_auc_high=0.6)
+    values, texts = comparison.auc_matrix(pd.concat([elsewhere, partial]), "tuned", "full")
+    assert list(values.columns) == ["a", "b", "0_elsewhere"]  # home columns first, in the rows' order
+    assert np.isnan(values.loc["b", "a"]) and texts.loc["b", "a"] == ""
+    assert texts.loc["a", "0_elsewhere"] == "0.55\n[0.50, 0.60]"
+    twice = pd.concat([compared, compared.iloc[:1].assign(roc_auc=0.1)])
+    with pytest.raises(ValueError, match="different ROC AUC"):
+        comparison.auc_matrix(twice, "tuned", "full")
+    with pytest.raises(ValueError, match="lacks the columns"):
+        comparison.auc_matrix(compared.drop(columns="roc_auc_low"), "tuned", "full")
+
+
+def test_compare_reads_each_model_at_its_own_thresholds():
+    frame = pd.concat([scores("a", "b", 0), scores("b", "b", 0)])
+    policies = {("a", "tuned", "full"): {"fixed": -1.0}, ("b", "tuned", "full"): {"fixed": 9.0}}
+    found = comparison.compare(frame, policies).set_index("trained_on")
+    assert found.loc["a", ["recall_real", "recall_synthetic"]].tolist() == [0, 1]
+    assert found.loc["b", ["recall_real", "recall_synthetic"]].tolist() == [1, 0]
+    # The same scores and the same resamples: the same AUC.
+    assert found.loc["a", "roc_auc_low"] == found.loc["b", "roc_auc_low"]
+    with pytest.raises(KeyError):
+        comparison.compare(frame, {("a", "tuned", "full"): {"fixed": 0.5}})
+
+
+def test_compare_resamples_groups_whole():
+    def row(group):
+        frame = scores("a", "b", 0.3)
+        copies = pd.concat([frame.assign(copy=number) for number in range(4)])
+        frame = copies.assign(group=group(copies))
+        return comparison.compare(frame, {("a", "tuned", "full"): {"fixed": 0.5}}).iloc[0]
+
+    alone = row(lambda frame: frame["group"] + frame["copy"].astype(str))
+    grouped = row(lambda frame: frame["group"])
+    assert alone["roc_auc"] == pytest.approx(grouped["roc_auc"]) and alone["images"] == grouped["images"] == 320
+    wider = (grouped["roc_auc_high"] - grouped["roc_auc_low"]) / (alone["roc_auc_high"] - alone["roc_auc_low"])
+    assert 1.6 < wider < 2.5  # the root of four
+
+
+def test_learning_curve_hand_worked(compared):
+    home = compared[(compared["trained_on"] == "a") & (compared["tested_on"] == "a")]
+    other = home.assign(stage="phase1", roc_auc=0.6, roc_auc_low=0.5, roc_auc_high=0.7)
+    curve = comparison.learning_curve(pd.concat([compared, other]), {"a": 300, "b": 100, "unused": 5})
+    assert list(curve.columns) == [
+        "trained_on",
+        "recipe",
+        "stage",
+        "training_images",
+        "roc_auc",
+        "roc_auc_low",
+        "roc_auc_high",
+    ]
+    assert curve[["trained_on", "stage"]].to_numpy().tolist() == [["b", "full"], ["a", "full"], ["a", "phase1"]]
+    assert curve.iloc[2, 3:].tolist() == [300, 0.6, 0.5, 0.7]
+    with pytest.raises(ValueError, match="different ROC AUC"):
+        comparison.learning_curve(pd.concat([compared, home.assign(roc_auc=0.2)]), {"a": 300, "b": 100})
+    with pytest.raises(ValueError, match="lacks the columns"):
+        comparison.learning_curve(compared.drop(columns="stage"), {"a": 300, "b": 100})
+
+
+def test_one_class_abroad_is_refused():
+    frame = scores("a", "b", 0).assign(y=1)
+    with pytest.raises(UndefinedMeasure, match="all 80 images are synthetic"):
+        comparison.compare(frame, {("a", "tuned", "full"): {"fixed": 0.5}})

@@ -95,3 +95,176 @@ def test_the_style_does_not_leak():
     before = dict(mpl.rcParams)
     DRAWN["roc_curves"]()
     assert dict(mpl.rcParams) == before
+
+
+def lines(figure, label=""):
+    found = [line for line in figure.axes[0].lines if label in str(line.get_label())]
+    return [(list(line.get_xdata()), list(line.get_ydata())) for line in found]
+
+
+def test_intervals_are_drawn_from_end_to_end_even_where_they_leave_out_their_point():
+    outside = Interval(0.6, 0.61, 0.7)
+    drawn = lines(figures.interval_plot({"full": outside}, TITLE))
+    assert ([0.61, 0.7], [0, 0]) in drawn and ([0.6], [0]) in drawn
+    curve = CURVE.assign(roc_auc_low=[0.61, 0.7])
+    assert lines(figures.learning_curve(curve, TITLE), "_interval") == [
+        ([100, 100], [0.61, 0.7]),
+        ([1000, 1000], [0.7, 0.9]),
+    ]
+    assert lines(figures.learning_curve(curve, TITLE), "tuned") == [([100, 1000], [0.6, 0.8])]
+
+
+def test_no_score_is_left_out_of_the_histogram():
+    scores = pd.DataFrame({"label": ["real", "synthetic"] * 50, "score": np.linspace(-8, 5, 100)})
+    edges = figures.score_histograms(scores, {"fixed": 0.5}, TITLE).axes[0].collections
+    spans = [shape.get_paths()[0].vertices[:, 0] for shape in edges]
+    assert min(span.min() for span in spans) == -8 and max(span.max() for span in spans) == 5
+
+
+def test_thresholds_prevalence_and_marks_stand_where_they_were_given():
+    assert lines(DRAWN["score_histograms"](), "best F1") == [([0.3, 0.3], [0, 1])]
+    figure = DRAWN["precision_recall_curves"]()
+    assert lines(figure, "chance")[0][1] == [0.5, 0.5] and ([0.4], [0.6]) in lines(figure)
+    points = {"full": measures.precision_recall_points(Y, S)}
+    # Nothing called synthetic at the threshold: no precision, hence no mark.
+    unmarked = figures.precision_recall_curves(points, 0.5, {"full": (0.0, None)}, TITLE)
+    assert len(lines(unmarked)) == len(lines(figure)) - 2 and not lines(unmarked, "chosen")
+
+
+def test_matrix_shows_the_given_texts_and_samples_the_given_pixels():
+    texts = [text.get_text() for text in DRAWN["auc_matrix"]().axes[0].texts]
+    assert texts == ["0.9", "0.5"]
+    white = np.full((8, 8, 3), 255, "uint8")
+    axes = figures.sample_sheet({"real": [PICTURE], "synthetic": [white]}, TITLE).axes
+    assert [int(ax.images[0].get_array().mean()) for ax in axes] == [0, 255]
+
+
+def test_captions_are_literal_whole_and_kept_apart():
+    caption = "a_file_$x$_name_that_is_far_longer_than_its_picture_is_wide_" * 2
+    figure = figures.pair_gallery([(PICTURE, PICTURE, caption)] * 5, TITLE)
+    shown = [place._suptitle for place in figure.subfigs if place._suptitle]
+    assert [text.get_text().replace("\n", "") for text in shown] == [caption] * 5
+    assert not any(text.get_parse_math() for text in shown)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in shown]
+    assert all(not first.overlaps(second) for n, first in enumerate(boxes) for second in boxes[n + 1 :])
+    assert [text.get_text() for text in figures.pair_gallery([], TITLE).texts if text.get_text() != TITLE] == [
+        "No pairs."
+    ]
+
+
+def test_no_stage_has_the_colour_of_a_class():
+    assert not set(figures.CLASS_COLOURS.values()) & set(figures.STAGE_COLOURS.values())
+
+
+# Labels of x and y of the first panel of the last row.
+AXIS_LABELS = {
+    "sizes_and_bytes": ("square root of area (pixels)", "images"),
+    "split_counts": ("split", "images"),
+    "training_curves": ("epoch", "ROC AUC"),
+    "roc_curves": ("real images called synthetic (share)", "synthetic images found (share)"),
+    "precision_recall_curves": ("recall of synthetic images", "precision"),
+    "score_histograms": ("score (higher: more synthetic)", "images"),
+    "confusion_matrices": ("called", "truth"),
+    "interval_plot": ("ROC AUC with 95% interval (dotted: chance)", ""),
+    "auc_matrix": ("tested on", "trained on"),
+    "learning_curve": ("training images (logarithmic)", "ROC AUC on the test split, 95% interval"),
+}
+
+
+def test_every_public_figure_is_drawn_here():
+    public = [name for name, item in vars(figures).items() if hasattr(item, "__wrapped__") and name[0] != "_"]
+    assert sorted(public) == sorted(DRAWN)
+    assert sorted(DRAWN) == sorted([*AXIS_LABELS, "sample_sheet", "pair_gallery"])
+
+
+@pytest.mark.parametrize("name", AXIS_LABELS)
+def test_axis_labels_say_what_is_drawn(name):
+    axes = next(ax for ax in DRAWN[name]().axes if ax.get_subplotspec() and ax.get_subplotspec().is_last_row())
+    assert (axes.get_xlabel(), axes.get_ylabel()) == AXIS_LABELS[name]
+
+
+# Not valid mathematics: were it read as such, drawing would fail.
+ODD = r"$\oops{$ <b>&_^.png"
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: figures.sample_sheet({ODD: [PICTURE], "real": [PICTURE]}, ODD),
+        lambda: figures.pair_gallery([(PICTURE, PICTURE, ODD)], ODD),
+        lambda: figures.roc_curves({ODD: measures.roc_points(Y, S)}, {ODD: HALF}, ODD),
+        lambda: figures.training_curves(HISTORY.assign(stage=ODD), ODD),
+        lambda: figures.confusion_matrices({ODD: dict.fromkeys(CELLS, 1)}, ODD),
+        lambda: figures.interval_plot({ODD: HALF}, ODD, label=ODD),
+        lambda: figures.auc_matrix(MATRIX.set_axis([ODD]), MATRIX.astype(str), ODD),
+        lambda: figures.learning_curve(CURVE.assign(recipe=ODD), ODD),
+        lambda: figures.split_counts(COUNTS.assign(split=ODD), ODD),
+    ],
+    ids=[
+        "sample_sheet",
+        "pair_gallery",
+        "roc_curves",
+        "training_curves",
+        "confusion_matrices",
+        "interval_plot",
+        "auc_matrix",
+        "learning_curve",
+        "split_counts",
+    ],
+)
+def test_odd_names_are_drawn_as_they_are(draw):
+    figure = draw()
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=40)
+    assert file.getvalue().startswith(b"\x89PNG")
+    assert figure.get_suptitle() == ODD
+    written = [text.get_text().replace("\n", "") for text in figure.findobj(lambda item: hasattr(item, "get_text"))]
+    assert sum("$\\oops{$" in text.replace(" ", "") for text in written) >= 2
+
+
+CELLS = ("true_real", "false_synthetic", "false_real", "true_synthetic")
+
+
+def test_curves_are_the_points_given():
+    roc = measures.roc_points(Y, S)
+    assert lines(DRAWN["roc_curves"]())[0] == (list(roc["false_positive_rate"]), list(roc["true_positive_rate"]))
+    points = measures.precision_recall_points(Y, S)
+    assert lines(DRAWN["precision_recall_curves"]())[0] == (list(points["recall"]), list(points["precision"]))
+
+
+def test_training_curves_hold_all_four_columns_of_each_stage():
+    history = pd.concat([HISTORY, HISTORY.assign(stage="full", val_loss=[9, 8, 7])])
+    figure = figures.training_curves(history, TITLE)
+    drawn = [[list(line.get_ydata()) for line in ax.lines[:2]] for ax in figure.axes]
+    assert drawn[0][1] == [3, 2, 1] and drawn[1][1] == [9, 8, 7]
+    assert drawn[2][1] == drawn[3][1] == [0.5, 0.6, 0.65]
+    assert drawn[0][0][1:] == [2, 1] and drawn[2][0][1:] == [0.6, 0.7]
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["phase 1 (frozen base)", "fully unfrozen"]
+
+
+def test_histograms_count_the_images():
+    scores = pd.DataFrame({"label": ["real"] * 3 + ["synthetic"] * 5, "score": [0.05] * 3 + [0.95] * 5})
+    shapes = figures.score_histograms(scores, {"fixed": 0.5}, TITLE).axes[0].collections
+    assert sorted(shape.get_paths()[0].vertices[:, 1].max() for shape in shapes) == [3, 5]
+    sides, densities = DRAWN["sizes_and_bytes"]().axes
+    assert [shape.get_paths()[0].vertices[:, 1].max() for shape in sides.collections] == [4, 4]
+    spread = [shape.get_paths()[0].vertices[:, 0] for shape in densities.collections]
+    assert min(x.min() for x in spread) == pytest.approx(1000 / 256**2)
+    assert max(x.max() for x in spread) == pytest.approx(8000 / 256**2)
+
+
+def test_confusion_matrix_puts_counts_and_shares_where_they_belong():
+    figure = figures.confusion_matrices({"fixed": dict(zip(CELLS, (30, 10, 5, 1500)))}, TITLE)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["30\n75%", "10\n25%", "5\n0%", "1,500\n100%"]
+    assert np.asarray(axes.collections[0].get_array()).ravel() == pytest.approx([0.75, 0.25, 5 / 1505, 1500 / 1505])
+    assert axes.get_title() == "fixed at 0.5"
+
+
+def test_matrix_colours_the_values_and_leaves_gaps_empty():
+    values = pd.DataFrame([[0.9, np.nan], [0.7, 0.8]], index=["a", "b"], columns=["a", "b"])
+    axes = figures.auc_matrix(values, values.round(1).astype(str), TITLE).axes[0]
+    shown = np.ma.masked_invalid(axes.collections[0].get_array()).ravel()
+    assert shown.compressed().tolist() == [0.9, 0.7, 0.8] and shown.mask.tolist() == [False, True, False, False]
+    assert [text.get_text() for text in axes.texts] == ["0.9", "0.7", "0.8"]
