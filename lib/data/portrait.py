@@ -192,8 +192,8 @@ def make_look(expression: str, angle: str, rng: np.random.Generator) -> Look:
         yaw=_YAW[angle] + u(-0.1, 0.1),
         tilt=u(-0.16, 0.16),
         pitch=u(-0.07, 0.07),
-        centre=(u(104, 152), u(98, 130)),
-        width=u(45, 63),
+        centre=(u(94, 162), u(94, 138)),
+        width=u(43, 65),
         light=light / np.linalg.norm(light),
         ambient=u(0.32, 0.62),
         gaze=u(-0.3, 0.3),
@@ -221,7 +221,7 @@ def _bank() -> dict[str, np.ndarray]:
         "pores": soft(0.6, 0.6, 3) - 0.5 * soft(1.5, 1.5, 3) + 0.35 * soft(3, 3, 17),
         "cloud": soft(14, 14, 29),
         "folds": soft(9, 30, 37),
-        "bristles": soft(0.55, 3.5, 13),
+        "bristles": 0.85 * soft(0.6, 3.5, 13) + 0.5 * soft(2, 5, 7),
         "strands": strands / strands.std(),
         "curls": np.abs(soft(2.2, 2.2, 71)) - 0.8 + 0.3 * soft(0.6, 0.6, 5),
     }
@@ -241,7 +241,7 @@ def _polygon(shape: tuple[int, int], points: np.ndarray) -> np.ndarray:
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
-    return np.round(np.asarray(points) * (1 << _SHIFT)).astype(np.int32)
+    return np.rint(np.multiply(points, 1 << _SHIFT)).astype(np.int32)
 
 
 def _blend(image: np.ndarray, colour: np.ndarray, cover: np.ndarray) -> None:
@@ -255,9 +255,14 @@ def _step(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return t * t * (3 - 2 * t)
 
 
+def _reddened(shade: np.ndarray) -> np.ndarray:
+    """Brightness (h, w) as RGB (h, w, 3): light that enters skin comes out redder, so shadows keep more red than blue."""
+    return cv2.merge([shade * (1.16 - 0.16 * shade), shade, shade * (0.92 + 0.08 * shade)])
+
+
 def _bgr(colour: np.ndarray) -> tuple[int, ...]:
     """A colour in 0..1 as the tuple of 0..255 that cv2's drawing takes (channel order is the image's: RGB here)."""
-    return tuple(int(v) for v in np.clip(np.asarray(colour) * 255, 0, 255))
+    return tuple(min(max(int(v * 255), 0), 255) for v in colour.tolist())
 
 
 # ---------------------------------------------------------------- background
@@ -268,7 +273,7 @@ def _background(rng: np.random.Generator) -> np.ndarray:
     small = SIZE // 4
     yy, xx = np.mgrid[0:small, 0:small].astype(np.float32) / small
     low, high = rng.uniform(0.03, 0.8, 3), rng.uniform(0.1, 0.97, 3)
-    low, high = (c * 0.4 + c.mean() * 0.6 for c in (low, high))
+    low, high = (c * 0.33 + c.mean() * 0.67 for c in (low, high))
     turn = rng.uniform(0, 2 * np.pi)
     ramp = np.clip(0.5 + (xx - 0.5) * np.cos(turn) + (yy - 0.5) * np.sin(turn), 0, 1)[..., None]
     image = np.ascontiguousarray((low + (high - low) * ramp).astype(np.float32))
@@ -302,6 +307,9 @@ def _background(rng: np.random.Generator) -> np.ndarray:
     elif kind == 4:  # a wall with the light falling off
         spot = np.exp(-((xx - rng.random()) ** 2 + (yy - rng.random()) ** 2) / rng.uniform(0.1, 0.5))
         image *= (0.55 + 0.75 * spot)[..., None]
+    # Large soft patches of light and shade, so that no two pictures share their coarse layout (and perceptual hash).
+    patches = _patch("cloud", (2 * small, 2 * small), rng)[::2, ::2] + 0.5 * _patch("cloud", (small, small), rng)
+    image *= (1 + np.float32(rng.uniform(0.15, 0.35)) * patches)[..., None]
     image = cv2.GaussianBlur(np.clip(image, 0, 1), (0, 0), float(rng.uniform(0.6, 3.2)))
     image = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
     image *= (1 + rng.uniform(0.004, 0.03) * _patch("pores", (SIZE, SIZE), rng))[..., None]
@@ -321,7 +329,7 @@ def _body(image: np.ndarray, person: Person, look: Look, rng: np.random.Generato
     span, drop = a * rng.uniform(1.75, 2.25), a * rng.uniform(0.3, 0.55)
     top = max(int(cy + b * 0.3), 0)
     _neck(image, person, look, (nx, chin, wide, base, top))
-    side = np.float32([[1, 0], [1.25, 0.12], [1.9, 0.42], [2.6, 0.62], [3.1, 1.0], [3.35, 1.7], [3.5, 4.0]])
+    side = np.float32([[1, 0], [1.25, 0.12], [1.9, 0.42], [2.6, 0.62], [3.1, 1.0], [3.35, 1.7], [3.5, 16.0]])
     side = np.column_stack([wide + (side[:, 0] - 1) / 2.5 * (span - wide), side[:, 1] * drop]) + [0, base]
     opening = {"v-neck": a * 0.75, "shirt": a * 0.5, "suit": a * 1.0}.get(person.clothes, a * 0.17)
     t = np.linspace(-1, 1, 13)
@@ -363,7 +371,7 @@ def _neck(image: np.ndarray, person: Person, look: Look, at: tuple[float, float,
     cast = 1 - 0.5 * _step(-(yy - 0.32 - 0.1 * xx * np.sign(look.light[0])), -0.28, 0.25)
     muscle = 1 - 0.07 * np.exp(-(((np.abs(xx) - 0.45 + yy * 0.35) / 0.09) ** 2)) * (yy > -0.2)
     shade = shade * cast * muscle * (1 + 0.025 * person.texture * _bank()["pores"][: yy.shape[0], : xx.size])
-    _blend(view, person.skin * shade[..., None] ** np.float32([0.85, 1.02, 1.1]), cover)
+    _blend(view, person.skin * _reddened(shade), cover)
 
 
 def _cloth_colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -390,10 +398,12 @@ def _cloth(main: np.ndarray, second: np.ndarray, shape: tuple[int, int], rng: np
         row = rng.uniform(3.2, 5.5)
         stripe = 0.3 + 0.5 * np.sin(xx * (6.2832 / row) + 2.2 * np.abs(np.mod(yy / row, 2) - 1)) * 0.35
     else:
-        stripe = np.zeros(shape, np.float32)
-    weave = 1 + rng.uniform(0.02, 0.075) * _patch("pores", shape, rng) + 0.02 * np.sin(xx * 2.1 + yy * 0.9)
+        stripe = None
+    weave = 1 + np.float32(rng.uniform(0.02, 0.075)) * _patch("pores", shape, rng) + 0.02 * np.sin(xx * 2.1 + yy * 0.9)
+    if stripe is None:
+        return weave[..., None] * main
     stripe = np.broadcast_to(stripe, shape).astype(np.float32)
-    return (main + (second - main) * stripe[..., None]) * weave[..., None].astype(np.float32)
+    return (main + (second - main) * stripe[..., None]) * weave[..., None]
 
 
 def _collar(
@@ -791,11 +801,7 @@ def _head(image: np.ndarray, person: Person, look: Look, rng: np.random.Generato
     glint *= glint
     glint *= glint
     glint = glint * glint * np.float32(0.11)
-    # Light that enters skin comes out redder: shadows keep more red than blue.
-    lit = np.empty_like(skin)
-    lit[..., 0] = skin[..., 0] * np.sqrt(shade) * np.sqrt(np.sqrt(shade * shade * shade)) ** np.float32(0.5)
-    lit[..., 1] = skin[..., 1] * shade
-    lit[..., 2] = skin[..., 2] * shade * (0.93 + 0.07 * shade)
+    lit = skin * _reddened(shade)
     lit += glint[..., None]
     _blend(image[head.box], lit, head.cover)
 
@@ -831,13 +837,11 @@ def _ears(image: np.ndarray, person: Person, look: Look) -> None:
 def _strands(t: np.ndarray, s: np.ndarray, person: Person, offset: np.ndarray) -> np.ndarray:
     """Brightness of hair where `t` runs across the strands and `s` along them, both in pixels; mean 0, deviation about 1."""
     curl = np.float32(person.curl * 5)
-    if person.curl > 0.15:
+    if person.curl > 0.15 and person.style not in ("short", "shaved"):
         t = t + curl * np.sin(s * np.float32(0.09 + 0.06 * person.strand))
-    across, along = (t * np.float32(1 / person.strand) + offset[0]) % 512, (s * np.float32(0.6) + offset[1]) % 512
-    name = "curls" if person.style == "curly" else "strands"
-    return cv2.remap(
-        _bank()[name], across.astype(np.float32), along.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
-    )
+    across, along = t * np.float32(1 / person.strand) + offset[0], s * np.float32(0.6) + offset[1]
+    name = {"curly": "curls", "short": "bristles", "shaved": "bristles"}.get(person.style, "strands")
+    return cv2.remap(_bank()[name], across, along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
 
 
 def _hair_colour(person: Person, look: Look, strand: np.ndarray, facing: np.ndarray, gloss: np.ndarray) -> np.ndarray:
@@ -895,21 +899,25 @@ def _cap(image: np.ndarray, person: Person, look: Look, own: np.random.Generator
     line = np.float32(person.hairline + (0.16 if style == "receding" else 0) * -1)
     part = np.float32(person.parting)
     if style == "fringe":
-        line, bend = np.float32(-0.24), 3.0
-    else:
-        bend = {"receding": 2.0, "short": 5.0, "shaved": 5.0}.get(style, 3.4)
+        line = np.float32(-0.24)
     ears = np.float32({"long": 1.3, "bob": 1.0, "curly": 0.9, "tied": 0.1}.get(style, 0.22))
-    edge = line + (ears - line) * np.clip(ax, 0, 1.2) ** np.float32(bend * 1.6)
+    square = x * x
+    bend = (
+        square * ax
+        if style == "receding"
+        else square * square * (square * square if style in ("short", "shaved") else ax)
+    )
+    edge = line + (ears - line) * bend
     if style in ("swept", "long", "bob"):
         # Hair leaves the parting to both sides and covers more of the forehead away from it.
-        edge = edge + 0.26 * np.clip(np.abs(x - part) - 0.1, 0, 0.6) ** 1.3
+        edge = edge + 0.22 * np.clip(np.abs(x - part) - 0.12, 0, 0.6)
     if style in ("swept", "tied"):
         t, s = (x * 0.35 + y * (1.0 if part > 0 else -1.0) * 0.8) * a, (x - y * 0.4) * a
-    elif style == "short":
-        t, s = (x + 0.25 * np.sin(y * 9 + x * 4)) * a, y * b * 1.8
+    elif style in ("short", "shaved"):
+        t, s = (x - part * 0.5 * y) * a, y * b
     else:
-        turn = np.arctan2(x - part, y + 1.35)
-        t, s = turn * (1.15 * a), np.hypot(x - part, y + 1.35) * b
+        far, turn = cv2.cartToPolar(x - part, y + 1.35)
+        t, s = turn * (1.15 * a), far * b
     strand = _strands(t, s, person, own.uniform(0, 512, 2).astype(np.float32))
     behind = _step(-shell.depth, -0.1, 0.08) * (y < ears + 0.3)
     rough = {"short": 0.05, "shaved": 0.02, "receding": 0.05, "fringe": 0.075}.get(style, 0.035)
@@ -935,7 +943,7 @@ def _cap(image: np.ndarray, person: Person, look: Look, own: np.random.Generator
 def _knot(image: np.ndarray, person: Person, look: Look, own: np.random.Generator) -> None:
     a, (cx, cy) = look.width, look.centre
     b = a * person.aspect
-    x, y, r = cx - np.sin(look.yaw) * a * 0.8 + look.tilt * b, cy - b * 1.08, a * own.uniform(0.25, 0.4)
+    x, y, r = cx - float(np.sin(look.yaw)) * a * 0.8 + look.tilt * b, cy - b * 1.08, a * own.uniform(0.25, 0.4)
     x0, x1, y0, y1 = (
         int(v) for v in (max(x - r - 2, 0), min(x + r + 3, SIZE), max(y - r - 2, 0), min(y + r + 3, SIZE))
     )
