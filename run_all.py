@@ -28,7 +28,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lib import pretrained, study
-from lib.data import manifest
+from lib.data import download, manifest
 from lib.progress import FILE_VARIABLE
 from lib.study import STEPS, Run, Step, UserError
 
@@ -52,8 +52,23 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--dataset", nargs="+", metavar="N", default=[], help="1, 2, 3, 4, control or all; several may be given")
-    add("--data", metavar="FOLDER", help="your own images: a folder that holds real/ and synthetic/")
+    add(
+        "--data",
+        metavar="FOLDER",
+        help="your own images: a folder that holds real/ and synthetic/, or a CSV or Parquet table path,label[,group,split]",
+    )
     add("--name", metavar="NAME", default="", help="name of the results folder for --data (default: the folder's name)")
+    add(
+        "--normalise",
+        metavar="SIZE,QUALITY",
+        default="",
+        help="rewrite both classes through one crop, size and JPEG encoder first, such as 256,90",
+    )
+    add(
+        "--download",
+        action="store_true",
+        help="datasets 3 and 4: fetch their public twin from Kaggle, after showing what it is",
+    )
     add("--recipe", choices=list(study.RECIPES), default="tuned", help="default: tuned")
     add(
         "--backbone",
@@ -81,15 +96,20 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def chosen_runs(options: argparse.Namespace) -> list[Run]:
     """The runs that the options name, each checked before anything is computed."""
     names = list(study.DATASETS) if "all" in options.dataset else list(dict.fromkeys(options.dataset))
-    shared = {key: getattr(options, key) for key in ("recipe", "backbone", "weights", "quick", "seed", "results")}
+    names_of_options = ("recipe", "backbone", "weights", "quick", "seed", "results", "normalise")
+    shared = {key: getattr(options, key) for key in names_of_options}
     runs = [study.open_run(dataset=name, **shared) for name in names]
     if options.data is not None:
         if not options.data:
-            raise UserError("--data '': expected a folder that holds real/ and synthetic/")
+            raise UserError("--data '': expected a folder that holds real/ and synthetic/, or a table of paths")
         runs.append(study.open_run(data=options.data, name=options.name, **shared))
     for run in runs:
-        manifest.find_source(run.dataset, run.data, run.name)
         study.check_writable(run.results)
+        if options.download and run.dataset in download.TWINS:
+            # Shown before anything is fetched: what it is, how large, whose licence.
+            console.print(download.describe(run.dataset))
+            download.fetch(run.dataset, on_line=console.print)
+        manifest.find_source(run.dataset, run.data, run.name)
     return runs
 
 
@@ -116,6 +136,7 @@ def parameters(run: Run) -> dict:
         "QUICK": run.quick,
         "SEED": run.seed,
         "RESULTS": run.results_option,
+        "NORMALISE": run.normalise,
     }
 
 
@@ -141,8 +162,10 @@ def images_key(run: Run) -> str:
     source = manifest.find_source(run.dataset, run.data, run.name)
     if source.stand_in:
         return study.text_hash(source.counts)
-    files = [(path, path.lstat()) for _, path in manifest.image_files(source)]
-    return study.text_hash([(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files])
+    files = manifest.image_files(source)
+    stats = [os.lstat(source.root / path) if os.path.lexists(source.root / path) else None for path in files["path"]]
+    outside = [(stat.st_size, stat.st_mtime_ns) if stat else None for stat in stats]
+    return study.text_hash(files.astype(str).to_numpy().tolist(), outside)
 
 
 def is_done(step: Step, run: Run, key: str) -> bool:
@@ -292,7 +315,7 @@ def show_list(options: argparse.Namespace) -> None:
     results = Path(options.results or study.home() / "results")
     for name in study.DATASETS:
         source = manifest.find_source(name)
-        there = len(manifest.image_files(source))
+        there = len(manifest.image_files(source)) if source.root.is_dir() else 0
         total = f"{sum(source.counts.values()):,}, {there:,} drawn" if source.stand_in else f"{there:,}"
         done = [path.parent.name for path in sorted((results / study.run_name(name, "", "")).glob("*/metrics.json"))]
         table.add_row(name, source.words, total, ", ".join(done) or "-")

@@ -27,16 +27,19 @@ SPLITS = ("train", "validation", "test")
 STAGES = ("phase1", "partial", "full")
 DATASETS = ("1", "2", "3", "4", "control")
 NOT_OMNIGEN = "stand-in images, not OmniGen"
+# How the column `issue` of images.csv begins: a file that is not used, or a remark on one that is.
+ASIDE, NOTE = "set aside: ", "note: "
 
 # fmt: off
 IMAGE_COLUMNS = (
     "image_id", "path", "label", "group", "split", "width", "height", "format", "bytes", "sha256", "phash", "issue",
+    "pixel_sha256", "mode", "quantisation", "subsampling", "exif", "icc",
 )
 PAIR_COLUMNS = ["image_a", "image_b", "kind", "distance", "same_label", "across_split", "other_dataset"]
 SCORE_COLUMNS = ["image_id", "label", "split", "stage", "score"]
 COMPARISON_COLUMNS = [
     "trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed", "roc_auc", "roc_auc_low", "roc_auc_high",
-    "policy", "recall_real", "recall_synthetic",
+    "policy", "recall_real", "recall_synthetic", "warning",
 ]
 # fmt: on
 
@@ -231,7 +234,8 @@ class Run:
     Attributes:
         name: `dataset_1` … `dataset_4`, `control`, or the name given to the user's own data.
         dataset: `1` … `4`, `control`, or "" where `data` is given.
-        data: the user's own folder, or "".
+        data: the user's own folder or table, or "".
+        normalise: `SIZE,QUALITY` where both classes are rewritten by one encoder first, or "".
     """
 
     name: str
@@ -245,6 +249,7 @@ class Run:
     results: Path
     models: Path = field(repr=False)
     results_option: str = ""
+    normalise: str = ""
 
     @property
     def folder(self) -> Path:
@@ -281,6 +286,29 @@ class Run:
         """audit.json."""
         return self._json(self.folder / "audit.json", "01_data_audit")
 
+    def earlier_splits(self) -> pd.Series:
+        """image_id to split of the images that the last audit with this seed placed and whose file is the same still.
+
+        Images added later must leave these where they were. Empty before the first audit.
+        """
+        if not (self.folder / "audit.json").is_file() or self.audit().get("seed") != self.seed:
+            return pd.Series(dtype=object)
+        return self.used_images().set_index("image_id")["split"]
+
+    def siblings(self) -> list[Run]:
+        """A run for every other dataset audited so far under the same results folder.
+
+        Left out is this dataset in another form (as it came, or normalised), which is the same images.
+        """
+        mine = base_name(self.name, self.normalise)
+        found = []
+        for path in sorted(self.results.glob("*/audit.json")):
+            known = json.loads(path.read_text(encoding="utf-8"))["dataset"]
+            options = {key: known[key] for key in ("dataset", "data", "normalise")}
+            if base_name(path.parent.name, options["normalise"]) != mine:
+                found.append(dataclasses.replace(self, name=path.parent.name, **options))
+        return found
+
     # What 02, 03 and 04 leave, for each recipe
 
     def add_stage(self, scores: pd.DataFrame, history: pd.DataFrame) -> None:
@@ -310,10 +338,11 @@ class Run:
         return self._table(self.recipe_folder / "history.csv", "02_phase1_training")
 
     def write_metrics(self, metrics: dict, thresholds: dict, report: str) -> None:
-        """Store metrics.json, thresholds.json and classification_report.txt."""
-        write_json(self.recipe_folder / "thresholds.json", {"schema": 1, "stages": thresholds})
-        write_text(self.recipe_folder / "classification_report.txt", report)
-        write_json(self.recipe_folder / "metrics.json", {"schema": 1, "stages": metrics})
+        """Store metrics.json, thresholds.json and classification_report.txt, each with the source of the images."""
+        source = {"schema": 1, "source": self.source()}
+        write_json(self.recipe_folder / "thresholds.json", {**source, "stages": thresholds})
+        write_text(self.recipe_folder / "classification_report.txt", f"{self.name}: {self.source()}\n\n{report}")
+        write_json(self.recipe_folder / "metrics.json", {**source, "stages": metrics})
 
     def metrics(self) -> dict:
         """metrics.json."""
@@ -345,8 +374,16 @@ class Run:
     # Words
 
     def source(self) -> str:
-        """Where the images come from, in the words every figure and table shows."""
-        return self.audit()["dataset"]["source"]
+        """Where the images come from, in the words every figure shows, with the audit's warning if there is one."""
+        return self.audit()["dataset"]["source"] + (f" · WARNING: {self.warning()}" if self.warning() else "")
+
+    def warning(self) -> str:
+        """What the audit has to say beside every score of this dataset; empty where it found no shortcut to the label."""
+        return self.audit()["shortcut"]["warning"]
+
+    def marked(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table of this run's numbers, with the audit's warning in a column where there is one."""
+        return table.assign(warning=self.warning()) if self.warning() else table
 
     def title(self, what: str, images: int | None = None, *, recipe: bool = True) -> str:
         """Title of a figure: what it shows, then dataset, source, number of images and recipe."""
@@ -358,7 +395,8 @@ class Run:
 
     def _table(self, path: Path, maker: str) -> pd.DataFrame:
         self._require(path, maker)
-        text = {column: "string" for column in ("issue", "group", "split", "path", "phash", "format", "image_id")}
+        names = ("issue", "group", "split", "path", "phash", "format", "image_id", "mode", "subsampling")
+        text = {column: "string" for column in names}
         frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={c: [""] for c in _NUMBERS})
         return frame.astype({column: object for column in text if column in frame})
 
@@ -371,7 +409,10 @@ class Run:
             raise UserError(f"{path} is not there yet: run notebook {maker} with the same parameters first")
 
 
-_NUMBERS = ("width", "height", "bytes", "score", "distance", "loss", "val_loss", "roc_auc", "val_roc_auc")
+_NUMBERS = (
+    *("width", "height", "bytes", "quantisation", "exif", "icc"),
+    *("score", "distance", "loss", "val_loss", "roc_auc", "val_roc_auc"),
+)
 
 
 def save_figure(figure, path: Path) -> None:
@@ -393,6 +434,7 @@ def open_run(
     quick: bool = False,
     seed: int = 7,
     results: str = "",
+    normalise: str = "",
 ) -> Run:
     """The run that these options name; they are the parameters of the notebooks and options of run_all.py.
 
@@ -406,11 +448,14 @@ def open_run(
         raise UserError(f"--dataset {dataset}: expected one of {', '.join(DATASETS)}")
     if recipe not in RECIPES:
         raise UserError(f"--recipe {recipe}: expected one of {', '.join(RECIPES)}")
+    if normalise:
+        normal_form(normalise)
     chosen = RECIPES[recipe].quick() if quick else RECIPES[recipe]
     results_folder = Path(results).resolve() if results else home() / "results"
     models = results_folder / "models" if results else home() / "models"
     return Run(
-        name=run_name(dataset, data, name),
+        name=run_name(dataset, data, name, normalise),
+        normalise=normalise,
         dataset="" if data else dataset,
         data=str(Path(data).resolve()) if data else "",
         recipe=chosen,
@@ -424,20 +469,42 @@ def open_run(
     )
 
 
-def run_name(dataset: str, data: str, name: str) -> str:
-    """Name of a run's folder in results/.
+def run_name(dataset: str, data: str, name: str, normalise: str = "") -> str:
+    """Name of a run's folder in results/; a normalised dataset has one of its own, so that both can be compared.
 
     Raises:
         UserError: a name that is not a plain folder name, or one that the results folder needs for itself.
     """
+    ending = "_{}_q{}".format(*normal_form(normalise)) if normalise else ""
     if not data:
-        return dataset if dataset == "control" else f"dataset_{dataset}"
-    chosen = name or Path(data).resolve().name
+        return (dataset if dataset == "control" else f"dataset_{dataset}") + ending
+    path = Path(data).resolve()
+    chosen = name or (path.stem if path.is_file() else path.name)
     reserved = {"quick", "models", "figures", "control", *(f"dataset_{number}" for number in DATASETS[:4])}
     if not re.fullmatch(r"[^\W_][\w .()+-]*", chosen) or chosen.lower() in reserved:
         hint = "use letters, digits, spaces, . - _ and start with a letter or digit"
         raise UserError(f"--name {chosen!r}: cannot be the name of a results folder ({hint}; not {sorted(reserved)})")
-    return chosen
+    return chosen + ending
+
+
+def base_name(name: str, normalise: str) -> str:
+    """Name of a run without the ending that normalising adds."""
+    return name.removesuffix("_{}_q{}".format(*normal_form(normalise))) if normalise else name
+
+
+def normal_form(text: str) -> tuple[int, int]:
+    """`SIZE,QUALITY` of --normalise as two numbers: side in pixels, and JPEG quality.
+
+    Raises:
+        UserError: not two numbers in their ranges.
+    """
+    found = re.fullmatch(r"\s*(\d{1,5})\s*,\s*(\d{1,3})\s*", text)
+    size, quality = map(int, found.groups()) if found else (0, 0)
+    if not (64 <= size <= 4096 and 1 <= quality <= 100):
+        raise UserError(
+            f"--normalise {text}: expected SIZE,QUALITY, such as 256,90 (64 to 4096 pixels, quality 1 to 100)"
+        )
+    return size, quality
 
 
 def check_writable(folder: Path) -> None:
@@ -467,7 +534,9 @@ def finished_runs(results: Path, models: Path, quick: bool) -> list[Run]:
             continue
         known = json.loads((path.parent / "run.json").read_text(encoding="utf-8"))
         recipe = RECIPES[recipe_name].quick() if quick else RECIPES[recipe_name]
-        options = {key: known["options"][key] for key in ("dataset", "data", "backbone", "weights", "seed")}
+        options = {
+            key: known["options"][key] for key in ("dataset", "data", "normalise", "backbone", "weights", "seed")
+        }
         runs.append(Run(name=name, recipe=recipe, quick=quick, results=Path(results), models=Path(models), **options))
     return runs
 
@@ -489,6 +558,14 @@ def all_thresholds(runs: list[Run]) -> dict[tuple[str, str, str], dict[str, floa
         for run in runs
         for stage, policies in run.thresholds()["stages"].items()
     }
+
+
+def with_warnings(compared: pd.DataFrame, runs: list[Run]) -> pd.DataFrame:
+    """The comparison with a column `warning`: what the audits say of the datasets trained and tested on."""
+    known = {run.name: run.warning() for run in runs}
+    names = zip(compared["trained_on"], compared["tested_on"])
+    texts = ["; ".join(f"{name}: {known[name]}" for name in dict.fromkeys(pair) if known[name]) for pair in names]
+    return compared.assign(warning=texts)
 
 
 def write_comparison(results: Path, compared: pd.DataFrame) -> None:

@@ -1,5 +1,6 @@
 """Runs, recipes and results: where things are put, what is refused, and that nothing is ever half written."""
 
+import dataclasses
 import json
 import os
 import stat
@@ -205,21 +206,66 @@ def test_image_tables_come_back_as_they_were_written():
     row = {
         "image_id": "0012", "path": 'real/a, "b"\nc ü.jpg', "label": "real", "group": "", "split": "train", "width": 80,
         "height": 70, "format": "JPEG", "bytes": 1234, "sha256": "ab" * 32, "phash": "0000000000000012", "issue": "",
+        "pixel_sha256": "cd" * 32, "mode": "RGB", "quantisation": 12.5, "subsampling": "4:2:0", "exif": 1, "icc": 0,
     }  # fmt: skip
     aside = row | {"image_id": "0013", "path": "real/NA", "group": "NA", "split": "", "format": "", "phash": ""}
     aside |= {"width": 0, "height": 0, "bytes": 0, "sha256": "", "issue": "set aside: empty file"}
     images = pd.DataFrame([row, aside])
-    run.write_audit(images, pd.DataFrame(columns=study.PAIR_COLUMNS), {"used": 1})
+    run.write_audit(images, pd.DataFrame(columns=study.PAIR_COLUMNS), {"used": 1, "seed": run.seed})
     back = run.images()
     assert back.to_dict("records") == images.to_dict("records")
     assert tuple(back.columns) == study.IMAGE_COLUMNS
     assert run.used_images()["image_id"].tolist() == ["0012"]
-    assert run.audit() == {"schema": 1, "used": 1}
+    assert run.audit() == {"schema": 1, "used": 1, "seed": run.seed}
+    assert run.earlier_splits().to_dict() == {"0012": "train"}
+    assert dataclasses.replace(run, seed=run.seed + 1).earlier_splits().empty
+
+
+def write_audit(run, warning="", **dataset):
+    """An audit without images."""
+    known = {"name": run.name, "source": "own images", "dataset": run.dataset, "data": run.data, "normalise": ""}
+    audit = {"dataset": known | dataset, "seed": run.seed, "used": 0, "shortcut": {"warning": warning}}
+    empty = pd.DataFrame(columns=list(study.IMAGE_COLUMNS))
+    run.write_audit(empty, pd.DataFrame(columns=study.PAIR_COLUMNS), audit)
+
+
+def test_a_warning_of_the_audit_stands_wherever_scores_are_shown():
+    run, other = open_run(data="/some/mine"), open_run(dataset="1")
+    write_audit(run, "format tells")
+    write_audit(other)
+    assert "WARNING: format tells" in run.title("ROC") and "WARNING" not in other.title("ROC")
+    table = pd.DataFrame({"roc_auc": [0.9]})
+    assert run.marked(table)["warning"].tolist() == ["format tells"] and list(other.marked(table)) == ["roc_auc"]
+    pairs = [("mine", "mine"), ("dataset_1", "mine"), ("dataset_1", "dataset_1")]
+    compared = pd.DataFrame(pairs, columns=["trained_on", "tested_on"])
+    warned = study.with_warnings(compared, [run, other])["warning"].tolist()
+    assert warned == ["mine: format tells", "mine: format tells", ""]
+    run.write_metrics({}, {}, "report")
+    assert "WARNING: format tells" in (run.recipe_folder / "classification_report.txt").read_text()
+    assert "WARNING: format tells" in run.metrics()["source"]
+
+
+def test_siblings_are_the_other_datasets_and_not_other_forms_of_this_one():
+    mine = open_run(data="/some/faces")
+    rewritten, other = open_run(data="/some/faces", normalise="128,90"), open_run(dataset="2")
+    assert (mine.name, rewritten.name) == ("faces", "faces_128_q90")
+    for run in (mine, rewritten, other):
+        write_audit(run, normalise=run.normalise)
+    assert [found.name for found in mine.siblings()] == ["dataset_2"] == [found.name for found in rewritten.siblings()]
+    found = {run.name: (run.dataset, run.data, run.normalise) for run in other.siblings()}
+    assert found == {"faces": ("", "/some/faces", ""), "faces_128_q90": ("", "/some/faces", "128,90")}
+
+
+@pytest.mark.parametrize("text", ["256", "256,101", "32,90", "256,0", "a,b", "256;90", "-256,90"])
+def test_a_wrong_normal_form_is_refused(text):
+    with pytest.raises(UserError, match="expected SIZE,QUALITY"):
+        study.open_run(dataset="1", normalise=text)
 
 
 def test_scores_come_with_truth_and_group():
     run = open_run()
-    base = dict.fromkeys(study.IMAGE_COLUMNS, "x") | {"split": "test", "width": 1, "height": 1, "bytes": 1, "issue": ""}
+    base = dict.fromkeys(study.IMAGE_COLUMNS, "x") | {"split": "test", "issue": ""}
+    base |= dict.fromkeys(("width", "height", "bytes", "quantisation", "exif", "icc"), 1)
     rows = [base | {"image_id": "image0", "group": "p1"}, base | {"image_id": "image1", "group": ""}]
     run.write_audit(pd.DataFrame(rows), pd.DataFrame(columns=study.PAIR_COLUMNS), {})
     scores, history = stage_rows("phase1", [0.25, 0.75])
@@ -244,9 +290,10 @@ def test_a_missing_result_names_the_notebook_that_makes_it():
 
 def test_finished_runs_are_found_again_with_their_options():
     run = open_run(dataset="3", recipe="original", seed=11)
-    options = {key: getattr(run, key) for key in ("dataset", "data", "backbone", "weights", "seed")}
+    options = {key: getattr(run, key) for key in ("dataset", "data", "normalise", "backbone", "weights", "seed")}
     run.record(options=options)
     assert study.finished_runs(run.results, run.models, False) == []
+    write_audit(run)
     run.write_metrics({}, {}, "")
     (run.folder / "notes").mkdir()
     (run.folder / "notes" / "metrics.json").write_text("{}")  # not a recipe's folder

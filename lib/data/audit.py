@@ -1,33 +1,48 @@
-"""What is in a dataset and whether it can be trusted: bad files, duplicates, and format as a shortcut to the label."""
+"""What is in a dataset and whether it can be trusted: every file opened and decoded once, and a row for each."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import imagehash
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
 
 from lib.data import standin
-from lib.data.loading import MAX_PIXELS, read_rgb, to_rgb
+from lib.data.duplicates import find_duplicates, find_overlap, perceptual_hash
+from lib.data.loading import FORMATS, MAX_PIXELS, read_rgb, to_rgb
 from lib.data.manifest import Source, image_files
+from lib.data.normalise import image_root
 from lib.data.split import assign_splits, clusters
-from lib.study import IMAGE_COLUMNS, PAIR_COLUMNS, SPLITS, Run, UserError, as_int
+from lib.study import ASIDE, IMAGE_COLUMNS, LABELS, NOTE, SPLITS, Run, UserError
 
 MIN_SIDE = 64
-# Largest Hamming distance between 64-bit perceptual hashes of images that count as the same picture.
-NEAR = 6
-ASIDE = "set aside: "
+_TASK = 32  # files a thread takes at once: large enough to hide the cost of handing them over
+_SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+# Pillow's modes that become RGB by more than a copy, and what is said of them.
+_MODES = {
+    "1": "black and white, converted",
+    "L": "greyscale, converted",
+    "LA": "greyscale, converted",
+    "P": "palette, converted",
+    "CMYK": "CMYK, converted",
+    "YCCK": "CMYK, converted",
+    "I;16": "16-bit, scaled to 8",
+    "I;16B": "16-bit, scaled to 8",
+    "I;16L": "16-bit, scaled to 8",
+}
+_ORIENTATION = ExifTags.Base.Orientation
+# What is known of a file that was not opened.
+_UNREAD = {
+    **{"width": 0, "height": 0, "format": "", "bytes": 0, "sha256": "", "phash": "", "issue": "", "pixel_sha256": ""},
+    **{"mode": "", "quantisation": np.nan, "subsampling": "", "exif": 0, "icc": 0},
+}
 
 
 def draw_standins(source: Source, run: Run, limit: int | None, on_progress: Callable[[int], None]) -> None:
@@ -43,28 +58,30 @@ def draw_standins(source: Source, run: Run, limit: int | None, on_progress: Call
     standin.write(source.root, counts, control=run.dataset == "control", seed=seed, on_progress=on_progress)
 
 
-def list_files(source: Source, limit: int | None = None) -> list[tuple[str, Path]]:
-    """(label, path) of the files to audit: all, or a sample of `limit` that is drawn by name and equal in both classes."""
+def list_files(source: Source, limit: int | None = None) -> pd.DataFrame:
+    """Files to audit, columns as `manifest.image_files`: all, or `limit` drawn by name, equally many of both classes."""
     files = image_files(source)
     if limit is None:
         return files
     chosen = []
-    for label in source.folders:
-        mine = [path for found, path in files if found == label]
+    for _, rows in files.groupby("label", sort=True):
         if not source.stand_in:  # stand-ins are taken in order, so that people stay complete
-            mine.sort(key=lambda path: hashlib.sha256(_written(path.name).encode()).digest())
-        chosen += [(label, path) for path in sorted(mine[: limit // 2])]
-    return chosen
+            name = rows["path"].map(lambda path: hashlib.sha256(_written(Path(path).name).encode()).hexdigest())
+            rows = rows.loc[name.sort_values(kind="stable").index]
+        chosen.append(rows.head(limit // 2).sort_index())
+    return pd.concat(chosen, ignore_index=True)
 
 
 def inspect_file(path: Path) -> dict:
-    """Open, hash and decode one file.
+    """Open, hash and decode one file, once.
 
     Returns:
-        width, height, format, bytes, sha256, phash and issue: empty for an image that can be used, else the reason why
-        it is set aside. Never raises for a bad file.
+        The columns of the image table that a file alone decides. `issue` is empty, or notes on an image that is used
+        (`note: …`), or the reason why it is set aside (`set aside: …`). `quantisation` is the mean step of a JPEG's
+        luma table, NaN for other formats; `exif` and `icc` are 1 where the file carries such a block. Never raises for
+        a bad file.
     """
-    row = {"width": 0, "height": 0, "format": "", "bytes": 0, "sha256": "", "phash": "", "issue": ""}
+    row = dict(_UNREAD)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -73,10 +90,11 @@ def inspect_file(path: Path) -> dict:
     if not data:
         return {**row, "issue": f"{ASIDE}empty file"}
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            row |= {"width": image.width, "height": image.height, "format": image.format or ""}
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            row |= _outside(image)
             if image.width * image.height > MAX_PIXELS:
                 return {**row, "issue": f"{ASIDE}more than {MAX_PIXELS:,} pixels"}
+            notes = _notes(image, path.suffix.lower())
             pixels = to_rgb(image)
     except Image.UnidentifiedImageError:
         return {**row, "issue": f"{ASIDE}not an image"}
@@ -85,37 +103,90 @@ def inspect_file(path: Path) -> dict:
     row |= {"width": pixels.shape[1], "height": pixels.shape[0]}
     if min(pixels.shape[:2]) < MIN_SIDE:
         return {**row, "issue": f"{ASIDE}smaller than {MIN_SIDE} pixels"}
-    return {**row, "phash": str(imagehash.phash(Image.fromarray(pixels)))}
+    row |= {"pixel_sha256": hashlib.sha256(pixels).hexdigest(), "phash": perceptual_hash(Image.fromarray(pixels))}
+    return {**row, "issue": NOTE + ", ".join(notes) if notes else ""}
 
 
-def audit_files(source: Source, files: list[tuple[str, Path]], on_progress: Callable[[int], None]) -> pd.DataFrame:
-    """The image table without splits: one row per file found, on all cores.
+def _outside(image: Image.Image) -> dict:
+    """What the file says of itself before any pixel is decoded."""
+    row = {"width": image.width, "height": image.height, "format": image.format or "", "mode": image.mode}
+    row |= {"exif": int("exif" in image.info), "icc": int("icc_profile" in image.info)}
+    if tables := getattr(image, "quantization", None):
+        luma = tables[min(tables)]
+        row |= {"quantisation": sum(luma) / len(luma)}
+        row |= {"subsampling": _SUBSAMPLING.get(JpegImagePlugin.get_sampling(image), "other")}
+    return row
+
+
+def _notes(image: Image.Image, suffix: str) -> list[str]:
+    """What was done to an image on its way to 8-bit RGB, and a name that says another format."""
+    notes = [_MODES[image.mode]] if image.mode in _MODES else []
+    if image.has_transparency_data:
+        notes.append("transparency, placed on white")
+    if getattr(image, "is_animated", False):
+        notes.append("several frames, the first is used")
+    if ("exif" in image.info or image.format == "TIFF") and image.getexif().get(_ORIENTATION, 1) != 1:
+        notes.append("turned upright by its EXIF orientation")
+    named = Image.registered_extensions().get(suffix)
+    if named != image.format and not (named == "JPEG" and image.format == "MPO"):
+        notes.append(f"named {suffix or 'without an ending'} but holds {image.format}")
+    return notes
+
+
+def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int], None]) -> pd.DataFrame:
+    """The image table without splits of our own: one row per file found, on all cores.
+
+    Args:
+        files: columns label, path, group, split, issue (`manifest.image_files`); a file with an issue is not opened.
+
+    Returns:
+        Columns IMAGE_COLUMNS; `split` as the source gives it, mostly empty.
 
     Raises:
         UserError: a class has no usable image.
     """
-
-    def inspect(item: tuple[str, Path]) -> dict:
-        row = inspect_file(item[1])
-        on_progress(1)
-        return row
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        rows = list(pool.map(inspect, files))
-    images = pd.DataFrame(rows)
-    images["label"] = [label for label, _ in files]
-    names = pd.Series([path.relative_to(source.root).as_posix() for _, path in files], dtype=object)
-    images["path"] = names.map(_written)
-    images.loc[images["path"] != names, "issue"] = f"{ASIDE}its name cannot be written in a table; rename it"
+    rows = pd.DataFrame(list(_inspected(source.root, files, on_progress)))
+    refused = files["issue"].to_numpy() != ""
+    rows["issue"] = np.where(refused, files["issue"], rows["issue"])
+    images = pd.concat([files[["label", "group", "split"]].reset_index(drop=True), rows], axis=1)
+    # Lists: a name whose bytes are no Unicode may not stand in a column of text.
+    names, written = files["path"].tolist(), [_written(name) for name in files["path"]]
+    images["path"] = written
+    unwritable = [name != other for name, other in zip(names, written)]
+    images.loc[unwritable, "issue"] = f"{ASIDE}its name cannot be written in a table; rename it"
     images["image_id"] = [hashlib.sha256(path.encode()).hexdigest()[:16] for path in images["path"]]
-    images["group"] = images["path"].map(_people(source)).fillna("")
-    images["split"] = ""
-    for label in source.folders:
+    images.loc[images["issue"].str.startswith(ASIDE), "split"] = ""
+    for label in LABELS:
         mine = images[images["label"] == label]
-        if (mine["issue"] != "").all():
+        if mine["issue"].str.startswith(ASIDE).all():
             reasons = "; ".join(mine["issue"].unique()[:3])
-            raise UserError(f"{source.folders[label]}: no usable image among {len(mine)} files ({reasons})")
+            raise UserError(f"{source.root}: no usable {label} image among {len(mine)} files ({reasons})")
     return images[list(IMAGE_COLUMNS)]
+
+
+def _inspected(root: Path, files: pd.DataFrame, on_progress: Callable[[int], None]) -> Iterator[dict]:
+    """`inspect_file` of every row, in order; only a few tasks ahead are held, whatever the number of files."""
+    paths, issues = files["path"].tolist(), files["issue"].tolist()
+
+    def inspect(start: int) -> list[dict]:
+        part = range(start, min(start + _TASK, len(paths)))
+        # A row with an issue is a broken link, a pipe …: opening it could hang.
+        return [dict(_UNREAD) if issues[row] else inspect_file(root / paths[row]) for row in part]
+
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque()
+        for start in range(0, len(paths), _TASK):
+            waiting.append(pool.submit(inspect, start))
+            if len(waiting) > 4 * workers:
+                yield from _finished(waiting.popleft().result(), on_progress)
+        while waiting:
+            yield from _finished(waiting.popleft().result(), on_progress)
+
+
+def _finished(rows: list[dict], on_progress: Callable[[int], None]) -> list[dict]:
+    on_progress(len(rows))
+    return rows
 
 
 def _written(name: str) -> str:
@@ -123,61 +194,47 @@ def _written(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode().replace("\r", "\\r")
 
 
-def _people(source: Source) -> dict[str, str]:
-    path = source.root / "people.csv"
-    return pd.read_csv(path, dtype=str).set_index("path")["group"].to_dict() if source.stand_in else {}
+def usable(images: pd.DataFrame) -> pd.Series:
+    """Whether each row of an image table is not set aside."""
+    return ~images["issue"].str.startswith(ASIDE)
 
 
-def find_duplicates(images: pd.DataFrame) -> pd.DataFrame:
-    """Pairs of usable images that are the same file or nearly the same picture.
-
-    Exact: equal bytes. Near: 64-bit perceptual hashes (Zauner 2010, `imagehash.phash`) at most NEAR bits apart.
-
-    Returns:
-        Columns PAIR_COLUMNS; each pair once; distance in bits; `across_split` is False until splits are drawn.
-    """
-    used = images[images["issue"] == ""].reset_index(drop=True)
-    hashes = np.array([int(value, 16) for value in used["phash"]], "uint64")
-    found = []
-    for start in range(0, len(hashes), 512):
-        block = hashes[start : start + 512, None]
-        distance = np.bitwise_count(block ^ hashes[None, start:])
-        rows, columns = np.nonzero(distance <= NEAR)
-        later = columns > rows
-        found.append(np.stack([rows[later] + start, columns[later] + start, distance[rows[later], columns[later]]], 1))
-    table = np.concatenate(found) if found else np.empty((0, 3), int)
-    first, second = used.iloc[table[:, 0]].reset_index(), used.iloc[table[:, 1]].reset_index()
-    same_bytes = (first["sha256"] == second["sha256"]).to_numpy(bool)
-    pairs = pd.DataFrame(
-        {
-            "image_a": first["image_id"],
-            "image_b": second["image_id"],
-            "kind": np.where(same_bytes, "exact", "near"),
-            "distance": table[:, 2].astype(int),
-            "same_label": (first["label"] == second["label"]).to_numpy(bool),
-            "across_split": False,
-            "other_dataset": "",
-        }
-    )
-    return pairs[PAIR_COLUMNS]
+def find_pairs(run: Run, images: pd.DataFrame) -> pd.DataFrame:
+    """Copies among the usable images, and copies of them in every other dataset audited so far; columns PAIR_COLUMNS."""
+    used = images[usable(images)]
+    others = {other.name: other.used_images() for other in run.siblings()}
+    return pd.concat([find_duplicates(used), find_overlap(used, others)], ignore_index=True)
 
 
-def split_images(images: pd.DataFrame, pairs: pd.DataFrame, seed: int) -> pd.DataFrame:
+def split_images(images: pd.DataFrame, pairs: pd.DataFrame, seed: int, before: pd.Series | None = None) -> pd.DataFrame:
     """The image table with splits; pictures that stand in both classes have no known label and are set aside.
 
+    A split that the source gives is honoured; `mark_across_split` shows where copies cross it. Images without a person
+    get their copies' cluster as group, so that intervals resample them together too.
+
+    Args:
+        before: image_id to split of images that an earlier audit placed; they stay where they were.
+
     Raises:
-        UserError: too few groups for three splits.
+        UserError: too few groups for three splits, or a given split that lacks a class.
     """
     images = images.copy()
-    conflicts = pairs[~pairs["same_label"]]
-    in_conflict = images["image_id"].isin({*conflicts["image_a"], *conflicts["image_b"]})
-    images.loc[in_conflict, "issue"] = f"{ASIDE}the same picture is in both classes"
-    used = images[images["issue"] == ""].reset_index()
-    row = pd.Series(used.index, used["image_id"])
-    inside = pairs[pairs["image_a"].isin(row.index) & pairs["image_b"].isin(row.index)]
-    numbers = np.stack([row[inside["image_a"]], row[inside["image_b"]]], 1).reshape(-1, 2)
-    images.loc[used["index"], "split"] = assign_splits(used, numbers, seed).to_numpy()
-    # Images without a person get their duplicates' cluster as group, so that intervals resample them together too.
+    own = pairs[pairs["other_dataset"] == ""]
+    used = images[usable(images)].reset_index()
+    cluster = pd.Series(clusters(pd.Series("", used.index), _numbers(own, used)))
+    # By cluster, not by pair: of many copies only some pairs are listed.
+    in_conflict = used.groupby(cluster)["label"].transform("nunique").gt(1)
+    _set_aside(images, used.loc[in_conflict, "index"], "the same picture is in both classes")
+    used = used[~in_conflict].reset_index(drop=True)
+    numbers = _numbers(own, used)
+    if (used["split"] == "").all():
+        split = assign_splits(used, numbers, seed, before)
+        images.loc[used["index"], "split"] = split.to_numpy()
+        _set_aside(images, used.loc[split == "", "index"], "joins images that are on two sides of the split")
+        used = used[split != ""].reset_index(drop=True)
+        numbers = _numbers(own, used)
+    else:
+        _check_given(used)
     cluster = pd.Series(clusters(used["group"], numbers))
     joined = cluster.map(cluster.value_counts()).gt(1) & used["group"].eq("")
     names = used.groupby(cluster)["image_id"].min()
@@ -185,28 +242,24 @@ def split_images(images: pd.DataFrame, pairs: pd.DataFrame, seed: int) -> pd.Dat
     return images
 
 
-def shortcut_scores(images: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """How well the files' outside alone tells the label: out-of-fold scores of a logistic regression that sees no pixel.
+def _numbers(pairs: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    """The pairs as row numbers (n, 2) of an image table; pairs of images that are not in it are left out."""
+    row = pd.Series(images.index, images["image_id"])
+    inside = pairs[pairs["image_a"].isin(row.index) & pairs["image_b"].isin(row.index)]
+    return np.stack([row[inside["image_a"]], row[inside["image_b"]]], 1).reshape(-1, 2)
 
-    Features: logarithms of width, height, aspect and bytes per pixel, and the format. Five folds, grouped.
 
-    Returns:
-        label (0 or 1), score and group of each used image.
-    """
-    used = images[images["split"] != ""]
-    outside = pd.DataFrame(
-        {
-            "width": np.log(used["width"]),
-            "height": np.log(used["height"]),
-            "density": np.log(used["bytes"] / (used["width"] * used["height"])),
-        }
-    ).join(pd.get_dummies(used["format"], dtype=float))
-    labels = as_int(used["label"]).to_numpy()
-    groups = used["group"].where(used["group"] != "", used["image_id"]).to_numpy()
-    folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
-    probe = make_pipeline(StandardScaler(), LogisticRegression())
-    scores = cross_val_predict(probe, outside.to_numpy(), labels, groups=groups, cv=folds, method="predict_proba")
-    return pd.DataFrame({"label": labels, "score": scores[:, 1], "group": groups})
+def _set_aside(images: pd.DataFrame, rows: pd.Series, reason: str) -> None:
+    images.loc[rows, "issue"] = ASIDE + reason
+    images.loc[rows, "split"] = ""
+
+
+def _check_given(used: pd.DataFrame) -> None:
+    counts = used.groupby(["split", "label"]).size()
+    for split in SPLITS:
+        for label in LABELS:
+            if not counts.get((split, label), 0):
+                raise UserError(f"the given {split} split has no usable {label} image; expected both classes in each")
 
 
 def split_counts(images: pd.DataFrame) -> pd.DataFrame:
@@ -231,18 +284,52 @@ def thumbnail(path: Path, side: int = 160) -> np.ndarray:
     return np.asarray(ImageOps.fit(Image.fromarray(read_rgb(path)), (side, side)))
 
 
-def pair_pictures(pairs: pd.DataFrame, images: pd.DataFrame, root: Path, most: int = 4) -> list[tuple]:
-    """The closest pairs as (image a, image b, caption)."""
-    path = images.set_index("image_id")["path"]
-    closest = pairs.sort_values("distance", kind="stable").head(most)
-    return [
-        (thumbnail(root / path[a]), thumbnail(root / path[b]), f"{kind}, {distance} bits apart")
-        for a, b, kind, distance in zip(closest["image_a"], closest["image_b"], closest["kind"], closest["distance"])
-    ]
+def pair_pictures(
+    run: Run, pairs: pd.DataFrame, images: pd.DataFrame, root: Path, most: int = 4
+) -> list[tuple[np.ndarray, np.ndarray, str]]:
+    """The closest pairs as (image a, image b, caption), pairs with two labels first."""
+    tables = {"": (root, images), **{other.name: (image_root(other), other.images()) for other in run.siblings()}}
+    place = {name: (root, rows.set_index("image_id")["path"]) for name, (root, rows) in tables.items()}
+    closest = pairs.sort_values(["same_label", "distance"], kind="stable").head(most)
+    pictures = []
+    for pair in closest.itertuples():
+        root_b, path_b = place[pair.other_dataset]
+        where = f"in {pair.other_dataset}" if pair.other_dataset else ""
+        labels = "" if pair.same_label else "TWO LABELS"
+        caption = ", ".join(filter(None, [pair.kind, f"{pair.distance} bits apart", where, labels]))
+        first, second = thumbnail(root / place[""][1][pair.image_a]), thumbnail(root_b / path_b[pair.image_b])
+        pictures.append((first, second, caption))
+    return pictures
 
 
 def mark_across_split(pairs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """The pairs with `across_split` filled in; after a grouped split it is False everywhere."""
+    """The pairs with `across_split` filled in; after a split of our own it is False everywhere within the dataset."""
     split = images.set_index("image_id")["split"]
-    first, second = pairs["image_a"].map(split), pairs["image_b"].map(split)
+    first, second = pairs["image_a"].map(split), pairs["image_b"].map(split).fillna("")
     return pairs.assign(across_split=((first != second) & (first != "") & (second != "")).astype(bool))
+
+
+def summary(run: Run, source: Source, images: pd.DataFrame, pairs: pd.DataFrame, shortcut: dict) -> dict:
+    """What audit.json holds.
+
+    Args:
+        shortcut: `roc_auc` of the probe with its interval, `warning`, and `before`, the probe before normalising.
+    """
+    used = int((images["split"] != "").sum())
+    own = pairs[pairs["other_dataset"] == ""]
+    return {
+        "dataset": {
+            **{"name": run.name, "source": source.words, "images": len(images), "stand_in": source.stand_in},
+            **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
+        },
+        "seed": run.seed,
+        **{"found": len(images), "used": used, "set_aside": len(images) - used},
+        "pairs": {
+            "exact": int((own["kind"] == "exact").sum()),
+            "near": int((own["kind"] == "near").sum()),
+            "two_labels": int((~own["same_label"].astype(bool)).sum()),
+            "across_split": int(own["across_split"].sum()),
+            "other_datasets": pairs["other_dataset"].loc[lambda name: name != ""].value_counts().to_dict(),
+        },
+        "shortcut": shortcut,
+    }

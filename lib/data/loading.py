@@ -1,4 +1,4 @@
-"""From image files to arrays and batches: one decoder (Pillow) for everything, values 0-255, no rescaling.
+"""From image files to arrays and batches: the pixels that Pillow decodes for everything, values 0-255, no rescaling.
 
 Augmentation draws from (seed, version, image), never from the order in which threads happen to work, so the same
 version of the same image is the same array in every run.
@@ -10,18 +10,24 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from lib.study import Recipe
+from lib.study import Recipe, UserError
 
 # Larger images are refused before they are decoded: a small file can unfold to gigabytes.
 MAX_PIXELS = 100_000_000
 Image.MAX_IMAGE_PIXELS = None  # the check below names the file and the limit; Pillow's own only warns
+# What is opened. Pillow knows more formats, some of which start other programs (EPS: Ghostscript) or fetch files.
+Image.init()
+FORMATS = tuple(
+    name for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM") if name in Image.OPEN
+)
 
 
 def read_rgb(path: Path) -> np.ndarray:
@@ -35,7 +41,7 @@ def read_rgb(path: Path) -> np.ndarray:
 
 def decode(data: bytes) -> np.ndarray:
     """Like `read_rgb`, from the bytes of a file."""
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         return to_rgb(image)
 
 
@@ -45,6 +51,8 @@ def to_rgb(image: Image.Image) -> np.ndarray:
         raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
     image.load()
     image = ImageOps.exif_transpose(image)
+    if image.mode in ("I", "F"):
+        raise ValueError(f"pixels of mode {image.mode} (32 bits) have no known range")
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype("uint8"))
     if image.has_transparency_data:
@@ -109,9 +117,11 @@ class View:
 
 
 def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bilinear; an image at least twice as large is averaged over areas instead, or fine patterns would alias."""
     if image.shape[:2] == (height, width):
         return image
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+    much_larger = min(image.shape[0] / height, image.shape[1] / width) >= 2
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if much_larger else cv2.INTER_LINEAR)
 
 
 def _at_least(image: np.ndarray, size: int) -> np.ndarray:
@@ -131,37 +141,70 @@ def recipe_view(recipe: Recipe, version: int = 0, seed: int = 0) -> View:
     return View(recipe.view, recipe.image_size, version, seed)
 
 
-def load_views(files: Sequence[tuple[Path, str]], view: View, batch_size: int) -> Iterator[np.ndarray]:
-    """Views of image files, decoded on all cores, in order.
+class ImageFile(NamedTuple):
+    """An image that the audit has passed.
 
-    Args:
-        files: (path, key) of each image; the key is its sha256.
+    Attributes:
+        path: of the file.
+        key: its sha256; augmentation is drawn from it.
+        plain: an 8-bit RGB JPEG without EXIF, which TensorFlow decodes to the same pixels as Pillow, without Python.
+    """
+
+    path: Path
+    key: str
+    plain: bool = False
+
+
+def load_views(files: Sequence[ImageFile], view: View, batch_size: int) -> Iterator[np.ndarray]:
+    """Views of image files, decoded on all cores while the caller works on the batch before, in order.
 
     Yields:
         uint8 arrays (batch, size, size, 3); the last one may be smaller.
+
+    Raises:
+        UserError: a file has changed since the audit and cannot be decoded any more.
     """
+    import tensorflow as tf
 
-    def load(item: tuple[Path, str]) -> np.ndarray:
-        return view.apply(read_rgb(item[0]), item[1])
+    decoded = _decoder(files)
 
-    batches = [files[start : start + batch_size] for start in range(0, len(files), batch_size)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        waiting = None
-        # One batch is decoded while the caller works on the one before it.
-        for batch in [*batches, None]:
-            ready = waiting
-            waiting = None if batch is None else [pool.submit(load, item) for item in batch]
-            if ready is not None:
-                yield np.stack([job.result() for job in ready])
+    def load(index):
+        image = tf.numpy_function(
+            lambda pixels, row: view.apply(pixels, files[int(row)].key), (decoded(index), index), tf.uint8
+        )
+        image.set_shape((view.size, view.size, 3))
+        return image
+
+    dataset = tf.data.Dataset.range(len(files)).map(load, num_parallel_calls=os.cpu_count(), deterministic=True)
+    try:
+        yield from dataset.batch(batch_size).prefetch(1).as_numpy_iterator()
+    except tf.errors.OpError as error:
+        reason = error.message.splitlines()[0]
+        raise UserError(f"an image has changed since the audit ({reason}); run 01_data_audit again") from None
 
 
-def training_batches(
-    files: Sequence[tuple[Path, str]], labels: np.ndarray, weights: np.ndarray, recipe: Recipe, seed: int
-):
+def _decoder(files: Sequence[ImageFile]):
+    """A function from a row number (tensor) to the pixels of that file, uint8 (height, width, 3)."""
+    import tensorflow as tf
+
+    paths = tf.constant([str(file.path) for file in files])
+    plain = tf.constant([file.plain for file in files])
+
+    def jpeg(index):
+        # Pillow's accurate cosine transform; TensorFlow's own choice is a faster one with other pixels.
+        return tf.image.decode_jpeg(tf.io.read_file(paths[index]), channels=3, dct_method="INTEGER_ACCURATE")
+
+    def any_other(index):
+        return tf.numpy_function(lambda row: read_rgb(files[int(row)].path), (index,), tf.uint8)
+
+    return lambda index: tf.cond(plain[index], lambda: jpeg(index), lambda: any_other(index))
+
+
+def training_batches(files: Sequence[ImageFile], labels: np.ndarray, weights: np.ndarray, recipe: Recipe, seed: int):
     """An endless tf.data pipeline of shuffled, freshly augmented training batches.
 
     Args:
-        files: (path, key) of each image.
+        files: the training images.
         labels: 0 or 1 of each image.
         weights: weight of each image in the loss.
 
@@ -174,6 +217,7 @@ def training_batches(
 
     size, count = recipe.image_size, len(files)
     steps = -(-count // recipe.batch_size)
+    decoded = _decoder(files)
 
     def order() -> Iterator[tuple[int, int]]:
         epoch = 0
@@ -182,18 +226,17 @@ def training_batches(
             for index in np.random.default_rng([seed, epoch]).permutation(count):
                 yield epoch, index
 
-    def load(epoch, index):
-        path, key = files[int(index)]
+    def augment(pixels, epoch, index):
         # Versions of the kept views start at 1; fresh ones must be others.
         view = recipe_view(recipe, version=1000 + int(epoch), seed=seed)
-        return view.apply(read_rgb(path), key).astype("float32")
+        return view.apply(pixels, files[int(index)].key)
 
     def tensors(epoch, index):
-        image = tf.numpy_function(load, (epoch, index), tf.float32)
+        image = tf.numpy_function(augment, (decoded(index), epoch, index), tf.uint8)
         image.set_shape((size, size, 3))
         label = tf.gather(tf.constant(labels, tf.float32), index)
         weight = tf.gather(tf.constant(weights, tf.float32), index)
-        return image, label[None], weight[None]
+        return tf.cast(image, tf.float32), label[None], weight[None]
 
     dataset = tf.data.Dataset.from_generator(
         order, output_signature=(tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.int64))

@@ -36,47 +36,158 @@ def clusters(groups: pd.Series, pairs: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1][:count]
 
 
-def assign_splits(images: pd.DataFrame, pairs: np.ndarray, seed: int) -> pd.Series:
+def assign_splits(images: pd.DataFrame, pairs: np.ndarray, seed: int, before: pd.Series | None = None) -> pd.Series:
     """`train`, `validation` or `test` for each image: 70/15/15 in both classes, no cluster on two sides.
 
     Clusters are taken in an order drawn from the seed and their names, largest first where sizes differ much, and each
-    goes to the split that is furthest below its share. The answer depends on the images and the seed only, not on the
-    order of rows.
+    goes to the split that is furthest below its share. With MIN_GROUPS clusters in each class every split gets images of
+    both classes. The answer depends on the images and the seed only, not on the order of rows.
+
+    Images that an earlier run has split keep their split, whatever is known of them now, so that no model meets in its
+    test what it was trained on. A cluster that holds some of them goes where they are. A new image that would join
+    earlier images of two splits (a copy of both, say, or a copy of one that shares a group with the other) gets none:
+    it is "", and the caller sets it aside with the reason. Of several new images that could be left out, the last in the
+    order of image_id are. Earlier images that turn out to be copies of each other stay on their two sides; only
+    `across_split` of their pair tells of it. New images of a group that earlier runs left on two sides are "" too.
 
     Args:
         images: columns image_id, label, group; used images only.
         pairs: (n, 2) row numbers of duplicates.
         seed: of the order.
+        before: split of the images of earlier runs, by image_id; "" and images that are gone do not count.
 
     Raises:
-        UserError: a class has fewer than MIN_GROUPS clusters, too few for three splits.
+        UserError: a class has fewer than MIN_GROUPS clusters, too few for three splits; or `before` has another split.
     """
-    frame = images[["image_id", "label"]].assign(cluster=clusters(images["group"], pairs))
-    per_class = frame.groupby("label")["cluster"].nunique().reindex(LABELS, fill_value=0)
-    for label, count in per_class.items():
+    earlier = _earlier_splits(images["image_id"], before)
+    groups, pairs, links = _without_links(images, pairs, earlier)
+    kept = ~links
+    _, cluster = np.unique(clusters(groups, pairs)[kept], return_inverse=True)
+    labels = images["label"].to_numpy()[kept]
+    counts = np.stack(
+        [np.bincount(cluster[labels == label], minlength=cluster.max(initial=-1) + 1) for label in LABELS], 1
+    )
+    for label, count in zip(LABELS, (counts > 0).sum(axis=0)):
         if count < MIN_GROUPS:
             raise UserError(
                 f"the {label} class has {count} independent groups of images (people, or sets of duplicates), "
                 f"expected at least {MIN_GROUPS} to fill three splits"
             )
-    sizes = frame.groupby(["cluster", "label"]).size().unstack(fill_value=0).reindex(columns=LABELS, fill_value=0)
-    names = frame.groupby("cluster")["image_id"].min()
-    order = sorted(sizes.index, key=lambda cluster: _order(seed, names[cluster]))
-    # Large clusters first: placed last, they could not be balanced by others any more.
-    order.sort(key=lambda cluster: -int(np.log2(sizes.loc[cluster].sum())))
-    counts = sizes.to_numpy(float)
-    position = {cluster: row for row, cluster in enumerate(sizes.index)}
+    chosen = np.full(len(counts), -1)
+    known = earlier[kept] >= 0
+    chosen[cluster[known]] = earlier[kept][known]
+    names = images["image_id"][kept].groupby(cluster).min().to_numpy()
+    split = np.full(len(images), "", object)
+    split[kept] = np.array(SPLITS, object)[_filled_up(counts.astype(float), chosen, names, seed)[cluster]]
+    return pd.Series(split, images.index, dtype="str", name="split")
+
+
+def _filled_up(counts: np.ndarray, chosen: np.ndarray, names: np.ndarray, seed: int) -> np.ndarray:
+    """Number of the split of each cluster: `chosen`, and for each -1 in it the split furthest below its share.
+
+    Args:
+        counts: images of each cluster (rows) and class (columns).
+        names: of the clusters; they and the seed make the order.
+    """
+    chosen = chosen.copy()
     target = np.array([[SHARES[split]] for split in SPLITS]) * counts.sum(axis=0)
-    filled = np.zeros_like(target)
-    chosen = {}
+    filled = np.stack([counts[chosen == split].sum(axis=0) for split in range(len(SPLITS))])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    # Large clusters first: placed last, they could not be balanced by others any more.
+    magnitude = np.frexp(counts.sum(axis=1))[1]
+    order = sorted(np.flatnonzero(chosen < 0), key=lambda cluster: (-magnitude[cluster], _order(seed, names[cluster])))
+    left = (counts[order] > 0).sum(axis=0)
     for cluster in order:
-        members = counts[position[cluster]]
-        lacking = ((target - filled) / np.maximum(target, 1)) @ (members / members.sum())
-        split = int(lacking.argmax())
-        filled[split] += members
-        chosen[cluster] = SPLITS[split]
-    return frame["cluster"].map(chosen).rename("split")
+        lacking = ((target - filled) / np.maximum(target, 1)) @ shares[cluster]
+        missing = filled == 0
+        if missing.any():
+            # A class whose last clusters these are must still reach every split, however full of the other it is.
+            # One gap is closed by each, so as many clusters as there are gaps (in both classes) are always enough.
+            urgent = (counts[cluster] > 0) & (left <= missing.sum())
+            gaps = missing[:, urgent].any(axis=1)
+            lacking[~gaps & gaps.any()] = -np.inf
+        left -= counts[cluster] > 0
+        chosen[cluster] = lacking.argmax()
+        filled[chosen[cluster]] += counts[cluster]
+    return chosen
 
 
 def _order(seed: int, name: str) -> str:
     return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()
+
+
+def _earlier_splits(names: pd.Series, before: pd.Series | None) -> np.ndarray:
+    """Number of the split that each image had before, -1 for none."""
+    if before is None:
+        return np.full(len(names), -1)
+    found = names.map(before).fillna("")
+    wrong = ~found.isin(["", *SPLITS])
+    if wrong.any():
+        raise UserError(
+            f"image {names[wrong].iloc[0]}: an earlier run gave it the split {found[wrong].iloc[0]!r}, "
+            f"expected one of {', '.join(SPLITS)}"
+        )
+    return found.map({"": -1, **{split: number for number, split in enumerate(SPLITS)}}).to_numpy(int)
+
+
+def _without_links(
+    images: pd.DataFrame, pairs: np.ndarray, earlier: np.ndarray
+) -> tuple[pd.Series, np.ndarray, np.ndarray]:
+    """Groups and pairs without what would join earlier images of two splits, and the new images to leave out for it.
+
+    Args:
+        earlier: number of the split that each image had before, -1 for new images.
+
+    Returns:
+        Groups and pairs whose clusters hold earlier images of one split at most; bool array, True for images left out.
+    """
+    groups, old = images["group"].astype(str).reset_index(drop=True), earlier >= 0
+    nothing = np.zeros(len(groups), bool)
+    if not old.any():
+        return groups, pairs, nothing
+    # What joins two earlier images cannot be mended any more; it must not decide where new ones go.
+    first, second = earlier[pairs].T
+    pairs = pairs[(first == second) | (first < 0) | (second < 0)]
+    sides = pd.Series(earlier[old]).groupby(groups[old].to_numpy()).nunique()
+    torn = groups.isin(sides.index[sides > 1]) & groups.ne("")
+    links = (torn & ~old).to_numpy(copy=True)
+    links[_linking(images["image_id"].to_numpy(), *_cut(groups, pairs, links, torn), earlier)] = True
+    return *_cut(groups, pairs, links, torn), links
+
+
+def _cut(groups: pd.Series, pairs: np.ndarray, links: np.ndarray, torn: pd.Series) -> tuple[pd.Series, np.ndarray]:
+    """Groups and pairs without images that are left out and without groups that are torn already."""
+    return groups.mask(torn | links, ""), pairs[~links[pairs].any(axis=1)]
+
+
+def _linking(names: np.ndarray, groups: pd.Series, pairs: np.ndarray, earlier: np.ndarray) -> list[int]:
+    """Rows of new images to leave out, so that no cluster holds earlier images of two splits.
+
+    Images are added to their clusters one by one, earlier ones first; one that would join two splits is not added.
+    """
+    number, old = clusters(groups, pairs), earlier >= 0
+    sides = pd.Series(earlier[old]).groupby(number[old]).nunique()
+    doubtful = np.isin(number, sides.index[sides > 1])
+    near: dict[object, list] = {row: [groups[row]] if groups[row] else [] for row in np.flatnonzero(doubtful)}
+    for a, b in pairs[doubtful[pairs[:, 0]]]:
+        near[a].append(b)
+        near[b].append(a)
+    # Nodes of a union-find are rows and the names of groups; a row is there once it has been added.
+    parent: dict[object, object] = {group: group for group in groups[doubtful]}
+    side: dict[object, int] = {}
+
+    def root(node):
+        while parent[node] != node:
+            parent[node] = node = parent[parent[node]]
+        return node
+
+    left_out = []
+    for row in sorted(near, key=lambda row: (not old[row], names[row])):
+        roots = {root(node) for node in near[row] if node in parent}
+        found = {earlier[row], *(side.get(node, -1) for node in roots)} - {-1}
+        if len(found) > 1:
+            left_out.append(row)
+            continue
+        parent |= dict.fromkeys([row, *roots], row)
+        side[row] = found.pop() if found else -1
+    return left_out

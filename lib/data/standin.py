@@ -43,7 +43,7 @@ __all__ = [
     "write",
 ]
 
-VERSION = 2  # raise when the drawing changes, so that old files are redrawn
+VERSION = 3  # raise when the drawing changes, so that old files are redrawn
 LABELS = ("real", "synthetic")
 COLUMNS = ["path", "label", "group", "expression", "angle"]
 

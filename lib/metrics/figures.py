@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lib.metrics.measures import Interval
@@ -127,6 +129,129 @@ def sizes_and_bytes(images: pd.DataFrame, title: str) -> Figure:
         ax.set(xlabel=label, ylabel="images")
     sns.move_legend(axes[-1], "upper left", bbox_to_anchor=(1.01, 1), title=None)
     return figure
+
+
+@_styled
+def quality_histogram(images: pd.DataFrame, title: str) -> Figure:
+    """Distributions of image area, bytes per pixel and JPEG quantisation, by class.
+
+    A panel whose images are all alike, or that has none, says so instead of drawing a single bar.
+
+    Args:
+        images: columns label, width, height (pixels), bytes, quantisation (mean step of a JPEG's luma table: 1 keeps
+            every grey level, larger is coarser; NaN for other formats).
+    """
+    figure, axes = _panels(3, title, (12.5, 3.6))
+    images = images.reset_index(drop=True)
+    area, step = images["width"] * images["height"], images["quantisation"].astype(float)
+    columns = {
+        "square root of area (pixels)": np.sqrt(area),
+        "file size (bytes per pixel)": images["bytes"] / area,
+        "mean JPEG quantisation step": step,
+    }
+    for ax, (label, values) in zip(axes, columns.items()):
+        _class_histogram(ax, images["label"], values, "No JPEG among the images." if values is step else "No images.")
+        ax.set(xlabel=label, ylabel="images")
+    figure.get_layout_engine().set(wspace=0.06)
+    if step.notna().any():
+        classes = [(label, step[images["label"] == label]) for label in CLASS_COLOURS]
+        counts = [f"JPEG: {steps.notna().sum():,} of {len(steps):,} {label}" for label, steps in classes]
+        axes[2].set_title("\n".join(counts), fontsize=9)
+    handles = [Patch(color=colour, alpha=0.5, label=label) for label, colour in CLASS_COLOURS.items()]
+    axes[2].legend(handles=handles, bbox_to_anchor=(1.01, 1), loc="upper left")
+    return figure
+
+
+def _class_histogram(ax: Axes, labels: pd.Series, values: pd.Series, nothing: str) -> None:
+    known = values[np.isfinite(values)]
+    if known.empty:
+        _sentence(ax, nothing)
+    elif np.isclose(known.min(), known.max(), rtol=1e-9):
+        _sentence(ax, f"{known.iloc[0]:.4g} in each of\n{len(known):,} images")
+    else:
+        frame = pd.DataFrame({"value": known, "label": labels[known.index]})
+        options = {"hue": "label", "hue_order": list(CLASS_COLOURS), "palette": CLASS_COLOURS, "element": "step"}
+        sns.histplot(frame, x="value", bins=30, legend=False, ax=ax, **options)
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+
+
+def _sentence(ax: Axes, words: str) -> None:
+    """Words in the place of a drawing that would show nothing."""
+    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center")
+    ax.set(xticks=[], yticks=[])
+
+
+@_styled
+def mean_images(images: Mapping[str, np.ndarray], title: str) -> Figure:
+    """The mean image of each class and where they differ.
+
+    The difference is synthetic - real, averaged over red, green and blue; its colours are the classes', centred on 0.
+
+    Args:
+        images: `real` and `synthetic` to uint8 (side, side, 3), equal sides.
+    """
+    figure, axes = _panels(3, title, (10.5, 3.6))
+    for ax, label in zip(axes, CLASS_COLOURS):
+        ax.set_title(label, color=CLASS_COLOURS[label], fontweight="bold")
+        ax.set_axis_off()
+        if label in images:
+            ax.imshow(images[label])
+        else:
+            _sentence(ax, f"No {label} images.")
+    axes[2].set_title("synthetic − real")
+    axes[2].set_axis_off()
+    if not set(CLASS_COLOURS) <= set(images):
+        _sentence(axes[2], "Nothing to compare.")
+        return figure
+    difference = (images["synthetic"].astype(float) - images["real"]).mean(axis=2)
+    # At least one grey level, so that rounding is not blown up to full colour.
+    most = max(1.0, np.abs(difference).max())
+    colours = LinearSegmentedColormap.from_list("classes", [CLASS_COLOURS["real"], "white", CLASS_COLOURS["synthetic"]])
+    shown = axes[2].imshow(difference, cmap=colours, vmin=-most, vmax=most)
+    bar = figure.colorbar(shown, ax=axes[2], label="grey levels (0 to 255)\nblue: real is brighter")
+    bar.outline.set_visible(False)
+    return figure
+
+
+@_styled
+def power_spectra(spectra: Mapping[str, Sequence[np.ndarray]], title: str) -> Figure:
+    """Power at each spatial frequency for both classes, and the difference of their means.
+
+    Args:
+        spectra: `real` and `synthetic` to (mean, low, high), each in dB at evenly spaced frequencies that end at 0.5
+            cycles per pixel; low and high bound the range that 80% of the images lie in. NaN where there are no images.
+    """
+    figure, axes = _panels(2, title, (11, 4.2))
+    known = {label: np.asarray(values, float) for label, values in spectra.items() if np.isfinite(values).any()}
+    for label, style in zip(CLASS_COLOURS, LINES):
+        if label in known:
+            mean, low, high = known[label]
+            at = _frequencies(mean)
+            axes[0].fill_between(at, low, high, color=CLASS_COLOURS[label], alpha=0.2, linewidth=0)
+            axes[0].plot(at, np.transpose([low, high]), linestyle=style, color=CLASS_COLOURS[label], linewidth=0.7)
+            axes[0].plot(at, mean, linestyle=style, color=CLASS_COLOURS[label], label=label)
+    if set(CLASS_COLOURS) <= set(known):
+        difference = known["synthetic"][0] - known["real"][0]
+        axes[1].axhline(0, color="grey", linestyle=":")
+        axes[1].plot(_frequencies(difference), difference, color="black")
+        # At least one dB up and down, so that noise is not blown up to the height of the panel.
+        most = 1.1 * max(1 / 1.1, np.nanmax(np.abs(difference)))
+        axes[1].set(xlim=(0, 0.5), ylim=(-most, most))
+    else:
+        _sentence(axes[1], "Nothing to compare.")
+    if known:
+        axes[0].set(xlim=(0, 0.5))
+        axes[0].legend(title="mean; band: 80% of images")
+    else:
+        _sentence(axes[0], "No image is large enough.")
+    axes[0].set(xlabel="frequency (cycles per pixel)", ylabel="power density (dB re 1 grey level²)")
+    axes[1].set(xlabel="frequency (cycles per pixel)", ylabel="synthetic − real (dB)")
+    return figure
+
+
+def _frequencies(values: np.ndarray) -> np.ndarray:
+    return np.arange(1, len(values) + 1) / (2 * len(values))
 
 
 @_styled

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from lib.data.loading import View, load_views
+from lib.data.loading import ImageFile, View, load_views
 from lib.model import quiet_native_code
 from lib.study import cache_folder, text_hash, written_whole
 
@@ -105,7 +105,7 @@ class FeatureStore:
 
 
 def frozen_features(
-    files: Sequence[tuple[Path, str]],
+    files: Sequence[ImageFile],
     view: View,
     *,
     kind: str,
@@ -116,7 +116,7 @@ def frozen_features(
     """Features of images under one view, from the cache where they are there, else computed and put there.
 
     Args:
-        files: (path, sha256) of each image.
+        files: the images.
         kind: names weights and pooling; part of the cache's key together with the view.
         width: number of features.
         engine: makes the extractor; called only where something is missing.
@@ -126,13 +126,13 @@ def frozen_features(
         float16 (images, width).
     """
     store = FeatureStore(cache_folder("features") / text_hash(kind, width, vars(view))[:24])
-    missing = {key: path for path, key in files if key not in store.index}
+    missing = {file.key: file for file in files if file.key not in store.index}
     on_progress(len(files) - len(missing))
     if missing:
-        todo = [(path, key) for key, path in missing.items()]
+        todo = list(missing.values())
         extract, done = engine(), 0
         for images in load_views(todo, view, BATCH):
-            store.append([key for _, key in todo[done : done + len(images)]], extract(images))
+            store.append([file.key for file in todo[done : done + len(images)]], extract(images))
             done += len(images)
             on_progress(len(images))
-    return store.take([key for _, key in files], width)
+    return store.take([file.key for file in files], width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from lib.data.duplicates import find_overlap
 from lib.model import network
 from lib.model.training import run_files, score_images
 from lib.study import STAGES, Run, as_int, file_hash, home_scores, read_cached_table, text_hash
@@ -16,11 +17,11 @@ def test_images(trained: Run, tested: Run) -> tuple[pd.DataFrame, int]:
     """Test images of `tested` that `trained` has not seen, at most MAX_TEST_IMAGES of them.
 
     Returns:
-        Rows of the image table, and how many were left out because the same file is in the training dataset.
+        Rows of the image table, and how many were left out because the training dataset holds them or a near copy.
     """
     test = tested.used_images().query("split == 'test'")
-    known = set() if tested.name == trained.name else set(trained.images()["sha256"])
-    overlap = test["sha256"].isin(known)
+    others = {} if tested.name == trained.name else {trained.name: trained.used_images()}
+    overlap = test["image_id"].isin(find_overlap(test, others)["image_a"])
     kept = test[~overlap]
     # Ordered by content, so that a part is a fair sample and always the same one.
     return kept.sort_values("sha256").head(MAX_TEST_IMAGES).sort_index().reset_index(drop=True), int(overlap.sum())

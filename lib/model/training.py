@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,8 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from lib.data.loading import load_views, recipe_view, training_batches
-from lib.data.manifest import find_source
+from lib.data.loading import ImageFile, load_views, recipe_view, training_batches
+from lib.data.normalise import image_root
 from lib.model import network
 from lib.model.backbone import build_backbone
 from lib.model.features import BATCH, Engine, frozen_features
@@ -54,10 +53,11 @@ def class_weights(labels: np.ndarray) -> dict[int, float]:
     return {label: len(labels) / (2 * counts[label]) for label in (0, 1)}
 
 
-def run_files(run: Run, images: pd.DataFrame) -> list[tuple[Path, str]]:
-    """(path, sha256) of each row of an image table of this run."""
-    root = find_source(run.dataset, run.data, run.name).root
-    return [(root / path, key) for path, key in zip(images["path"], images["sha256"])]
+def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
+    """The files of the rows of an image table of this run."""
+    root = image_root(run)
+    plain = (images["format"] == "JPEG") & (images["mode"] == "RGB") & (images["exif"] == 0)
+    return [ImageFile(root / path, key, fast) for path, key, fast in zip(images["path"], images["sha256"], plain)]
 
 
 # -------------------------------------------------------------------------------------------------------- phase 1
@@ -72,8 +72,8 @@ def train_phase1(run: Run) -> None:
     weights = resolve(run.backbone, run.weights)
     run.record(
         options={
-            **{"dataset": run.dataset, "data": run.data, "backbone": run.backbone, "weights": run.weights},
-            **{"quick": run.quick, "seed": run.seed},
+            **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
+            **{"backbone": run.backbone, "weights": run.weights, "quick": run.quick, "seed": run.seed},
         },
         backbone=weights.backbone,
         weights=weights.describe(),
@@ -234,7 +234,7 @@ def fine_tune(run: Run, stage: str) -> None:
     run.add_stage(_score_rows(scored, stage), history.assign(stage=stage))
 
 
-def _image_scores(infer, files: Sequence[tuple[Path, str]], recipe: Recipe) -> np.ndarray:
+def _image_scores(infer, files: Sequence[ImageFile], recipe: Recipe) -> np.ndarray:
     """Scores (images,) by a Keras or traced model, decoded while it computes."""
     chunks = [
         np.asarray(infer(tf.cast(batch, tf.float32)))[:, 0] for batch in load_views(files, recipe_view(recipe), 32)
@@ -242,11 +242,11 @@ def _image_scores(infer, files: Sequence[tuple[Path, str]], recipe: Recipe) -> n
     return np.concatenate(chunks)
 
 
-def score_images(model: keras.Model, files: Sequence[tuple[Path, str]], recipe: Recipe) -> np.ndarray:
+def score_images(model: keras.Model, files: Sequence[ImageFile], recipe: Recipe) -> np.ndarray:
     """Scores (images,) of image files by a whole model, on the TFLite engine.
 
     Args:
-        files: (path, sha256) of each image.
+        files: the images.
 
     Returns:
         float32 probabilities of `synthetic`, 0-1.

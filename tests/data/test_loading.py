@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib.data.loading import View, load_views, training_batches
-from lib.study import RECIPES
+from lib.data.loading import ImageFile, View, load_views, read_rgb, training_batches
+from lib.study import RECIPES, UserError
 
 RECIPE = dataclasses.replace(RECIPES["original"], image_size=32, batch_size=5)
 
@@ -18,7 +18,7 @@ def files(tmp_path_factory):
     made = []
     for index in range(12):
         Image.new("RGB", (64, 48), (index * 20,) * 3).save(folder / f"{index}.png")
-        made.append((folder / f"{index}.png", f"key{index}"))
+        made.append(ImageFile(folder / f"{index}.png", f"key{index}"))
     return made
 
 
@@ -71,10 +71,30 @@ def test_resize_squeezes_the_whole_image():
     assert (view[:, :9] == 200).all() and (view[:, 11:] == 0).all()
 
 
-def test_a_file_that_cannot_be_decoded_is_not_skipped(files, tmp_path):
-    (tmp_path / "bad.png").write_bytes(files[0][0].read_bytes()[:40])
-    with pytest.raises((OSError, SyntaxError)):
-        list(load_views([*files[:2], (tmp_path / "bad.png", "bad")], View("crop", 32), 2))
+@pytest.mark.parametrize(("name", "plain"), [("bad.png", False), ("bad.jpg", True)])
+def test_a_file_that_cannot_be_decoded_any_more_is_not_skipped(files, tmp_path, name, plain):
+    Image.new("RGB", (64, 48), "red").save(tmp_path / name)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-90])
+    with pytest.raises(UserError, match="changed since the audit"):
+        list(load_views([*files[:2], ImageFile(tmp_path / name, "bad", plain)], View("crop", 32), 2))
+
+
+@pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 1}, {"subsampling": 2}, {"progressive": True}])
+def test_the_fast_decoder_gives_the_pixels_of_pillow(tmp_path, options):
+    pixels = np.random.default_rng(0).integers(0, 256, (13, 11, 3), "uint8")
+    image = Image.fromarray(pixels).resize((75, 64), Image.Resampling.BICUBIC)
+    image.save(tmp_path / "é, a.jpg", quality=80, **options)
+    file = ImageFile(tmp_path / "é, a.jpg", "key", plain=True)
+    [fast], [slow] = (list(load_views([one], View("crop", 64), 1)) for one in (file, file._replace(plain=False)))
+    np.testing.assert_array_equal(fast, slow)
+    np.testing.assert_array_equal(fast[0], View("crop", 64).apply(read_rgb(file.path), "key"))
+
+
+def test_large_images_are_shrunk_without_aliasing():
+    stripes = np.zeros((512, 512, 3), "uint8")
+    stripes[:, ::2] = 255
+    # One pixel of five is not paired with its opposite: 127 ± 25; sampled without averaging, stripes stay 0 and 255.
+    assert np.abs(View("resize", 100).apply(stripes, "k").astype(int) - 127).max() <= 28
 
 
 def test_views_come_in_order_and_whole(files):

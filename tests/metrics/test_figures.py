@@ -39,12 +39,20 @@ MATRIX = pd.DataFrame([[0.9, 0.5]], index=["a"], columns=["a", "b"])
 IMAGES = pd.DataFrame(
     {"label": ["real", "synthetic"] * 4, "width": 256, "height": 256, "bytes": range(1000, 9000, 1000)}
 )
+QUALITY = IMAGES.assign(quantisation=[2.0, np.nan] * 2 + [5.0, 3.0] * 2)
+SPECTRUM = np.array([[9.0, 6, 3, 0], [8, 5, 2, -1], [10, 7, 4, 1]])
+SPECTRA = {"real": SPECTRUM, "synthetic": SPECTRUM + [[0, 0, 1, 3]]}
 COUNTS = pd.DataFrame({"split": ["train", "train"], "label": ["real", "synthetic"], "images": [7, 9]})
 
+# Figures of pictures, which have no axes.
+PICTURES = ("sample_sheet", "pair_gallery", "mean_images")
 DRAWN = {
     "sample_sheet": lambda: figures.sample_sheet({"real": [PICTURE] * 3, "synthetic": [PICTURE] * 2}, TITLE),
     "pair_gallery": lambda: figures.pair_gallery([(PICTURE, PICTURE, "a $1 <b> pair")], TITLE),
     "sizes_and_bytes": lambda: figures.sizes_and_bytes(IMAGES, TITLE),
+    "quality_histogram": lambda: figures.quality_histogram(QUALITY, TITLE),
+    "mean_images": lambda: figures.mean_images({"real": PICTURE + 9, "synthetic": PICTURE + 4}, TITLE),
+    "power_spectra": lambda: figures.power_spectra(SPECTRA, TITLE),
     "split_counts": lambda: figures.split_counts(COUNTS, TITLE),
     "training_curves": lambda: figures.training_curves(HISTORY, TITLE),
     "roc_curves": lambda: figures.roc_curves({"full": measures.roc_points(Y, S)}, {"full": HALF}, TITLE),
@@ -72,7 +80,7 @@ def test_figure_has_its_title_literally_and_can_be_saved(name):
     assert file.getvalue().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", [name for name in DRAWN if name not in ("sample_sheet", "pair_gallery")])
+@pytest.mark.parametrize("name", [name for name in DRAWN if name not in PICTURES])
 def test_axes_are_labelled(name):
     axes = [ax for ax in DRAWN[name]().axes if ax.get_subplotspec() and ax.get_subplotspec().is_last_row()]
     assert any(ax.get_xlabel() for ax in axes)
@@ -160,6 +168,8 @@ def test_no_stage_has_the_colour_of_a_class():
 # Labels of x and y of the first panel of the last row.
 AXIS_LABELS = {
     "sizes_and_bytes": ("square root of area (pixels)", "images"),
+    "quality_histogram": ("square root of area (pixels)", "images"),
+    "power_spectra": ("frequency (cycles per pixel)", "power density (dB re 1 grey level²)"),
     "split_counts": ("split", "images"),
     "training_curves": ("epoch", "ROC AUC"),
     "roc_curves": ("real images called synthetic (share)", "synthetic images found (share)"),
@@ -175,7 +185,7 @@ AXIS_LABELS = {
 def test_every_public_figure_is_drawn_here():
     public = [name for name, item in vars(figures).items() if hasattr(item, "__wrapped__") and name[0] != "_"]
     assert sorted(public) == sorted(DRAWN)
-    assert sorted(DRAWN) == sorted([*AXIS_LABELS, "sample_sheet", "pair_gallery"])
+    assert sorted(DRAWN) == sorted([*AXIS_LABELS, *PICTURES])
 
 
 @pytest.mark.parametrize("name", AXIS_LABELS)
@@ -268,3 +278,112 @@ def test_matrix_colours_the_values_and_leaves_gaps_empty():
     shown = np.ma.masked_invalid(axes.collections[0].get_array()).ravel()
     assert shown.compressed().tolist() == [0.9, 0.7, 0.8] and shown.mask.tolist() == [False, True, False, False]
     assert [text.get_text() for text in axes.texts] == ["0.9", "0.7", "0.8"]
+
+
+def words(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def saved(figure):
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=40, bbox_inches="tight")
+    return figure.axes
+
+
+def test_spectra_stand_at_their_frequencies_with_band_and_difference():
+    spectra, difference = saved(DRAWN["power_spectra"]())
+    means = {line.get_label(): line for line in spectra.lines if line.get_label() in SPECTRA}
+    for label, values in SPECTRA.items():
+        assert list(means[label].get_xdata()) == [0.125, 0.25, 0.375, 0.5]
+        assert list(means[label].get_ydata()) == list(values[0])
+    # Told apart without colour too.
+    assert means["real"].get_linestyle() != means["synthetic"].get_linestyle()
+    bands = [band.get_paths()[0].vertices[:, 1] for band in spectra.collections]
+    assert [(band.min(), band.max()) for band in bands] == [(-1, 10), (2, 10)]
+    assert list(difference.lines[-1].get_ydata()) == [0, 0, 1, 3]
+    low, high = difference.get_ylim()
+    assert low == -high and high > 3 and spectra.get_xlim() == difference.get_xlim() == (0, 0.5)
+    assert difference.get_ylabel() == "synthetic − real (dB)"
+    assert [text.get_text() for text in spectra.get_legend().get_texts()] == ["real", "synthetic"]
+
+
+def test_equal_spectra_are_not_blown_up():
+    difference = saved(figures.power_spectra({"real": SPECTRUM, "synthetic": SPECTRUM + 1e-9}, TITLE))[1]
+    assert difference.get_ylim() == (-1, 1)
+
+
+NOTHING = np.full((3, 4), np.nan)
+
+
+@pytest.mark.parametrize(
+    ("spectra", "found"),
+    [
+        ({}, [["No image is large enough."], ["Nothing to compare."]]),
+        ({"real": NOTHING, "synthetic": NOTHING}, [["No image is large enough."], ["Nothing to compare."]]),
+        ({"real": SPECTRUM, "synthetic": NOTHING}, [[], ["Nothing to compare."]]),
+        ({"synthetic": SPECTRUM}, [[], ["Nothing to compare."]]),
+        (SPECTRA, [[], []]),
+    ],
+)
+def test_spectra_of_no_image_are_said_to_be_none(spectra, found):
+    axes = saved(figures.power_spectra(spectra, TITLE))
+    assert [words(ax) for ax in axes] == found
+    assert all(ax.get_xlabel() and ax.get_ylabel() for ax in axes)
+
+
+def test_mean_images_are_shown_with_their_difference_centred_on_zero():
+    real, synthetic = np.full((4, 4, 3), 9, "uint8"), np.full((4, 4, 3), 4, "uint8")
+    # Subtracted as numbers: bytes would turn -5 into 251.
+    synthetic[0, 0] = [15, 18, 21]
+    first, second, third, bar = saved(figures.mean_images({"real": real, "synthetic": synthetic}, TITLE))
+    assert (first.images[0].get_array() == real).all() and (second.images[0].get_array() == synthetic).all()
+    difference = np.asarray(third.images[0].get_array())
+    assert difference[0, 0] == 9 and (difference.ravel()[1:] == -5).all()
+    assert third.images[0].get_clim() == (-9, 9)
+    assert [ax.get_title() for ax in (first, second, third)] == ["real", "synthetic", "synthetic − real"]
+    assert bar.get_ylabel().startswith("grey levels")
+    middle = third.images[0].cmap(0.5)
+    assert min(middle[:3]) > 0.98
+
+
+@pytest.mark.parametrize("images", [{}, {"real": PICTURE}, {"synthetic": PICTURE}])
+def test_mean_images_of_one_class_or_none(images):
+    axes = saved(figures.mean_images(images, TITLE))
+    absent = [f"No {label} images." for label in ("real", "synthetic") if label not in images]
+    assert [word for ax in axes for word in words(ax)] == [*absent, "Nothing to compare."]
+
+
+def test_equal_mean_images_are_white():
+    third = saved(figures.mean_images({"real": PICTURE, "synthetic": PICTURE}, TITLE))[2]
+    assert third.images[0].get_clim() == (-1, 1) and not np.any(third.images[0].get_array())
+
+
+def test_quality_is_counted_by_class():
+    size, density, step = saved(DRAWN["quality_histogram"]())
+    assert words(size) == ["256 in each of\n8 images"] and not words(density) and not words(step)
+    assert step.get_title() == "JPEG: 4 of 4 real\nJPEG: 2 of 4 synthetic"
+    tops = sorted(shape.get_paths()[0].vertices[:, 1].max() for shape in step.collections)
+    assert tops == [2, 2]
+    spans = [shape.get_paths()[0].vertices[:, 0] for shape in step.collections]
+    assert [min(map(np.min, spans)), max(map(np.max, spans))] == pytest.approx([2, 5])
+    labels = ["square root of area (pixels)", "file size (bytes per pixel)", "mean JPEG quantisation step"]
+    assert [ax.get_xlabel() for ax in (size, density, step)] == labels
+    assert [text.get_text() for text in step.get_legend().get_texts()] == ["real", "synthetic"]
+
+
+@pytest.mark.parametrize(
+    ("images", "found"),
+    [
+        (QUALITY.assign(quantisation=np.nan), ["256 in each of\n8 images", "No JPEG among the images."]),
+        (QUALITY.assign(quantisation=None), ["256 in each of\n8 images", "No JPEG among the images."]),
+        (QUALITY.assign(quantisation=3.25), ["256 in each of\n8 images", "3.25 in each of\n8 images"]),
+        (QUALITY.iloc[:0], ["No images.", "No images.", "No JPEG among the images."]),
+        (QUALITY[QUALITY["label"] == "real"].assign(width=[100, 200, 300, 400]), []),
+        (QUALITY.set_index(pd.Index([7] * 8)).assign(width=range(900, 100, -100)), []),
+    ],
+    ids=["no JPEG", "None", "one quality", "no images", "one class", "index not unique"],
+)
+def test_quality_of_odd_tables_is_drawn_or_said(images, found):
+    axes = saved(figures.quality_histogram(images, TITLE))
+    assert [word for ax in axes for word in words(ax)] == found
+    assert all(ax.get_xlabel() and ax.get_ylabel() == "images" for ax in axes)

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from lib import study
 from lib.data import standin
-from lib.data.loading import recipe_view
+from lib.data.loading import ImageFile, recipe_view
 from lib.metrics import measures
 from lib.model import network, training
 from lib.model.backbone import build_backbone
@@ -158,7 +158,11 @@ def control(tmp_path_factory):
     """Null control: 300 images a class, labels, people."""
     folder = tmp_path_factory.mktemp("control")
     people = standin.write(folder, {"real": 300, "synthetic": 300}, control=True)
-    return [(folder / path, path) for path in people["path"]], as_int(people["label"]).to_numpy(), people["group"]
+    return (
+        [ImageFile(folder / path, path, plain=True) for path in people["path"]],
+        as_int(people["label"]).to_numpy(),
+        people["group"],
+    )
 
 
 def test_features_are_computed_once(backbone, control):

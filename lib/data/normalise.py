@@ -1,0 +1,81 @@
+"""One door for both classes: every image decoded, cropped, resized and encoded the same way.
+
+It takes away what the outside of the files tells (format, size, compression of the last save). It cannot take away what
+an earlier compression or scaling left in the pixels; the audit's probe, shown before and after, sees the outside only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image, ImageOps
+
+from lib.data.loading import read_rgb
+from lib.data.manifest import Source, find_source
+from lib.study import ASIDE, LABELS, Run, UserError, cache_folder, normal_form, text_hash, written_whole
+
+
+def image_root(run: Run) -> Path:
+    """The folder that the paths of a run's images.csv start from."""
+    return _folder(run) if run.normalise else find_source(run.dataset, run.data, run.name).root
+
+
+def rewrite(
+    run: Run, source: Source, images: pd.DataFrame, on_progress: Callable[[int], None]
+) -> tuple[Source, pd.DataFrame]:
+    """Write the usable images of a source once more, all through one decoder, one crop-and-resize and one JPEG encoder.
+
+    The central square is taken and brought to SIZE pixels (Lanczos), saved as baseline JPEG of QUALITY with 4:2:0
+    subsampling and no metadata, under the image's id. Images smaller than SIZE are set aside: enlarging them would leave
+    a trace of its own. Files that are there already are kept; their name changes with the settings and the content.
+
+    Args:
+        images: the image table of `source` (columns image_id, path, label, group, split, sha256, issue).
+
+    Returns:
+        The source of the normalised files, and their list (columns as `manifest.image_files`), followed by the rows of
+        `images` that are set aside.
+
+    Raises:
+        UserError: no image of a class is large enough.
+    """
+    size, quality = normal_form(run.normalise)
+    aside = images["issue"].str.startswith(ASIDE)
+    small = ~aside & (images[["width", "height"]].min(axis=1) < size)
+    files = images[["label", "path", "group", "split", "issue"]].copy()
+    files.loc[small, "issue"] = f"{ASIDE}smaller than the {size} pixels of --normalise"
+    kept = ~aside & ~small
+    for label in LABELS:
+        if not (kept & (images["label"] == label)).any():
+            raise UserError(f"--normalise {run.normalise}: no {label} image is at least {size} pixels wide and high")
+    folder = _folder(run)
+    names = [
+        f"{row.label}/{text_hash(row.image_id, row.sha256, size, quality)[:16]}.jpg"
+        for row in images[kept].itertuples()
+    ]
+    jobs = list(zip(images.loc[kept, "path"], names))
+
+    def write(job: tuple[str, str]) -> None:
+        if not (folder / job[1]).exists():
+            square = ImageOps.fit(
+                Image.fromarray(read_rgb(source.root / job[0])), (size, size), Image.Resampling.LANCZOS
+            )
+            with written_whole(folder / job[1]) as temporary:
+                square.save(temporary, "JPEG", quality=quality, subsampling=2)
+        on_progress(1)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(write, jobs):
+            pass
+    files.loc[kept, ["path", "issue"]] = [[name, ""] for name in names]
+    words = f"{source.words}, normalised to {size} px, JPEG q{quality}"
+    normalised = Source(name=run.name, root=folder, counts={}, stand_in=source.stand_in, words=words, folders={})
+    return normalised, pd.concat([files[kept], files[~kept]], ignore_index=True)
+
+
+def _folder(run: Run) -> Path:
+    return cache_folder("normalised") / run.name
