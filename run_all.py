@@ -103,6 +103,8 @@ def chosen_runs(options: argparse.Namespace) -> list[Run]:
         if not options.data:
             raise UserError("--data '': expected a folder that holds real/ and synthetic/, or a table of paths")
         runs.append(study.open_run(data=options.data, name=options.name, **shared))
+    if options.download and not any(run.dataset in download.TWINS for run in runs):
+        raise UserError(f"--download: only datasets {' and '.join(download.TWINS)} have a public set to fetch")
     for run in runs:
         study.check_writable(run.results)
         if options.download and run.dataset in download.TWINS:
@@ -129,7 +131,7 @@ def parameters(run: Run) -> dict:
     return {
         "DATASET": run.dataset or "1",
         "DATA": run.data,
-        "NAME": run.name if run.data else "",
+        "NAME": study.base_name(run.name, run.normalise) if run.data else "",
         "RECIPE": run.recipe.name,
         "BACKBONE": run.backbone,
         "WEIGHTS": run.weights,

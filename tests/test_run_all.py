@@ -3,10 +3,12 @@
 import json
 
 import pytest
-from support import HOME, run_study
+from PIL import Image
+from support import HOME, PROJECT, run_study
 
 import run_all
 from lib import study
+from lib.study import UserError
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,9 @@ from lib import study
         (["--dataset", "1", "--weights", "nowhere.h5"], "no such file"),
         (["--data", "nowhere"], "no such folder"),
         (["--dataset", "1", "--name", "x"], "give --data too"),
+        (["--dataset", "1", "--download"], "only datasets 3 and 4"),
+        (["--dataset", "1", "--normalise", "big"], "expected SIZE,QUALITY"),
+        (["--data", str(PROJECT / "LICENSE")], "expected a folder"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_2(options, said, capsys):
@@ -99,3 +104,37 @@ def test_help_shows_examples_and_exit_codes(capsys):
         run_all.main(["--help"])
     assert stop.value.code == 0
     assert "python run_all.py --dataset 1 --quick" in (shown := capsys.readouterr().out) and "exit codes" in shown
+
+
+def test_a_download_is_described_before_it_is_tried_and_never_leaves_a_traceback(monkeypatch, capsys):
+    def offline(handle, folder):
+        raise UserError("no network here")
+
+    monkeypatch.setattr(run_all.download, "_with_kagglehub", offline)
+    assert run_all.main(["--dataset", "3", "--download"]) == 2
+    shown = capsys.readouterr()
+    assert "10,905" in shown.out and "licence" in shown.out and "not shown to be the original's" in shown.out
+    assert "no network here" in shown.err and "Traceback" not in shown.err
+
+
+def test_a_leak_warns_in_every_notebook_and_is_gone_after_normalising(folder_of_images, monkeypatch):
+    root = folder_of_images(30)
+    for path in list((root / "synthetic").iterdir()):
+        Image.open(path).save(path.with_suffix(".bmp"))
+        path.unlink()
+    done = run_study("--data", str(root), "--quick", "--name", "leaky", "--backbone", "efficientnet-lite0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = HOME / "results" / "quick"
+    said = "the files' outside alone tells the classes apart"
+    notebooks = [results / "leaky" / "01_data_audit.ipynb", *sorted((results / "leaky" / "tuned").glob("*.ipynb"))]
+    assert len(notebooks) == 4 and said in done.stdout
+    assert all(said in path.read_text(encoding="utf-8") for path in notebooks)
+    assert said in json.loads((results / "leaky" / "audit.json").read_text())["shortcut"]["warning"]
+    assert said in (results / "comparison.csv").read_text()
+    # Of the rewritten files the audit alone, which is what changes.
+    monkeypatch.setattr(run_all, "STEPS", study.STEPS[:1])
+    monkeypatch.setattr(run_all, "summary", lambda *_: None)
+    assert run_all.main(["--data", str(root), "--quick", "--name", "leaky", "--normalise", "72,90"]) == 0
+    shortcut = json.loads((results / "leaky_72_q90" / "audit.json").read_text())["shortcut"]
+    assert shortcut["before"]["low"] > 0.9
+    assert shortcut["roc_auc"]["value"] < 0.8 and shortcut["warning"] == ""

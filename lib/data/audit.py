@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
 
 from lib.data import standin
-from lib.data.duplicates import find_duplicates, find_overlap, perceptual_hash
+from lib.data.duplicates import conflicts, find_duplicates, find_overlap, perceptual_hash
 from lib.data.loading import FORMATS, MAX_PIXELS, read_rgb, to_rgb
 from lib.data.manifest import Source, image_files
 from lib.data.normalise import image_root
@@ -221,9 +221,7 @@ def split_images(images: pd.DataFrame, pairs: pd.DataFrame, seed: int, before: p
     images = images.copy()
     own = pairs[pairs["other_dataset"] == ""]
     used = images[usable(images)].reset_index()
-    cluster = pd.Series(clusters(pd.Series("", used.index), _numbers(own, used)))
-    # By cluster, not by pair: of many copies only some pairs are listed.
-    in_conflict = used.groupby(cluster)["label"].transform("nunique").gt(1)
+    in_conflict = conflicts(used, own)
     _set_aside(images, used.loc[in_conflict, "index"], "the same picture is in both classes")
     used = used[~in_conflict].reset_index(drop=True)
     numbers = _numbers(own, used)

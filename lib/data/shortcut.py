@@ -24,11 +24,11 @@ def outside(images: pd.DataFrame) -> pd.DataFrame:
         images: rows of an image table.
 
     Returns:
-        float columns width, height, aspect, density (bytes per pixel), quantisation (NaN where the file is no JPEG),
+        float columns width, height, aspect, density (bytes per pixel), quantisation (0 where the file is no JPEG),
         exif, icc; and format, mode, subsampling as codes, the most frequent value first.
     """
     pixels = images["width"] * images["height"]
-    frame = images[["width", "height", "quantisation", "exif", "icc"]].astype(float)
+    frame = images[["width", "height", "quantisation", "exif", "icc"]].astype(float).fillna(0)
     frame = frame.assign(aspect=images["width"] / images["height"], density=images["bytes"] / pixels)
     for column in ("format", "mode", "subsampling"):
         order = images[column].value_counts().index

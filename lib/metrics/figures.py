@@ -105,33 +105,6 @@ def pair_gallery(pairs: Sequence[tuple[np.ndarray, np.ndarray, str]], title: str
 
 
 @_styled
-def sizes_and_bytes(images: pd.DataFrame, title: str) -> Figure:
-    """Distributions of image area and of bytes per pixel, by class.
-
-    Args:
-        images: columns label, width, height (pixels), bytes.
-    """
-    figure, axes = _panels(2, title, (9, 3.4))
-    frame = images.assign(
-        side=np.sqrt(images["width"] * images["height"]), density=images["bytes"] / (images["width"] * images["height"])
-    )
-    options = {
-        "hue": "label",
-        "hue_order": list(CLASS_COLOURS),
-        "palette": CLASS_COLOURS,
-        "element": "step",
-        "bins": 30,
-    }
-    for ax, column, label in zip(
-        axes, ("side", "density"), ("square root of area (pixels)", "file size (bytes per pixel)")
-    ):
-        sns.histplot(frame, x=column, ax=ax, legend=ax is axes[-1], **options)
-        ax.set(xlabel=label, ylabel="images")
-    sns.move_legend(axes[-1], "upper left", bbox_to_anchor=(1.01, 1), title=None)
-    return figure
-
-
-@_styled
 def quality_histogram(images: pd.DataFrame, title: str) -> Figure:
     """Distributions of image area, bytes per pixel and JPEG quantisation, by class.
 

@@ -49,7 +49,6 @@ PICTURES = ("sample_sheet", "pair_gallery", "mean_images")
 DRAWN = {
     "sample_sheet": lambda: figures.sample_sheet({"real": [PICTURE] * 3, "synthetic": [PICTURE] * 2}, TITLE),
     "pair_gallery": lambda: figures.pair_gallery([(PICTURE, PICTURE, "a $1 <b> pair")], TITLE),
-    "sizes_and_bytes": lambda: figures.sizes_and_bytes(IMAGES, TITLE),
     "quality_histogram": lambda: figures.quality_histogram(QUALITY, TITLE),
     "mean_images": lambda: figures.mean_images({"real": PICTURE + 9, "synthetic": PICTURE + 4}, TITLE),
     "power_spectra": lambda: figures.power_spectra(SPECTRA, TITLE),
@@ -167,7 +166,6 @@ def test_no_stage_has_the_colour_of_a_class():
 
 # Labels of x and y of the first panel of the last row.
 AXIS_LABELS = {
-    "sizes_and_bytes": ("square root of area (pixels)", "images"),
     "quality_histogram": ("square root of area (pixels)", "images"),
     "power_spectra": ("frequency (cycles per pixel)", "power density (dB re 1 grey level²)"),
     "split_counts": ("split", "images"),
@@ -257,11 +255,6 @@ def test_histograms_count_the_images():
     scores = pd.DataFrame({"label": ["real"] * 3 + ["synthetic"] * 5, "score": [0.05] * 3 + [0.95] * 5})
     shapes = figures.score_histograms(scores, {"fixed": 0.5}, TITLE).axes[0].collections
     assert sorted(shape.get_paths()[0].vertices[:, 1].max() for shape in shapes) == [3, 5]
-    sides, densities = DRAWN["sizes_and_bytes"]().axes
-    assert [shape.get_paths()[0].vertices[:, 1].max() for shape in sides.collections] == [4, 4]
-    spread = [shape.get_paths()[0].vertices[:, 0] for shape in densities.collections]
-    assert min(x.min() for x in spread) == pytest.approx(1000 / 256**2)
-    assert max(x.max() for x in spread) == pytest.approx(8000 / 256**2)
 
 
 def test_confusion_matrix_puts_counts_and_shares_where_they_belong():
