@@ -12,7 +12,7 @@ KEPT = 5  # coefficients of a patch with row + column below this survive: 15 of 
 # The strength of the traces is drawn for each image from MIX_RANGE, with a Beta distribution. Together with the nuisances of `finish` it
 # sets how hard the stand-ins are, so that about 1,000 images are too few for frozen features and 10,000 do clearly better.
 MIX = (1.2, 1.2)
-MIX_RANGE = (0.15, 0.21)
+MIX_RANGE = (0.13, 0.17)
 GRAIN = 0.9  # share of the lost detail's energy that comes back as grain
 RIPPLE = 0.02  # deviation of the upsampling ripple's gain at full strength
 
