@@ -15,8 +15,8 @@ import pandas as pd
 from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
 
 from lib.data import standin
-from lib.data.duplicates import conflicts, find_duplicates, find_overlap, perceptual_hash
-from lib.data.loading import FORMATS, MAX_PIXELS, read_rgb, to_rgb
+from lib.data.duplicates import conflicts, find_duplicates, find_overlap, perceptual_hashes, small_grey
+from lib.data.loading import FORMATS, MAX_PIXELS, carries_exif, read_rgb, to_rgb
 from lib.data.manifest import Source, image_files
 from lib.data.normalise import image_root
 from lib.data.split import assign_splits, clusters
@@ -78,39 +78,52 @@ def inspect_file(path: Path) -> dict:
     Returns:
         The columns of the image table that a file alone decides. `issue` is empty, or notes on an image that is used
         (`note: …`), or the reason why it is set aside (`set aside: …`). `quantisation` is the mean step of a JPEG's
-        luma table, NaN for other formats; `exif` and `icc` are 1 where the file carries such a block. Never raises for
-        a bad file.
+        luma table, NaN for other formats; `exif` (EXIF or XMP) and `icc` are 1 where the file carries such a block.
+        Never raises for a bad file.
     """
+    return _inspect_all([path])[0]
+
+
+def _inspect_all(paths: list[Path | None]) -> list[dict]:
+    """`inspect_file` of each; what stands for None is not opened. Hashes are computed together, which is faster."""
+    found = [(dict(_UNREAD), None) if path is None else _inspect(path) for path in paths]
+    small = [grey for _, grey in found if grey is not None]
+    hashes = iter(perceptual_hashes(np.stack(small)) if small else [])
+    return [row if grey is None else {**row, "phash": next(hashes)} for row, grey in found]
+
+
+def _inspect(path: Path) -> tuple[dict, np.ndarray | None]:
+    """A file's row without its perceptual hash, and what that is made from if the image can be used."""
     row = dict(_UNREAD)
     try:
         data = path.read_bytes()
     except OSError as error:
-        return {**row, "issue": f"{ASIDE}cannot be read ({error.strerror})"}
+        return {**row, "issue": f"{ASIDE}cannot be read ({error.strerror})"}, None
     row |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     if not data:
-        return {**row, "issue": f"{ASIDE}empty file"}
+        return {**row, "issue": f"{ASIDE}empty file"}, None
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             row |= _outside(image)
             if image.width * image.height > MAX_PIXELS:
-                return {**row, "issue": f"{ASIDE}more than {MAX_PIXELS:,} pixels"}
+                return {**row, "issue": f"{ASIDE}more than {MAX_PIXELS:,} pixels"}, None
             notes = _notes(image, path.suffix.lower())
             pixels = to_rgb(image)
     except Image.UnidentifiedImageError:
-        return {**row, "issue": f"{ASIDE}not an image"}
+        return {**row, "issue": f"{ASIDE}not an image"}, None
     except Exception as error:  # decoders raise many kinds; each means that the image cannot be used
-        return {**row, "issue": f"{ASIDE}cannot be decoded ({type(error).__name__}: {error})"}
+        return {**row, "issue": f"{ASIDE}cannot be decoded ({type(error).__name__}: {error})"}, None
     row |= {"width": pixels.shape[1], "height": pixels.shape[0]}
     if min(pixels.shape[:2]) < MIN_SIDE:
-        return {**row, "issue": f"{ASIDE}smaller than {MIN_SIDE} pixels"}
-    row |= {"pixel_sha256": hashlib.sha256(pixels).hexdigest(), "phash": perceptual_hash(Image.fromarray(pixels))}
-    return {**row, "issue": NOTE + ", ".join(notes) if notes else ""}
+        return {**row, "issue": f"{ASIDE}smaller than {MIN_SIDE} pixels"}, None
+    row |= {"pixel_sha256": hashlib.sha256(pixels).hexdigest(), "issue": NOTE + ", ".join(notes) if notes else ""}
+    return row, small_grey(pixels)
 
 
 def _outside(image: Image.Image) -> dict:
     """What the file says of itself before any pixel is decoded."""
     row = {"width": image.width, "height": image.height, "format": image.format or "", "mode": image.mode}
-    row |= {"exif": int("exif" in image.info), "icc": int("icc_profile" in image.info)}
+    row |= {"exif": int(carries_exif(image)), "icc": int("icc_profile" in image.info)}
     if tables := getattr(image, "quantization", None):
         luma = tables[min(tables)]
         row |= {"quantisation": sum(luma) / len(luma)}
@@ -125,7 +138,7 @@ def _notes(image: Image.Image, suffix: str) -> list[str]:
         notes.append("transparency, placed on white")
     if getattr(image, "is_animated", False):
         notes.append("several frames, the first is used")
-    if ("exif" in image.info or image.format == "TIFF") and image.getexif().get(_ORIENTATION, 1) != 1:
+    if carries_exif(image) and image.getexif().get(_ORIENTATION, 1) != 1:
         notes.append("turned upright by its EXIF orientation")
     named = Image.registered_extensions().get(suffix)
     if named != image.format and not (named == "JPEG" and image.format == "MPO"):
@@ -171,7 +184,7 @@ def _inspected(root: Path, files: pd.DataFrame, on_progress: Callable[[int], Non
     def inspect(start: int) -> list[dict]:
         part = range(start, min(start + _TASK, len(paths)))
         # A row with an issue is a broken link, a pipe …: opening it could hang.
-        return [dict(_UNREAD) if issues[row] else inspect_file(root / paths[row]) for row in part]
+        return _inspect_all([None if issues[row] else root / paths[row] for row in part])
 
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:

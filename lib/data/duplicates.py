@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import cv2
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -38,6 +39,7 @@ FAINT = 1.0
 # More pairs than this are thinned out to the closest that still join the same images: n copies have n²/2 pairs.
 MOST_PAIRS = 5_000_000
 
+_BASE = 128  # every image is brought to this side first
 _SIDE = 32
 _WORD = 16
 _WORDS = BITS // _WORD
@@ -57,36 +59,57 @@ def _lowest_frequencies() -> np.ndarray:
     return rank.reshape(_WORD, _WORDS).T.ravel()
 
 
+def _transform(cut: float) -> np.ndarray:
+    """(_SIDE, _BASE): averages the part of _BASE pixels without `cut` at each edge to _SIDE, then transforms it."""
+    edges = np.linspace(_BASE * cut, _BASE * (1 - cut), _SIDE + 1)
+    pixel = np.arange(_BASE)
+    # How much of each pixel lies between two edges; each row sums to 1.
+    inside = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
+    means = np.maximum(inside, 0) / np.diff(edges)[:, None]
+    return (dct(np.eye(_SIDE), axis=0, norm="ortho") @ means).astype(np.float32)
+
+
 _FREQUENCIES = _lowest_frequencies()
-_DCT = dct(np.eye(_SIDE, dtype=np.float32), axis=0, norm="ortho")
+_TRANSFORMS = [_transform(cut) for cut in (0.0, CENTRE_CUT)]
 _FLIPS = np.array([0, *(1 << bit for bit in range(_WORD))], np.uint16)  # words at most one bit from a word
 
 
 # --------------------------------------------------------------------------------------------------------------- hash
 
 
-def perceptual_hash(image: Image.Image) -> str:
+def perceptual_hash(image: np.ndarray | Image.Image) -> str:
     """The picture in 96 hex digits: whole image, then its centre; images of any size and shape can be compared.
 
     After pHash (Zauner 2010): brightness, averaged to 32 x 32, cosine transform, one bit per coefficient.
+
+    Args:
+        image: 8-bit RGB or grey.
 
     Returns:
         Empty for an image that is blank or nearly so: it has no picture to recognise, and only its bytes and pixels say
         what it is a copy of.
     """
-    grey = image.convert("L")
-    views = [_coefficients(grey, cut) for cut in (0.0, CENTRE_CUT)]
-    if np.median(np.abs(views[0])) < FAINT:
-        return ""
-    return np.packbits(np.concatenate(views) > 0).tobytes().hex()
+    return perceptual_hashes(small_grey(image)[None])[0]
 
 
-def _coefficients(grey: Image.Image, cut: float) -> np.ndarray:
-    """(BITS,) low cosine coefficients of an `L` image without `cut` of its width and height at each edge."""
-    width, height = grey.size
-    box = (width * cut, height * cut, width * (1 - cut), height * (1 - cut))
-    small = np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX, box=box), np.float32)
-    return (_DCT @ small @ _DCT.T).ravel()[_FREQUENCIES]
+def small_grey(image: np.ndarray | Image.Image) -> np.ndarray:
+    """What the hash keeps of an image (8-bit RGB or grey): brightness averaged to (_BASE, _BASE), uint8."""
+    pixels = np.asarray(image)
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
+    return cv2.resize(grey, (_BASE, _BASE), interpolation=cv2.INTER_AREA)
+
+
+def perceptual_hashes(small: np.ndarray) -> list[str]:
+    """`perceptual_hash` of many images at once, several times faster.
+
+    Args:
+        small: `small_grey` of each, (images, _BASE, _BASE).
+    """
+    grey = small.astype(np.float32)
+    whole, centre = ((view @ grey @ view.T).reshape(len(grey), _SIDE * _SIDE)[:, _FREQUENCIES] for view in _TRANSFORMS)
+    bits = np.packbits(np.concatenate([whole, centre], axis=1) > 0, axis=1)
+    faint = np.median(np.abs(whole), axis=1) < FAINT
+    return ["" if blank else row.tobytes().hex() for row, blank in zip(bits, faint)]
 
 
 # ------------------------------------------------------------------------------------------------------------- search

@@ -24,6 +24,9 @@ from lib.study import Recipe, UserError
 MAX_PIXELS = 100_000_000
 Image.MAX_IMAGE_PIXELS = None  # the check below names the file and the limit; Pillow's own only warns
 # What is opened. Pillow knows more formats, some of which start other programs (EPS: Ghostscript) or fetch files.
+# Images are worked on by as many threads as there are cores; OpenCV's own would only wait for each other.
+cv2.setNumThreads(1)
+_EXIF = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
 Image.init()
 FORMATS = tuple(
     name for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM") if name in Image.OPEN
@@ -50,7 +53,10 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
     image.load()
-    image = ImageOps.exif_transpose(image)
+    if carries_exif(image):
+        image = ImageOps.exif_transpose(image)
+    elif image.mode == "RGB" and not image.has_transparency_data:
+        return np.asarray(image)  # what most files are: no copy is needed
     if image.mode in ("I", "F"):
         raise ValueError(f"pixels of mode {image.mode} (32 bits) have no known range")
     if image.mode.startswith("I;16"):
@@ -59,6 +65,11 @@ def to_rgb(image: Image.Image) -> np.ndarray:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("RGB"))
+
+
+def carries_exif(image: Image.Image) -> bool:
+    """Whether a file has an EXIF or XMP block, which may say how the picture is to be turned."""
+    return image.format == "TIFF" or not image.info.keys().isdisjoint(_EXIF)
 
 
 @dataclass(frozen=True)
