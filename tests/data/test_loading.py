@@ -7,9 +7,13 @@ import pytest
 from PIL import Image
 
 from lib.data.loading import ImageFile, View, load_views, read_rgb, training_batches
-from lib.study import RECIPES, UserError
+from lib.study import RECIPES, UserError, file_hash
 
 RECIPE = dataclasses.replace(RECIPES["original"], image_size=32, batch_size=5)
+
+
+def listed(path, plain=False):
+    return ImageFile(path, file_hash(path), plain)
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +22,7 @@ def files(tmp_path_factory):
     made = []
     for index in range(12):
         Image.new("RGB", (64, 48), (index * 20,) * 3).save(folder / f"{index}.png")
-        made.append(ImageFile(folder / f"{index}.png", f"key{index}"))
+        made.append(listed(folder / f"{index}.png"))
     return made
 
 
@@ -72,11 +76,20 @@ def test_resize_squeezes_the_whole_image():
 
 
 @pytest.mark.parametrize(("name", "plain"), [("bad.png", False), ("bad.jpg", True)])
-def test_a_file_that_cannot_be_decoded_any_more_is_not_skipped(files, tmp_path, name, plain):
-    Image.new("RGB", (64, 48), "red").save(tmp_path / name)
-    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-90])
-    with pytest.raises(UserError, match="changed since the audit"):
-        list(load_views([*files[:2], ImageFile(tmp_path / name, "bad", plain)], View("crop", 32), 2))
+@pytest.mark.parametrize("change", ["cut", "another", "gone"])
+def test_a_file_that_has_changed_since_the_audit_is_not_skipped(files, tmp_path, name, plain, change):
+    path = tmp_path / name
+    Image.new("RGB", (64, 48), "red").save(path)
+    file = listed(path, plain)
+    assert len(list(load_views([*files[:2], file], View("crop", 32), 2))) == 2
+    if change == "cut":
+        path.write_bytes(path.read_bytes()[:-90])
+    elif change == "another":
+        Image.new("RGB", (64, 48), "blue").save(path)
+    else:
+        path.unlink()
+    with pytest.raises(UserError, match=f"{name}.* run 01_data_audit again"):
+        list(load_views([*files[:2], file], View("crop", 32), 2))
 
 
 @pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 1}, {"subsampling": 2}, {"progressive": True}])
@@ -84,7 +97,7 @@ def test_the_fast_decoder_gives_the_pixels_of_pillow(tmp_path, options):
     pixels = np.random.default_rng(0).integers(0, 256, (13, 11, 3), "uint8")
     image = Image.fromarray(pixels).resize((75, 64), Image.Resampling.BICUBIC)
     image.save(tmp_path / "é, a.jpg", quality=80, **options)
-    file = ImageFile(tmp_path / "é, a.jpg", "key", plain=True)
+    file = listed(tmp_path / "é, a.jpg", plain=True)
     [fast], [slow] = (list(load_views([one], View("crop", 64), 1)) for one in (file, file._replace(plain=False)))
     np.testing.assert_array_equal(fast, slow)
     np.testing.assert_array_equal(fast[0], View("crop", 64).apply(read_rgb(file.path), "key"))

@@ -18,7 +18,7 @@ from lib.model import network, training
 from lib.model.backbone import build_backbone
 from lib.model.features import Engine, FeatureStore, frozen_features
 from lib.pretrained import resolve
-from lib.study import RECIPES, as_int
+from lib.study import RECIPES, as_int, file_hash
 
 SMALL = {name: dataclasses.replace(recipe, image_size=64, batch_size=8) for name, recipe in RECIPES.items()}
 
@@ -159,7 +159,7 @@ def control(tmp_path_factory):
     folder = tmp_path_factory.mktemp("control")
     people = standin.write(folder, {"real": 300, "synthetic": 300}, control=True)
     return (
-        [ImageFile(folder / path, path, plain=True) for path in people["path"]],
+        [ImageFile(folder / path, file_hash(folder / path), plain=True) for path in people["path"]],
         as_int(people["label"]).to_numpy(),
         people["group"],
     )
