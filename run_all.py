@@ -28,7 +28,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lib import pretrained, study
-from lib.data import download, manifest
+from lib.data import download, listing, sources
 from lib.progress import FILE_VARIABLE
 from lib.study import STEPS, Run, Step, UserError
 
@@ -111,7 +111,7 @@ def chosen_runs(options: argparse.Namespace) -> list[Run]:
             # Shown before anything is fetched: what it is, how large, whose licence.
             console.print(download.describe(run.dataset))
             download.fetch(run.dataset, on_line=console.print)
-        manifest.find_source(run.dataset, run.data, run.name)
+        sources.find_source(run.dataset, run.data, run.name)
     return runs
 
 
@@ -161,10 +161,10 @@ def _source(step: Step) -> list[str]:
 
 def images_key(run: Run) -> str:
     """Names, sizes and times of a dataset's files; for stand-ins their numbers."""
-    source = manifest.find_source(run.dataset, run.data, run.name)
+    source = sources.find_source(run.dataset, run.data, run.name)
     if source.stand_in:
         return study.text_hash(source.counts)
-    files = manifest.image_files(source)
+    files = listing.image_files(source)
     stats = [os.lstat(source.root / path) if os.path.lexists(source.root / path) else None for path in files["path"]]
     outside = [(stat.st_size, stat.st_mtime_ns) if stat else None for stat in stats]
     return study.text_hash(files.astype(str).to_numpy().tolist(), outside)
@@ -288,7 +288,7 @@ def run_all(options: argparse.Namespace) -> None:
         if run is not current:
             # A step that ran again makes those after it run again, of its own dataset.
             current, again, key = run, False, ""
-            source = manifest.find_source(run.dataset, run.data, run.name)
+            source = sources.find_source(run.dataset, run.data, run.name)
             console.print(f"{run.name}: {source.words}")
         label = f"[{number}/{len(tasks)}] {run.name if step.scope != 'all' else 'all datasets'} · {step.notebook}"
         key = step_key(step, run, key)
@@ -316,8 +316,8 @@ def show_list(options: argparse.Namespace) -> None:
     table = Table("dataset", "source", "images", "run", title="datasets")
     results = Path(options.results or study.home() / "results")
     for name in study.DATASETS:
-        source = manifest.find_source(name)
-        there = len(manifest.image_files(source)) if source.root.is_dir() else 0
+        source = sources.find_source(name)
+        there = len(listing.image_files(source)) if source.root.is_dir() else 0
         total = f"{sum(source.counts.values()):,}, {there:,} drawn" if source.stand_in else f"{there:,}"
         done = [path.parent.name for path in sorted((results / study.run_name(name, "", "")).glob("*/metrics.json"))]
         table.add_row(name, source.words, total, ", ".join(done) or "-")

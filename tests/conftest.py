@@ -35,3 +35,24 @@ def folder_of_images(tmp_path):
         return root
 
     return make
+
+
+@pytest.fixture
+def own_home(tmp_path, monkeypatch):
+    """A home folder for one test."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("STUDY_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Writes a table of the given lines and returns its path."""
+
+    def write(*lines, name="images.csv", encoding="utf-8"):
+        path = tmp_path / name
+        path.write_text("\n".join(lines) + "\n", encoding=encoding)
+        return path
+
+    return write

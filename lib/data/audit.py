@@ -16,9 +16,10 @@ from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
 
 from lib.data import standin
 from lib.data.duplicates import conflicts, find_duplicates, find_overlap, perceptual_hashes, small_grey
+from lib.data.listing import image_files
 from lib.data.loading import FORMATS, MAX_PIXELS, carries_exif, read_rgb, to_rgb
-from lib.data.manifest import Source, image_files
 from lib.data.normalise import image_root
+from lib.data.sources import Source
 from lib.data.split import assign_splits, clusters
 from lib.study import ASIDE, IMAGE_COLUMNS, LABELS, NOTE, SPLITS, Run, UserError
 
@@ -59,7 +60,7 @@ def draw_standins(source: Source, run: Run, limit: int | None, on_progress: Call
 
 
 def list_files(source: Source, limit: int | None = None) -> pd.DataFrame:
-    """Files to audit, columns as `manifest.image_files`: all, or `limit` drawn by name, equally many of both classes."""
+    """Files to audit, columns as `listing.image_files`: all, or `limit` drawn by name, equally many of both classes."""
     files = image_files(source)
     if limit is None:
         return files
@@ -150,7 +151,7 @@ def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int]
     """The image table without splits of our own: one row per file found, on all cores.
 
     Args:
-        files: columns label, path, group, split, issue (`manifest.image_files`); a file with an issue is not opened.
+        files: columns label, path, group, split, issue (`listing.image_files`); a file with an issue is not opened.
 
     Returns:
         Columns IMAGE_COLUMNS; `split` as the source gives it, mostly empty.

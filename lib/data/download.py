@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lib.data.manifest import TWIN, Source, Twin, count_files, read_manifest, twin, twin_source
+from lib.data.manifest import read_manifest
+from lib.data.sources import TWIN, Source, Twin, count_files, twin, twin_source
 from lib.study import UserError, home, run_name, write_json
 
 # kagglehub resumes in its cache only: given an output folder that is not empty it stops, or wipes it first. So it works

@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from lib.data.loading import read_rgb
-from lib.data.manifest import Source, find_source
+from lib.data.sources import Source, find_source
 from lib.study import ASIDE, LABELS, Run, UserError, cache_folder, normal_form, text_hash, written_whole
 
 
@@ -37,7 +37,7 @@ def rewrite(
         images: the image table of `source` (columns image_id, path, label, group, split, sha256, issue).
 
     Returns:
-        The source of the normalised files, and their list (columns as `manifest.image_files`), followed by the rows of
+        The source of the normalised files, and their list (columns as `listing.image_files`), followed by the rows of
         `images` that are set aside.
 
     Raises:

@@ -41,10 +41,10 @@ def plain(root: Path) -> dict:
 
 def ours(root: Path) -> dict:
     """The audit as notebook 01 runs it, without figures and probe."""
-    from lib.data import audit, duplicates, manifest
+    from lib.data import audit, duplicates, sources
 
     folders = {label: (root / label,) for label in ("real", "synthetic")}
-    source = manifest.Source("benchmark", root, {}, True, "stand-ins", folders)
+    source = sources.Source("benchmark", root, {}, True, "stand-ins", folders)
     started = time.perf_counter()
     images = audit.audit_files(source, audit.list_files(source), lambda count: None)
     audited = time.perf_counter()

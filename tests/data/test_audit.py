@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from support import PROJECT
 
-from lib.data import audit, duplicates, loading, manifest, normalise, shortcut
+from lib.data import audit, duplicates, loading, normalise, shortcut, sources
 from lib.metrics import measures
 from lib.study import ASIDE, NOTE, UserError, open_run
 
@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 
 def audited(root, before=None):
-    source = manifest.find_source("", str(root), "test")
+    source = sources.find_source("", str(root), "test")
     images = audit.audit_files(source, audit.list_files(source), lambda count: None)
     pairs = duplicates.find_duplicates(images[audit.usable(images)])
     images = audit.split_images(images, pairs, 0, before)
@@ -208,7 +208,7 @@ def test_a_name_that_a_table_cannot_hold_is_set_aside(folder, monkeypatch, tmp_p
     assert len(back) == 31 and len(run.used_images()) == 30
     row = back[back["split"] == ""].iloc[0]
     assert row["path"] == shown and "its name cannot be written" in row["issue"]
-    source = manifest.find_source("", str(folder), "test")
+    source = sources.find_source("", str(folder), "test")
     assert len(audit.list_files(source, 20)) == 20
 
 
@@ -356,7 +356,7 @@ def test_copies_in_other_datasets_are_found_and_shown(folder, monkeypatch, tmp_p
     picture([0, 4], (192, 192)).save(other / "synthetic" / "taken.png")
     runs = [open_run(data=str(root), name=name) for root, name in ((folder, "first"), (other, "second"))]
     for run in runs:
-        source = manifest.find_source(run.dataset, run.data, run.name)
+        source = sources.find_source(run.dataset, run.data, run.name)
         images = audit.audit_files(source, audit.list_files(source), lambda count: None)
         pairs = audit.find_pairs(run, images)
         images = audit.split_images(images, pairs, run.seed)
@@ -378,7 +378,7 @@ def test_normalising_takes_the_shortcut_away(folder, monkeypatch, tmp_path):
         path.unlink()
     picture(9, (70, 70)).save(folder / "real" / "small.jpg")
     run = open_run(data=str(folder), name="mine", normalise="80,90")
-    source = manifest.find_source(run.dataset, run.data, run.name)
+    source = sources.find_source(run.dataset, run.data, run.name)
     found = audit.audit_files(source, audit.list_files(source), lambda count: None)
     done = []
     source, files = normalise.rewrite(run, source, found, done.append)
@@ -390,6 +390,6 @@ def test_normalising_takes_the_shortcut_away(folder, monkeypatch, tmp_path):
     alike = kept[["format", "mode", "width", "height", "quantisation", "subsampling", "exif", "icc"]]
     assert len(alike.drop_duplicates()) == 1 and kept["path"].str.fullmatch(r"(real|synthetic)/[0-9a-f]{16}\.jpg").all()
     times = {path: path.stat().st_mtime_ns for path in source.root.rglob("*.jpg")}
-    normalise.rewrite(run, manifest.find_source(run.dataset, run.data, run.name), found, done.append)
+    normalise.rewrite(run, sources.find_source(run.dataset, run.data, run.name), found, done.append)
     assert times == {path: path.stat().st_mtime_ns for path in source.root.rglob("*.jpg")}
     assert normalise.image_root(run) == source.root

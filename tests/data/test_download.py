@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from lib.data import download, manifest
+from lib.data import download, listing, manifest, sources
 from lib.study import DATASETS, UserError
 
 HANDLE = "manjilkarki/deepfake-and-real-images"
@@ -24,7 +24,7 @@ def small_set(tmp_path, monkeypatch):
     prefix = f"kaggle:{HANDLE}/Dataset/"
     for folder, count in EACH.items():
         rows.loc[rows["location"] == prefix + folder, "images"] = count
-    monkeypatch.setattr(manifest, "read_manifest", lambda path=None: rows.copy())
+    monkeypatch.setattr(sources, "read_manifest", lambda path=None: rows.copy())
     monkeypatch.setattr(download, "read_manifest", lambda path=None: rows.copy())
     return home
 
@@ -70,13 +70,13 @@ def root(home):
 
 def test_a_whole_download_is_marked_and_used(small_set):
     lines, run = [], downloader()
-    assert manifest.find_source("3").stand_in
+    assert sources.find_source("3").stand_in
     source = download.fetch("3", run, lines.append)
     assert run.calls == [HANDLE]
     assert source.root == root(small_set) and source.counts == {"real": 3, "synthetic": 2}
-    assert source.words == manifest.TWIN and not source.stand_in and source.name == "dataset_3"
-    assert manifest.find_source("3", "", "dataset_3") == source
-    assert list(manifest.image_files(source)["label"]) == ["real"] * 3 + ["synthetic"] * 2
+    assert source.words == sources.TWIN and not source.stand_in and source.name == "dataset_3"
+    assert sources.find_source("3", "", "dataset_3") == source
+    assert list(listing.image_files(source)["label"]) == ["real"] * 3 + ["synthetic"] * 2
     marker = json.loads((root(small_set) / "complete-3.json").read_text())
     assert set(marker) == {"handle", "counts", "time"} and marker["handle"] == HANDLE
     assert marker["counts"] == {"Dataset/Test/Real": 3, "Dataset/Test/Fake": 2}
@@ -90,9 +90,9 @@ def test_what_is_there_is_not_downloaded_again(small_set):
     run = downloader()
     download.fetch("3", run)
     # Dataset 4 lies in other folders of the same set; it is used only once it has been asked for and counted.
-    assert manifest.find_source("4").stand_in
+    assert sources.find_source("4").stand_in
     assert download.fetch("4", never).counts == {"real": 6, "synthetic": 5}
-    assert not manifest.find_source("4").stand_in
+    assert not sources.find_source("4").stand_in
     download.fetch("3", never)
     assert run.calls == [HANDLE]
 
@@ -110,24 +110,24 @@ def test_a_partial_download_is_refused_and_completed_by_a_second_call(small_set)
     text = refused("3", downloader(missing=["Test/Real/0.jpg", "Test/Fake/0.jpg", "Test/Fake/1.jpg"]))
     assert "the download is not complete: Dataset/Test/Real 2 of 3, Dataset/Test/Fake 0 of 2" in text
     assert "running the same command again resumes it" in text
-    assert manifest.find_source("3").stand_in and not list(root(small_set).glob("*.json"))
+    assert sources.find_source("3").stand_in and not list(root(small_set).glob("*.json"))
     kept = root(small_set) / "Dataset" / "Test" / "Real" / "1.jpg"
     assert kept.is_file()
     download.fetch("3", downloader())
-    assert not manifest.find_source("3").stand_in
+    assert not sources.find_source("3").stand_in
 
 
 def test_other_parts_of_the_set_do_not_stand_in_the_way(small_set):
     run = downloader(missing=["Train/Real/0.jpg"])
     download.fetch("3", run)
     assert "Dataset/Train/Real 3 of 4" in refused("4", run)
-    assert not manifest.find_source("3").stand_in and manifest.find_source("4").stand_in
+    assert not sources.find_source("3").stand_in and sources.find_source("4").stand_in
 
 
 def test_more_files_than_expected_are_refused_before_and_after_a_download(small_set):
     said = "more files than expected: Dataset/Test/Real 4 of 3, Dataset/Test/Fake 2 of 2"
     assert said in refused("3", downloader(extra=["Test/Real/more.jpg"]))
-    assert manifest.find_source("3").stand_in
+    assert sources.find_source("3").stand_in
     assert said in refused("3", never)
 
 
@@ -149,15 +149,15 @@ def test_a_set_that_lost_files_is_no_longer_marked_until_it_is_whole(small_set):
     (root(small_set) / "Dataset" / "Test" / "Real" / "0.jpg").unlink()
 
     def fails(handle, folder):
-        assert manifest.find_source("3").stand_in
+        assert sources.find_source("3").stand_in
         raise ConnectionError("no route\nto host")
 
     text = refused("3", fails)
-    assert manifest.find_source("3").stand_in
+    assert sources.find_source("3").stand_in
     assert f"{HANDLE} could not be downloaded (ConnectionError: no route to host); running the same command" in text
     assert f"images can be put into {small_set / 'datasets' / '3' / 'real'} and" in text
     download.fetch("3", downloader())
-    assert not manifest.find_source("3").stand_in
+    assert not sources.find_source("3").stand_in
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_whatever_goes_wrong_is_one_line(error):
     def fails(handle, folder):
         raise error
 
-    assert type(error).__name__ in refused("3", fails) and manifest.find_source("3").stand_in
+    assert type(error).__name__ in refused("3", fails) and sources.find_source("3").stand_in
 
 
 def test_stopping_a_download_is_not_swallowed():
@@ -176,7 +176,7 @@ def test_stopping_a_download_is_not_swallowed():
 
     with pytest.raises(KeyboardInterrupt):
         download.fetch("3", stopped, lambda line: None)
-    assert manifest.find_source("3").stand_in
+    assert sources.find_source("3").stand_in
 
 
 def test_a_download_that_leaves_nothing_or_lies_around_the_target_is_refused(small_set):
@@ -187,7 +187,7 @@ def test_a_download_that_leaves_nothing_or_lies_around_the_target_is_refused(sma
 
 
 def test_the_datasets_with_a_public_set_are_those_of_the_manifest():
-    assert tuple(name for name in DATASETS if manifest.twin(name)) == download.TWINS
+    assert tuple(name for name in DATASETS if sources.twin(name)) == download.TWINS
 
 
 @pytest.mark.parametrize("dataset", ["1", "2", "control"])
@@ -204,7 +204,7 @@ def test_a_set_that_cannot_be_written_is_one_line(small_set):
 
 def test_the_description_says_what_it_is_and_what_it_is_not(small_set):
     text = download.describe("4")
-    assert HANDLE in text and manifest.TWIN in text and str(root(small_set)) in text and "licence: " in text
+    assert HANDLE in text and sources.TWIN in text and str(root(small_set)) in text and "licence: " in text
     assert "11 of dataset 4 (Dataset/Train/Real 4, Dataset/Train/Fake 4, Dataset/Validation/Real 2" in text
     assert "nothing shows that it is that set, and it says nothing about OmniGen" in text and "GB" in text
 
@@ -238,7 +238,7 @@ def test_kagglehub_works_beside_the_set_and_the_environment_is_put_back(small_se
     assert kagglehub.seen["handle"] == HANDLE and kagglehub.seen["KAGGLEHUB_CACHE"] == str(cache)
     assert kagglehub.seen["DISABLE_KAGGLE_CACHE"] == "true"
     assert os.environ["KAGGLEHUB_CACHE"] == "the user's own" and "DISABLE_KAGGLE_CACHE" not in os.environ
-    assert len(manifest.image_files(source)) == 5
+    assert len(listing.image_files(source)) == 5
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 

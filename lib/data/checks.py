@@ -1,0 +1,66 @@
+"""What the checks of every table share: reading a CSV file by its lines, and refusals in one wording."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from lib.study import UserError
+
+
+def csv_lines(path: Path) -> pd.DataFrame:
+    """Every line of a CSV file that holds something, the header too, as text.
+
+    Returns:
+        The index holds the lines' numbers as a spreadsheet shows them: from 1, a line break in quotes does not count.
+
+    Raises:
+        UserError: no CSV in UTF-8, or a line has more cells than the first.
+    """
+    try:
+        # Read without a header, pandas refuses lines longer than the first instead of cutting or shifting them.
+        lines = pd.read_csv(
+            path, header=None, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
+        )
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{printable(path)}: cannot be read as a CSV table in UTF-8 ({reason})") from None
+    lines = lines.fillna("").astype(object)
+    lines.index += 1
+    # The first line stays, even if empty: it is the header that is then found wanting.
+    return lines[(lines != "").any(axis=1) | (lines.index == 1)]
+
+
+def validate(frame: pd.DataFrame, schema: pa.DataFrameSchema, path: Path, unit: str) -> None:
+    """Hold a table to its schema.
+
+    Args:
+        frame: its index holds the rows' numbers as the user counts them.
+        unit: what a row is called, `line` or `row`.
+
+    Raises:
+        UserError: names the first row that is refused, column, what was found and what was expected.
+    """
+    try:
+        schema.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        first = errors.failure_cases.sort_values("index", kind="stable").iloc[0]
+        value = frame.loc[first["index"], first["column"]]
+        raise refusal(path, f"{unit} {first['index']}", first["column"], value, first["check"]) from None
+
+
+def refusal(path: Path, where: str, column: str, value: object, expected: str) -> UserError:
+    """The error that names a cell of a table, what was found in it and what was expected.
+
+    Args:
+        where: the row, as `line 3` or `row 3`.
+    """
+    return UserError(f"{printable(path)}: {where}, column {column}: found {value!r}, expected {expected}")
+
+
+def printable(path: str | Path) -> str:
+    """A path that any terminal can show: bytes that are no Unicode become escapes."""
+    return os.fspath(path).encode("utf-8", "backslashreplace").decode()

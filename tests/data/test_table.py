@@ -1,0 +1,192 @@
+"""Tables of images, CSV and Parquet: what they may say, and one clear line for what they may not."""
+
+import pandas as pd
+import pytest
+from support import GOOD_TABLE, images, refused
+
+from lib.data import listing, sources
+from lib.data.table import read_table
+from lib.study import LABELS
+
+
+def test_a_csv_table_gives_label_group_and_split(tmp_path, table):
+    rows = [
+        f"{kind}/{split}{number}.jpg, {label} ,{'P ü' if number else ''},{split},x"
+        for kind, label in (("r", "Real"), ("f", "AI-generated"))
+        for split in ("Training", "VAL", "testing")
+        for number in range(2)
+    ]
+    path = table("Path, LABEL,group,Split,extra", *rows)
+    for row in rows[1:]:
+        images(tmp_path, row.split(",")[0])
+    source = sources.find_source("", str(path), "mine")
+    assert (source.root, source.table, source.folders, source.counts) == (tmp_path, path, {}, {})
+    assert source.words == "own images" and not source.stand_in and source.name == "mine"
+    files = listing.image_files(source)
+    assert len(files) == 12 and list(files["label"]) == ["real"] * 6 + ["synthetic"] * 6
+    assert list(files["path"]) == sorted(files["path"][:6]) + sorted(files["path"][6:])
+    assert files["split"].value_counts().to_dict() == {"train": 4, "validation": 4, "test": 4}
+    assert set(files["group"]) == {"", "P ü"}
+    assert files.query("issue != ''")[["path", "issue"]].values.tolist() == [
+        ["r/Training0.jpg", "set aside: no such file"]
+    ]
+
+
+@pytest.mark.parametrize("word", ["valid", "dev", "Validation", " val "])
+def test_words_for_validation(table, word):
+    rows = [
+        f"{label}{n}.jpg,{label},{split}"
+        for label in ("real", "fake")
+        for n, split in enumerate(("train", word, "test"))
+    ]
+    assert set(read_table(table("path,label,split", *rows))["split"]) == {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize(("real", "fake"), [("0", "1"), ("REAL", "Deepfake"), ("genuine", "gan"), ("real_faces", "ai")])
+def test_words_for_labels(table, real, fake):
+    assert list(read_table(table("path,label", f"a,{real}", f"b,{fake}"))["label"]) == list(LABELS)
+
+
+@pytest.mark.parametrize("value", ["", "2", "cat", "01", "1 real", "0_fake", "0.0", "NA", "réal", "-1", "fake1"])
+def test_a_label_that_is_neither_is_named(table, value):
+    text = refused(sources.find_source, "", str(table(*GOOD_TABLE, f"c.jpg,{value}")))
+    assert (
+        f"images.csv: line 4, column label: found {value!r}, expected real, synthetic or fake, or 0 (real) or 1" in text
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " ", ".", "./", "..", "../x.jpg", "a/../../x.jpg", "a/..", "/etc/passwd", "//server/x", "C:\\x", "c:/x", "C:x"]
+    + ["\\\\server\\x", "..\\x", "a\\b.jpg"],
+)
+def test_a_path_that_may_lie_elsewhere_is_named(table, value):
+    text = refused(sources.find_source, "", str(table(*GOOD_TABLE, f"{value},real")))
+    assert f"line 4, column path: found {value!r}, expected a file's path relative to the table's folder" in text
+
+
+@pytest.mark.parametrize("again", ["real/a.jpg", "./real/a.jpg", "real//a.jpg", "real/./a.jpg"])
+def test_a_path_that_is_there_twice_is_named(table, again):
+    text = refused(sources.find_source, "", str(table(*GOOD_TABLE, f"{again},fake")))
+    assert f"line 4, column path: found {again!r}, expected each path once" in text
+
+
+def test_lines_are_counted_as_a_spreadsheet_shows_them(table):
+    path = table("path,label", "", '"a\nb.jpg",real', ",", "b.jpg,fake", "c.jpg,dog", "d.jpg,cat")
+    assert "line 6, column label: found 'dog'" in refused(sources.find_source, "", str(path))
+    short = table("path,label", "a.jpg,real", "b.jpg")
+    assert "line 3, column label: found ''" in refused(sources.find_source, "", str(short))
+
+
+def test_empty_lines_a_byte_order_mark_and_names_with_commas_are_fine(tmp_path, table):
+    images(tmp_path, "a, b.jpg", "NA")
+    path = table("path,label,group", '"a, b.jpg",real,NA', "", "NA,fake,", "", encoding="utf-8-sig")
+    files = listing.image_files(sources.find_source("", str(path)))
+    assert files.values.tolist() == [["real", "a, b.jpg", "NA", "", ""], ["synthetic", "NA", "", "", ""]]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["path,label"], "empty; expected a row for each image"),
+        (["path,label", "", ","], "empty; expected a row for each image"),
+        (["path,label", "a,real", "b,0"], "column label: found no synthetic image, expected both classes"),
+        (["path,label", "a,fake"], "column label: found no real image, expected both classes"),
+        (["file,label", "a,real"], "column path is missing; found columns 'file', 'label', expected path and label"),
+        (["path;label", "a;real"], "column path is missing; found columns 'path;label'"),
+        (["path", "a"], "column label is missing; found columns 'path'"),
+        (["path,label,Path", "a,real,b"], "column path is twice"),
+        (["path,label,split,split", "a,real,,"], "column split is twice"),
+        (
+            ["path,label", "a,real,x"],
+            "cannot be read as a CSV table in UTF-8 (Error tokenizing data. C error: Expected 2",
+        ),
+        (["path,label", '"a,real'], "cannot be read as a CSV table in UTF-8"),
+        (["", "path,label", "a,real"], "cannot be read as a CSV table"),
+        ([*GOOD_TABLE[:1], "a\0b,real", "c,fake"], "column"),
+    ],
+)
+def test_tables_that_are_none_are_refused(table, lines, said):
+    assert said in refused(sources.find_source, "", str(table(*lines)))
+
+
+SPLIT_ROWS = [f"{label}{split},{label},{split}" for label in ("real", "fake") for split in ("train", "val", "test")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [*SPLIT_ROWS, "x,real,"],
+            "line 8, column split: found '', expected train, validation, test: in every row, or in",
+        ),
+        ([*SPLIT_ROWS, "x,real, "], "line 8, column split: found ' ', expected train, validation, test: in every row"),
+        ([*SPLIT_ROWS, "x,real,tset"], "line 8, column split: found 'tset', expected train, validation, test"),
+        (
+            SPLIT_ROWS[:-1],
+            "column split: found no synthetic image in test, expected both classes in each of train, val",
+        ),
+        ([row for row in SPLIT_ROWS if "val" not in row], "column split: found no real image in validation"),
+    ],
+)
+def test_splits_that_cannot_be_used_are_refused(table, rows, said):
+    assert said in refused(sources.find_source, "", str(table("path,label,split", *rows)))
+
+
+def test_a_split_column_may_be_empty(table):
+    frame = read_table(table("path,label,split", "a,real,", "b,fake, "))
+    assert list(frame["split"]) == ["", ""]
+
+
+# -------------------------------------------------------------------------------------------------------------- parquet
+
+
+def parquet(folder, columns):
+    pytest.importorskip("pyarrow")
+    pd.DataFrame(columns).to_parquet(folder / "t.parquet")
+    return folder / "t.parquet"
+
+
+def test_a_parquet_table_says_the_same_as_a_csv(tmp_path):
+    images(tmp_path, "a", "b")
+    path = parquet(tmp_path, {"label": [1, 0], "path": ["b", "a"], "group": [3, None], "other": [[1], [2]]})
+    files = listing.image_files(sources.find_source("", str(path)))
+    assert files.values.tolist() == [["real", "a", "", "", ""], ["synthetic", "b", "3.0", "", ""]]
+
+
+def test_a_parquet_table_may_hold_categories_and_an_index(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"path": ["a", "b"], "label": pd.Categorical(["real", "fake"]), "group": [1, 2]})
+    frame.set_index("path").to_parquet(tmp_path / "t.parquet")
+    files = read_table(tmp_path / "t.parquet")
+    assert files.values.tolist() == [["real", "a", "1", ""], ["synthetic", "b", "2", ""]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"path": ["a", "b", "../c"], "label": [0, 1, 1]}, "row 3, column path: found '../c', expected a file's path"),
+        ({"path": ["a", "b", "a"], "label": [0, 1, 1]}, "row 3, column path: found 'a', expected each path once"),
+        ({"path": ["a", None], "label": [0, 1]}, "row 2, column path: found '', expected a file's path"),
+        ({"path": ["a", "b\0c"], "label": [0, 1]}, "row 2, column path: found 'b\\x00c', expected a file's path"),
+        ({"path": [1, 2], "label": [0, 1]}, "row 1, column path: found 1, expected text"),
+        ({"path": [b"a", b"b"], "label": [0, 1]}, "row 1, column path: found b'a', expected text"),
+        ({"path": ["a", "b"], "label": [0, 2]}, "row 2, column label: found '2', expected real, synthetic"),
+        ({"path": ["a", "b"], "label": ["real", None]}, "row 2, column label: found '', expected real, synthetic"),
+        ({"path": ["a", "b"], "label": [0, 0]}, "column label: found no synthetic image"),
+        ({"path": [], "label": []}, "empty; expected a row for each image"),
+        ({"path": ["a"]}, "column label is missing; found columns 'path'"),
+        ({"path": ["a", "b"], "label": [0, 1], "split": ["train", None]}, "row 2, column split: found '', expected"),
+    ],
+)
+def test_a_bad_row_of_a_parquet_table_is_named(tmp_path, columns, said):
+    path = parquet(tmp_path, columns)
+    assert f"t.parquet: {said}" in refused(sources.find_source, "", str(path))
+
+
+def test_a_file_that_is_no_parquet_and_a_missing_package_are_refused(tmp_path, table, monkeypatch):
+    pytest.importorskip("pyarrow")
+    path = table(*GOOD_TABLE, name="t.parquet")
+    assert "t.parquet: cannot be read as a Parquet table" in refused(sources.find_source, "", str(path))
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    assert "need the package pyarrow" in refused(sources.find_source, "", str(path))
