@@ -292,6 +292,10 @@ def run_all(options: argparse.Namespace) -> None:
             console.print(f"{run.name}: {source.words}")
         label = f"[{number}/{len(tasks)}] {run.name if step.scope != 'all' else 'all datasets'} · {step.notebook}"
         key = step_key(step, run, key)
+        if STEPS.index(step) >= start:
+            # What the user wants run again is trained again, not taken over from the finished stages.
+            for stage in step.stages:
+                run.model_path(stage).unlink(missing_ok=True)
         again = again or STEPS.index(step) >= start or not is_done(step, run, key)
         if not again:
             console.print(f"{label}: unchanged, kept")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import nbformat
 import pandas as pd
 import papermill
 import pytest
-from support import PROJECT
+from support import HOME, PROJECT
 
 from lib import study
 from run_all import parameters
@@ -65,6 +66,8 @@ def nbval(paths, cwd):
 def test_second_execution_agrees_with_the_first(quick_study, tmp_path):
     scores = quick_study / "dataset_1" / "tuned" / "scores.csv"
     first = scores.read_bytes()
+    # Without the finished models, so that everything is trained once more.
+    shutil.rmtree(HOME / "models" / "quick" / "dataset_1")
     done = nbval(executed(quick_study), tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
     # Same seed, same scores to the last digit, through both trainings.

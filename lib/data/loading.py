@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -216,13 +217,16 @@ def load_views(files: Sequence[ImageFile], view: View, batch_size: int) -> Itera
             yield waiting.popleft().result()
 
 
-def training_batches(files: Sequence[ImageFile], labels: np.ndarray, weights: np.ndarray, recipe: Recipe, seed: int):
+def training_batches(
+    files: Sequence[ImageFile], labels: np.ndarray, weights: np.ndarray, recipe: Recipe, seed: int, done: int = 0
+):
     """An endless tf.data pipeline of shuffled, freshly augmented training batches.
 
     Args:
         files: the training images.
         labels: 0 or 1 of each image.
         weights: weight of each image in the loss.
+        done: epochs that an earlier, interrupted call has given already; the next batch is the one after them.
 
     Returns:
         Dataset of (float32 images (batch, size, size, 3) 0-255, float32 labels (batch, 1), float32 weights (batch, 1)),
@@ -253,8 +257,12 @@ def training_batches(files: Sequence[ImageFile], labels: np.ndarray, weights: np
         weight = tf.gather(tf.constant(weights, tf.float32), index)
         return tf.cast(image, tf.float32), label[None], weight[None]
 
+    def rest() -> Iterator[tuple[int, int]]:
+        # Batches run on from one pass over the images into the next, so it is images that are counted.
+        return itertools.islice(order(), done * steps * recipe.batch_size, None)
+
     dataset = tf.data.Dataset.from_generator(
-        order, output_signature=(tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.int64))
+        rest, output_signature=(tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.int64))
     )
     dataset = dataset.map(tensors, num_parallel_calls=os.cpu_count(), deterministic=True)
     return dataset.batch(recipe.batch_size).prefetch(2), steps

@@ -6,6 +6,7 @@ is scored at the end of a stage and looked at by nobody here.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 
@@ -21,10 +22,11 @@ from lib.data.loading import ImageFile, load_views, recipe_view, training_batche
 from lib.data.normalise import image_root
 from lib.model import network
 from lib.model.backbone import build_backbone
+from lib.model.checkpoint import Checkpoint, Progress
 from lib.model.features import BATCH, Engine, frozen_features
 from lib.pretrained import resolve
 from lib.progress import progress
-from lib.study import Recipe, Run, as_int, device, text_hash, versions
+from lib.study import Recipe, Run, UserError, as_int, device, file_hash, source_hash, text_hash, versions
 
 # Inverse regularisation strengths that validation chooses from, for the regression that starts a linear head.
 REGULARISATIONS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -68,8 +70,11 @@ def train_phase1(run: Run) -> None:
 
     Leaves models/…/phase1.keras, the stage's rows in scores.csv and history.csv, and run.json.
     """
-    make_deterministic(run.seed)
     weights = resolve(run.backbone, run.weights)
+    key = _stage_key(run, "phase1", weights.sha256)
+    if _is_done(run, "phase1", key):
+        return
+    make_deterministic(run.seed)
     run.record(
         options={
             **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
@@ -93,10 +98,38 @@ def train_phase1(run: Run) -> None:
         as_int(parts["validation"]["label"]).to_numpy(),
         run.recipe,
         run.seed,
+        _checkpoint(run, "phase1", key),
     )
     network.save(network.assemble(backbone, head, run.recipe), run.model_path("phase1"))
     scored = [(parts[split], _probabilities(head, plain[split])) for split in ("validation", "test")]
-    run.add_stage(_score_rows(scored, "phase1"), history.assign(stage="phase1"))
+    _finish(run, "phase1", key, scored, history)
+
+
+def _stage_key(run: Run, stage: str, before: str) -> str:
+    """Changes with everything a stage's result depends on: code, recipe, seed, images, and what it starts from."""
+    images = run.used_images()[["image_id", "sha256", "label", "split"]]
+    return text_hash(source_hash(), dataclasses.asdict(run.recipe), run.seed, stage, before, images.to_numpy().tolist())
+
+
+def _is_done(run: Run, stage: str, key: str) -> bool:
+    """Whether an earlier call has finished this very stage and its results are still there."""
+    if not (run.model_path(stage).is_file() and (run.recipe_folder / "scores.csv").is_file()):
+        return False
+    return run.recorded().get("stages", {}).get(stage) == key and stage in set(run.scores()["stage"])
+
+
+def _checkpoint(run: Run, stage: str, key: str) -> Checkpoint:
+    return Checkpoint(run.model_path(stage).with_name(f"{stage}.checkpoint.npz"), key)
+
+
+def _finish(
+    run: Run, stage: str, key: str, scored: list[tuple[pd.DataFrame, np.ndarray]], history: pd.DataFrame
+) -> None:
+    """Store a stage's scores and history, note that it is done, and forget its checkpoint."""
+    rows = [rows[["image_id", "label", "split"]].assign(stage=stage, score=scores) for rows, scores in scored]
+    run.add_stage(pd.concat(rows, ignore_index=True), history.assign(stage=stage))
+    run.record(stages={stage: key})
+    _checkpoint(run, stage, key).remove()
 
 
 def _kind(recipe: Recipe, weights_hash: str) -> str:
@@ -138,6 +171,7 @@ def train_head(
     validation_labels: np.ndarray,
     recipe: Recipe,
     seed: int,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train a head on frozen features.
 
@@ -146,6 +180,7 @@ def train_head(
         labels: 0 or 1 of each training image.
         validation: features (images, n) of the validation images.
         validation_labels: their labels.
+        checkpoint: where progress is kept, so that a killed training goes on.
 
     Returns:
         The head with the weights of its best epoch by validation AUC, and the history: one row per epoch, 0 being the
@@ -158,11 +193,12 @@ def train_head(
     else:
         head = _regression_head(views[0], labels, validation, validation_labels, seed)
     weights = np.array([weight[label] for label in labels], "float32")[:, None]
-    rng = np.random.default_rng(seed)
     steps = -(-len(labels) // recipe.batch_size)
 
-    def batches():
+    def batches(epoch: int):
         while True:
+            epoch += 1
+            rng = np.random.default_rng([seed, epoch])
             order = rng.permutation(len(labels))
             version = rng.integers(len(views), size=len(labels))
             for rows in np.array_split(order, steps):
@@ -171,10 +207,10 @@ def train_head(
 
     # array_split makes the last batches one row smaller, so the number of rows is left open.
     spec = tuple(tf.TensorSpec((None, width), tf.float32) for width in (validation.shape[1], 1, 1))
-    data = tf.data.Dataset.from_generator(batches, output_signature=spec).prefetch(2)
+    data = lambda done: tf.data.Dataset.from_generator(lambda: batches(done), output_signature=spec).prefetch(2)
     features = validation.astype("float32")
     score = lambda: _probabilities(head, features)
-    history = _fit(head, data, steps, score, validation_labels, recipe, "phase1")
+    history = _fit(head, data, steps, score, validation_labels, recipe, "phase1", checkpoint)
     return head, history
 
 
@@ -208,8 +244,16 @@ def fine_tune(run: Run, stage: str) -> None:
 
     Leaves models/…/<stage>.keras and the stage's rows in scores.csv and history.csv.
     """
-    make_deterministic(run.seed)
     before = {"partial": "phase1", "full": "partial"}[stage]
+    if not run.model_path(before).is_file():
+        raise UserError(
+            f"{run.model_path(before)} is not there yet: train stage {before} with the same parameters first"
+        )
+    key = _stage_key(run, stage, file_hash(run.model_path(before)))
+    if _is_done(run, stage, key):
+        return
+    # Before the model is built: its dropout draws its seeds then.
+    make_deterministic(run.seed)
     model = network.load(run.model_path(before))
     network.unfreeze(model, run.recipe, stage)
     images = run.used_images()
@@ -217,7 +261,9 @@ def fine_tune(run: Run, stage: str) -> None:
     labels = as_int(parts["train"]["label"]).to_numpy()
     weight = class_weights(labels)
     weights = np.array([weight[label] for label in labels])
-    data, steps = training_batches(run_files(run, parts["train"]), labels, weights, run.recipe, run.seed)
+    train = run_files(run, parts["train"])
+    data = lambda done: training_batches(train, labels, weights, run.recipe, run.seed, done)[0]
+    steps = -(-len(train) // run.recipe.batch_size)
     files = run_files(run, parts["validation"])
     # One traced function for all epochs: the weights change, the graph does not.
     infer = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
@@ -225,13 +271,13 @@ def fine_tune(run: Run, stage: str) -> None:
     start = run.scores().query("stage == @before and split == 'validation'").set_index("image_id")["score"]
     start = start[parts["validation"]["image_id"]].to_numpy()
     truth = as_int(parts["validation"]["label"]).to_numpy()
-    history = _fit(model, data, steps, score, truth, run.recipe, stage, start=start)
+    history = _fit(model, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
     network.save(model, run.model_path(stage))
     scored = [
         (parts[split], score_images(model, run_files(run, parts[split]), run.recipe))
         for split in ("validation", "test")
     ]
-    run.add_stage(_score_rows(scored, stage), history.assign(stage=stage))
+    _finish(run, stage, key, scored, history)
 
 
 def _image_scores(infer, files: Sequence[ImageFile], recipe: Recipe) -> np.ndarray:
@@ -260,14 +306,25 @@ def score_images(model: keras.Model, files: Sequence[ImageFile], recipe: Recipe)
     return np.concatenate(chunks)
 
 
-def _fit(model, data, steps, score, truth, recipe: Recipe, stage: str, start: np.ndarray | None = None) -> pd.DataFrame:
+def _fit(
+    model: keras.Model,
+    data: Callable[[int], tf.data.Dataset],
+    steps: int,
+    score: Callable[[], np.ndarray],
+    truth: np.ndarray,
+    recipe: Recipe,
+    stage: str,
+    checkpoint: Checkpoint | None = None,
+    start: np.ndarray | None = None,
+) -> pd.DataFrame:
     """Fit a stage, keep the weights of the best epoch by validation AUC, and return the history.
 
     Args:
-        data: endless dataset of (inputs, labels, weights).
+        data: from the number of finished epochs to the endless dataset of (inputs, labels, weights) that follows.
         steps: batches of an epoch.
         score: gives the validation scores of the model as it is.
         truth: validation labels.
+        checkpoint: where progress is kept; training goes on from what is there.
         start: validation scores before the first epoch, where they are known already.
     """
     phase = recipe.phase(stage)
@@ -287,45 +344,63 @@ def _fit(model, data, steps, score, truth, recipe: Recipe, stage: str, start: np
         ],
     )
     with progress(steps * phase.epochs, f"{stage} training", "batches") as advance:
-        keeper = _BestEpoch(score, truth, phase.patience, advance, start)
-        trainee.fit(data, steps_per_epoch=steps, epochs=phase.epochs, verbose=0, shuffle=False, callbacks=[keeper])
-    trainee.set_weights(keeper.best_weights)
-    return pd.DataFrame(keeper.rows)
+        keeper = _BestEpoch(score, truth, phase.patience, advance, checkpoint)
+        reached = keeper.begin(trainee, start)
+        advance(steps * reached)
+        if reached < phase.epochs and not keeper.is_stuck():
+            fit = {"steps_per_epoch": steps, "initial_epoch": reached, "epochs": phase.epochs}
+            trainee.fit(data(reached), **fit, verbose=0, shuffle=False, callbacks=[keeper])
+    trainee.set_weights(keeper.state.best_weights)
+    return pd.DataFrame(keeper.state.rows)
 
 
 class _BestEpoch(keras.callbacks.Callback):
-    """Scores validation after every epoch, remembers the best weights and stops when it gets no better."""
+    """Scores validation after every epoch, remembers the best weights, saves progress and stops when it gets no better."""
 
-    def __init__(self, score, truth: np.ndarray, patience: int | None, advance: Callable[[int], None], start):
+    def __init__(
+        self,
+        score: Callable[[], np.ndarray],
+        truth: np.ndarray,
+        patience: int | None,
+        advance: Callable[[int], None],
+        checkpoint: Checkpoint | None,
+    ):
         super().__init__()
-        self._score, self._truth, self._patience, self._advance, self._start = score, truth, patience, advance, start
-        self.rows: list[dict] = []
-        self._best, self._best_epoch = -math.inf, 0
+        self._score, self._truth, self._patience = score, truth, patience
+        self._advance, self._checkpoint = advance, checkpoint
+        self.state = Progress([], 0, -math.inf, [])
 
-    def on_train_begin(self, logs=None):
-        self._take(0, {}, self._score() if self._start is None else self._start)
+    def begin(self, model: keras.Model, start: np.ndarray | None) -> int:
+        """Go on from the checkpoint, or score the model as it is; returns the number of finished epochs."""
+        restored = self._checkpoint.restore(model) if self._checkpoint else None
+        if restored:
+            self.state = restored
+        else:
+            self._take(model, 0, {}, self._score() if start is None else start)
+        return self.state.epochs
+
+    def is_stuck(self) -> bool:
+        """Whether validation has not become better for `patience` epochs."""
+        return self._patience is not None and self.state.epochs - self.state.best_epoch >= self._patience
 
     def on_train_batch_end(self, batch, logs=None):
         self._advance(1)
 
     def on_epoch_end(self, epoch, logs=None):
         names = ("loss", "accuracy", "precision", "recall", "roc_auc")
-        self._take(epoch + 1, {name: float(logs[name]) for name in names}, self._score())
-        if self._patience is not None and epoch + 1 - self._best_epoch >= self._patience:
+        self._take(self.model, epoch + 1, {name: float(logs[name]) for name in names}, self._score())
+        if self._checkpoint:
+            self._checkpoint.save(self.model, self.state)
+        if self.is_stuck():
             self.model.stop_training = True
 
-    def _take(self, epoch: int, row: dict, scores: np.ndarray) -> None:
+    def _take(self, model: keras.Model, epoch: int, row: dict, scores: np.ndarray) -> None:
         auc = float(roc_auc_score(self._truth, scores))
         loss = float(log_loss(self._truth, np.clip(scores, 1e-7, 1 - 1e-7)))
-        self.rows.append({"epoch": epoch, **row, "val_loss": loss, "val_roc_auc": auc})
-        if auc > self._best:
-            self._best, self._best_epoch = auc, epoch
-            self.best_weights = self.model.get_weights()
-
-
-def _score_rows(scored: list[tuple[pd.DataFrame, np.ndarray]], stage: str) -> pd.DataFrame:
-    rows = [rows[["image_id", "label", "split"]].assign(stage=stage, score=scores) for rows, scores in scored]
-    return pd.concat(rows, ignore_index=True)
+        self.state.rows.append({"epoch": epoch, **row, "val_loss": loss, "val_roc_auc": auc})
+        if auc > self.state.best_auc:
+            self.state.best_auc, self.state.best_epoch = auc, epoch
+            self.state.best_weights = model.get_weights()
 
 
 def weight_shift(before: keras.Model, after: keras.Model) -> float:

@@ -135,3 +135,12 @@ def test_training_batches_keep_labels_with_images_and_repeat_from_the_seed(files
     assert seen[:12] != list(range(12))
     assert all(np.array_equal(a, b) for x, y in zip(first, again) for a, b in zip(x, y))
     assert not all(np.array_equal(x[1], y[1]) for x, y in zip(first, other))
+
+
+def test_training_batches_go_on_after_finished_epochs(files):
+    labels = np.arange(12)
+    whole, steps = training_batches(files, labels, labels, RECIPE, 1)
+    rest, _ = training_batches(files, labels, labels, RECIPE, 1, done=2)
+    for expected, found in zip(whole.skip(2 * steps).take(steps), rest.take(steps)):
+        for one, other in zip(expected, found):
+            np.testing.assert_array_equal(one, other)
