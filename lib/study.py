@@ -334,7 +334,7 @@ class Run:
         return scores.assign(y=as_int(scores["label"]), group=group)
 
     def history(self) -> pd.DataFrame:
-        """history.csv: one row per epoch and stage."""
+        """history.csv: one row per epoch and stage; weight_change is the largest change of any weight since the stage began."""
         return self._table(self.recipe_folder / "history.csv", "02_phase1_training")
 
     def write_metrics(self, metrics: dict, thresholds: dict, report: str) -> None:
@@ -411,7 +411,7 @@ class Run:
 
 _NUMBERS = (
     *("width", "height", "bytes", "quantisation", "exif", "icc"),
-    *("score", "distance", "loss", "val_loss", "roc_auc", "val_roc_auc"),
+    *("score", "distance", "loss", "val_loss", "roc_auc", "val_roc_auc", "weight_change"),
 )
 
 

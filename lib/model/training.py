@@ -372,6 +372,7 @@ class _BestEpoch(keras.callbacks.Callback):
 
     def begin(self, model: keras.Model, start: np.ndarray | None) -> int:
         """Go on from the checkpoint, or score the model as it is; returns the number of finished epochs."""
+        self._first = model.get_weights()
         restored = self._checkpoint.restore(model) if self._checkpoint else None
         if restored:
             self.state = restored
@@ -397,13 +398,8 @@ class _BestEpoch(keras.callbacks.Callback):
     def _take(self, model: keras.Model, epoch: int, row: dict, scores: np.ndarray) -> None:
         auc = float(roc_auc_score(self._truth, scores))
         loss = float(log_loss(self._truth, np.clip(scores, 1e-7, 1 - 1e-7)))
-        self.state.rows.append({"epoch": epoch, **row, "val_loss": loss, "val_roc_auc": auc})
+        moved = max(float(np.abs(now - first).max()) for now, first in zip(model.get_weights(), self._first))
+        self.state.rows.append({"epoch": epoch, **row, "val_loss": loss, "val_roc_auc": auc, "weight_change": moved})
         if auc > self.state.best_auc:
             self.state.best_auc, self.state.best_epoch = auc, epoch
             self.state.best_weights = model.get_weights()
-
-
-def weight_shift(before: keras.Model, after: keras.Model) -> float:
-    """Largest absolute difference between the weights of two models of one architecture."""
-    pairs = zip(before.get_weights(), after.get_weights())
-    return max(float(np.abs(a - b).max()) for a, b in pairs)
