@@ -98,10 +98,23 @@ class FeatureStore:
             self._intact = file.tell()
         self.index.update({key: len(self.index) + offset for offset, key in enumerate(keys)})
 
-    def take(self, keys: Sequence[str], width: int) -> np.ndarray:
-        """Rows (n, width) float16 of the keys, in their order."""
+    def take(self, keys: Sequence[str], width: int) -> Rows:
+        """The rows of the keys, in their order; they stay on disk until they are asked for."""
         stored = np.memmap(self._rows, "float16", "r", shape=(len(self.index), width))
-        return np.asarray(stored[[self.index[key] for key in keys]])
+        return Rows(stored, np.array([self.index[key] for key in keys], int))
+
+
+class Rows:
+    """Rows (n, width) float16 that lie on disk, in an order of their own; `rows[i]` and `rows[[i, j]]` read them."""
+
+    def __init__(self, stored: np.ndarray, order: np.ndarray):
+        self._stored, self._order = stored, order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, index) -> np.ndarray:
+        return np.asarray(self._stored[self._order[index]])
 
 
 def frozen_features(
@@ -112,7 +125,7 @@ def frozen_features(
     width: int,
     engine: Callable[[], Engine],
     on_progress: Callable[[int], None],
-) -> np.ndarray:
+) -> Rows:
     """Features of images under one view, from the cache where they are there, else computed and put there.
 
     Args:
@@ -123,7 +136,7 @@ def frozen_features(
         on_progress: called with the number of images just done.
 
     Returns:
-        float16 (images, width).
+        float16 (images, width), on disk: `[:]` reads all.
     """
     store = FeatureStore(cache_folder("features") / text_hash(kind, width, vars(view))[:24])
     missing = {file.key: file for file in files if file.key not in store.index}

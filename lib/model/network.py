@@ -27,10 +27,14 @@ def pooled(backbone: keras.Model, recipe: Recipe) -> keras.Model:
     else:
         # Layers behind the last depthwise convolution do not matter to these features, and are left out.
         depthwise = keras.Model(backbone.input, backbone.outputs[:-1], name="backbone")(image, training=False)
-        # 1e-5 keeps the gradient of the root finite where a channel is constant.
-        parts = [part for x in depthwise for part in (ops.mean(x, (1, 2)), ops.sqrt(ops.var(x, (1, 2)) + 1e-5))]
-        features = layers.Concatenate(name="multilevel_pooling")(parts)
+        features = layers.Concatenate(name="multilevel_pooling")(_means_and_deviations(depthwise))
     return keras.Model(image, features, name="features")
+
+
+def _means_and_deviations(activations: list) -> list:
+    """Mean and standard deviation over space of each activation (batch, height, width, channels)."""
+    # 1e-5 keeps the gradient of the root finite where a channel is constant.
+    return [part for x in activations for part in (ops.mean(x, (1, 2)), ops.sqrt(ops.var(x, (1, 2)) + 1e-5))]
 
 
 def study_head(features: int) -> keras.Model:
@@ -62,6 +66,43 @@ def assemble(backbone: keras.Model, head: keras.Model, recipe: Recipe) -> keras.
     """One model from RGB images 0-255 to probabilities (batch, 1), sharing the weights of `backbone` and `head`."""
     features = pooled(backbone, recipe)
     return keras.Model(features.input, head(features.output), name="detector")
+
+
+def split_at_boundary(model: keras.Model, recipe: Recipe) -> tuple[keras.Model, keras.Model]:
+    """A detector cut in two before the first block that the partial stage trains; both halves share its weights.
+
+    The lower half never changes in that stage, so what it gives can be computed once for each image and view.
+
+    Args:
+        model: as `assemble` makes it.
+
+    Returns:
+        Lower half, from RGB images (batch, size, size, 3) 0-255 to (batch, n): the activation at the boundary,
+        flattened, then the pooled features of the blocks before it. Upper half, from those to probabilities (batch, 1).
+    """
+    backbone = model.get_layer("backbone")
+    multilevel = recipe.pooling == "multilevel"
+    boundary = backbone.get_layer(f"block{recipe.unfreeze_from}a_expand_conv").input
+    names = [layer.name for layer in backbone.layers if re.fullmatch(r"block\d[a-z]_dwconv", layer.name)]
+    below = [backbone.get_layer(name).output for name in names if _block(name) < recipe.unfreeze_from]
+    above = backbone.outputs[len(below) :] if multilevel else backbone.outputs
+    image = keras.Input((recipe.image_size, recipe.image_size, 3), name="image")
+    lower = keras.Model(backbone.input, [boundary, *(below if multilevel else [])], name="backbone_below")
+    activation, *depthwise = _as_list(lower(image, training=False))
+    flat = layers.Flatten()(activation)
+    kept = layers.Concatenate()([flat, *_means_and_deviations(depthwise)]) if depthwise else flat
+    given = keras.Input((kept.shape[1],), name="kept")
+    again = ops.reshape(given[:, : flat.shape[1]], (-1, *activation.shape[1:]))
+    outputs = _as_list(keras.Model(boundary, above, name="backbone_above")(again, training=False))
+    if multilevel:
+        features = layers.Concatenate()([given[:, flat.shape[1] :], *_means_and_deviations(outputs)])
+    else:
+        features = layers.GlobalAveragePooling2D()(outputs[0])
+    return keras.Model(image, kept, name="lower"), keras.Model(given, model.get_layer("head")(features), name="upper")
+
+
+def _as_list(outputs) -> list:
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
 def unfreeze(model: keras.Model, recipe: Recipe, stage: str) -> None:

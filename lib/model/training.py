@@ -7,6 +7,7 @@ is scored at the end of a stage and looked at by nobody here.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -23,7 +24,7 @@ from lib.data.normalise import image_root
 from lib.model import network
 from lib.model.backbone import build_backbone
 from lib.model.checkpoint import Checkpoint, Progress
-from lib.model.features import BATCH, Engine, frozen_features
+from lib.model.features import BATCH, Engine, Rows, frozen_features
 from lib.pretrained import resolve
 from lib.progress import progress
 from lib.study import Recipe, Run, UserError, as_int, device, file_hash, source_hash, text_hash, versions
@@ -32,6 +33,9 @@ from lib.study import Recipe, Run, UserError, as_int, device, file_hash, source_
 REGULARISATIONS = (1e-4, 1e-3, 1e-2, 1e-1)
 # The regression needs all features in memory at once; beyond this many images it starts from a sample.
 MAX_REGRESSION_IMAGES = 12_000
+# Bytes that the activations before the first trained block may take on disk: 60 to 80 kB an image and view. Above it, the
+# partial stage computes them anew for every epoch.
+ACTIVATION_BUDGET = 8 * 2**30
 
 
 def make_deterministic(seed: int) -> None:
@@ -147,7 +151,7 @@ def _features(run: Run, extractor: keras.Model, parts: dict[str, pd.DataFrame], 
         def compute(split: str, version: int) -> np.ndarray:
             view = recipe_view(recipe, version, run.seed if version else 0)
             options = {"kind": kind, "width": width, "engine": engine, "on_progress": advance}
-            return frozen_features(files[split], view, **options)
+            return frozen_features(files[split], view, **options)[:]
 
         plain = {split: compute(split, 0) for split in files}
         return plain, [compute("train", version) for version in range(1, recipe.views + 1)]
@@ -192,26 +196,47 @@ def train_head(
         head = network.study_head(validation.shape[1])
     else:
         head = _regression_head(views[0], labels, validation, validation_labels, seed)
-    weights = np.array([weight[label] for label in labels], "float32")[:, None]
+    weights = np.array([weight[label] for label in labels])
     steps = -(-len(labels) // recipe.batch_size)
+    data = lambda done: feature_batches(views, labels, weights, recipe.batch_size, seed, done)
+    features = validation.astype("float32")
+    score = lambda: _probabilities(head, features)
+    history = _fit(head, data, steps, score, validation_labels, recipe, "phase1", checkpoint)
+    return head, history
 
-    def batches(epoch: int):
-        while True:
-            epoch += 1
+
+def feature_batches(
+    views: Sequence[np.ndarray | Rows],
+    labels: np.ndarray,
+    weights: np.ndarray,
+    batch_size: int,
+    seed: int,
+    done: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches of what the frozen part of the network gives for the training images.
+
+    Args:
+        views: (images, n) for each view; an epoch uses one view of each image, drawn at random.
+        labels, weights: of each image.
+        done: epochs that are finished already; the next batch is the one after them.
+
+    Returns:
+        Dataset of float32 (features (batch, n), labels (batch, 1), weights (batch, 1)), at most `batch_size` rows each.
+    """
+    steps = -(-len(labels) // batch_size)
+
+    def batches():
+        for epoch in itertools.count(done + 1):
             rng = np.random.default_rng([seed, epoch])
             order = rng.permutation(len(labels))
             version = rng.integers(len(views), size=len(labels))
             for rows in np.array_split(order, steps):
                 features = np.stack([views[version[row]][row] for row in rows]).astype("float32")
-                yield features, labels[rows, None].astype("float32"), weights[rows]
+                yield features, labels[rows, None].astype("float32"), weights[rows, None].astype("float32")
 
     # array_split makes the last batches one row smaller, so the number of rows is left open.
-    spec = tuple(tf.TensorSpec((None, width), tf.float32) for width in (validation.shape[1], 1, 1))
-    data = lambda done: tf.data.Dataset.from_generator(lambda: batches(done), output_signature=spec).prefetch(2)
-    features = validation.astype("float32")
-    score = lambda: _probabilities(head, features)
-    history = _fit(head, data, steps, score, validation_labels, recipe, "phase1", checkpoint)
-    return head, history
+    spec = tuple(tf.TensorSpec((None, width), tf.float32) for width in (views[0][:1].shape[1], 1, 1))
+    return tf.data.Dataset.from_generator(batches, output_signature=spec).prefetch(2)
 
 
 def _regression_head(features, labels, validation, validation_labels, seed: int) -> keras.Model:
@@ -261,23 +286,54 @@ def fine_tune(run: Run, stage: str) -> None:
     labels = as_int(parts["train"]["label"]).to_numpy()
     weight = class_weights(labels)
     weights = np.array([weight[label] for label in labels])
-    train = run_files(run, parts["train"])
-    data = lambda done: training_batches(train, labels, weights, run.recipe, run.seed, done)[0]
-    steps = -(-len(train) // run.recipe.batch_size)
-    files = run_files(run, parts["validation"])
-    # One traced function for all epochs: the weights change, the graph does not.
-    infer = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
-    score = lambda: _image_scores(infer, files, run.recipe)
     start = run.scores().query("stage == @before and split == 'validation'").set_index("image_id")["score"]
     start = start[parts["validation"]["image_id"]].to_numpy()
     truth = as_int(parts["validation"]["label"]).to_numpy()
-    history = _fit(model, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
+    train, validation = (run_files(run, parts[split]) for split in ("train", "validation"))
+    steps = -(-len(train) // run.recipe.batch_size)
+    kept = _kept_activations(run, model, train, validation) if stage == "partial" else None
+    if kept:
+        upper, views, plain = kept
+        data = lambda done: feature_batches(views, labels, weights, run.recipe.batch_size, run.seed, done)
+        score = lambda: _probabilities(upper, plain)
+        history = _fit(upper, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
+    else:
+        data = lambda done: training_batches(train, labels, weights, run.recipe, run.seed, done)[0]
+        # One traced function for all epochs: the weights change, the graph does not.
+        infer = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+        score = lambda: _image_scores(infer, validation, run.recipe)
+        history = _fit(model, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
     network.save(model, run.model_path(stage))
     scored = [
         (parts[split], score_images(model, run_files(run, parts[split]), run.recipe))
         for split in ("validation", "test")
     ]
     _finish(run, stage, key, scored, history)
+
+
+def _kept_activations(
+    run: Run, model: keras.Model, train: list[ImageFile], validation: list[ImageFile]
+) -> tuple[keras.Model, list[Rows], Rows] | None:
+    """What the unchanged lower half of the network gives for every training view and validation image, computed once.
+
+    Returns:
+        The upper half, the training images' views (plain first), and the validation images; None where keeping them
+        would take more than ACTIVATION_BUDGET on disk.
+    """
+    recipe = run.recipe
+    lower, upper = network.split_at_boundary(model, recipe)
+    width, total = lower.output_shape[1], len(train) * (recipe.views + 1) + len(validation)
+    if 2 * width * total > ACTIVATION_BUDGET:
+        return None
+    kind = f"{_kind(recipe, run.recorded()['weights_sha256'])}/before block {recipe.unfreeze_from}"
+    engine = _Once(lambda: Engine(lower, recipe.image_size, key=text_hash(kind, recipe.image_size)[:24]))
+    with progress(total, "activations of the frozen blocks") as advance:
+        options = {"kind": kind, "width": width, "engine": engine, "on_progress": advance}
+        views = [
+            frozen_features(train, recipe_view(recipe, version, run.seed if version else 0), **options)
+            for version in range(recipe.views + 1)
+        ]
+        return upper, views, frozen_features(validation, recipe_view(recipe), **options)
 
 
 def _image_scores(infer, files: Sequence[ImageFile], recipe: Recipe) -> np.ndarray:

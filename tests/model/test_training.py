@@ -177,7 +177,7 @@ def test_features_are_computed_once(backbone, control):
     first = frozen_features(files, view, **options)
     again = frozen_features(files[::-1], view, **options)
     assert len(made) == 1
-    np.testing.assert_array_equal(first, again[::-1])
+    np.testing.assert_array_equal(first[:], again[:][::-1])
 
 
 @pytest.mark.parametrize("name", ["original", "tuned"])
@@ -185,7 +185,7 @@ def test_control_stays_null(backbone, control, name):
     files, labels, groups = control
     extractor = network.pooled(backbone, RECIPES[name])
     options = {"kind": f"control {name}", "width": extractor.output_shape[1], "on_progress": lambda count: None}
-    features = frozen_features(files, recipe_view(RECIPES[name]), engine=lambda: Engine(extractor, 224), **options)
+    features = frozen_features(files, recipe_view(RECIPES[name]), engine=lambda: Engine(extractor, 224), **options)[:]
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=1e-3, max_iter=200))
     # One held-out part, not pooled folds: on balanced null data those rank each part against itself, below 0.5.
     train, test = next(GroupShuffleSplit(1, test_size=0.5, random_state=0).split(features, labels, groups))
@@ -194,3 +194,48 @@ def test_control_stays_null(backbone, control, name):
         "roc_auc"
     ]
     assert interval.contains(0.5), interval
+
+
+def test_the_halves_of_the_network_are_the_whole(backbone, recipe):
+    features = network.pooled(backbone, recipe)
+    rng = np.random.default_rng(0)
+    if recipe.head == "study":
+        head = network.study_head(features.output_shape[1])
+    else:
+        width = features.output_shape[1]
+        head = network.linear_head(np.zeros(width), np.ones(width), rng.normal(0, 0.01, width), 0.0)
+    model = network.assemble(backbone, head, recipe)
+    network.unfreeze(model, recipe, "partial")
+    lower, upper = network.split_at_boundary(model, recipe)
+    images = rng.uniform(0, 255, (4, 64, 64, 3)).astype("float32")
+    whole = np.asarray(model(images, training=False))
+    np.testing.assert_allclose(np.asarray(upper(lower(images))), whole, rtol=1e-4, atol=1e-5)
+    # Training the upper half trains the whole, and what is trained is the same.
+    trained = {variable.path for variable in upper.trainable_variables}
+    assert len(trained) == len(model.trainable_variables)
+    variable = upper.trainable_variables[0]
+    before = variable.numpy()
+    variable.assign(before + 1)
+    changed = np.asarray(model(images, training=False))
+    variable.assign(before)  # the backbone is shared with other tests
+    assert not np.allclose(changed, whole)
+
+
+def test_feature_batches_hold_each_image_once_an_epoch_and_go_on_where_they_were():
+    views = [np.arange(10.0)[:, None] + 100 * view for view in range(3)]
+    labels = np.arange(10) % 2
+
+    def epochs(seed, done, count):
+        data = training.feature_batches(views, labels, labels * 2.0, 4, seed, done)
+        return [[part.numpy() for part in batch] for batch in data.take(3 * count)]
+
+    two = epochs(1, 0, 2)
+    for epoch in (two[:3], two[3:]):
+        features = np.concatenate([batch[0][:, 0] for batch in epoch])
+        assert sorted(features % 100) == list(range(10)) and len(set(features // 100)) > 1
+        assert all((batch[0] % 100 % 2 == batch[1]).all() and (batch[2] == 2 * batch[1]).all() for batch in epoch)
+    for expected, found in zip(two[3:], epochs(1, 1, 1)):
+        assert all(np.array_equal(one, other) for one, other in zip(expected, found))
+    assert not all(
+        np.array_equal(one[0], other[0]) for one, other in zip(two, epochs(2, 0, 2)) if len(one[0]) == len(other[0])
+    )
