@@ -138,3 +138,19 @@ def test_a_leak_warns_in_every_notebook_and_is_gone_after_normalising(folder_of_
     shortcut = json.loads((results / "leaky_72_q90" / "audit.json").read_text())["shortcut"]
     assert shortcut["before"]["low"] > 0.9
     assert shortcut["roc_auc"]["value"] < 0.8 and shortcut["warning"] == ""
+
+
+def test_what_is_run_again_is_trained_again(monkeypatch):
+    run = study.open_run(dataset="2", quick=True)
+    for stage in study.STAGES:
+        run.model_path(stage).parent.mkdir(parents=True, exist_ok=True)
+        run.model_path(stage).write_bytes(b"a model")
+    steps = []
+    monkeypatch.setattr(run_all, "run_step", lambda step, *_: steps.append(step.notebook[:2]))
+    monkeypatch.setattr(run_all, "is_done", lambda *_: True)
+    monkeypatch.setattr(run_all, "summary", lambda *_: None)
+    assert run_all.main(["--dataset", "2", "--quick"]) == 0 and steps == []
+    assert run_all.main(["--dataset", "2", "--quick", "--from", "03"]) == 0 and steps == ["03", "04", "05"]
+    assert [run.model_path(stage).exists() for stage in study.STAGES] == [True, False, False]
+    assert run_all.main(["--dataset", "2", "--quick", "--force"]) == 0 and steps[3:] == ["01", "02", "03", "04", "05"]
+    assert not run.model_path("phase1").exists()
