@@ -286,14 +286,19 @@ class Run:
         """audit.json."""
         return self._json(self.folder / "audit.json", "01_data_audit")
 
-    def earlier_splits(self) -> pd.Series:
-        """image_id to split of the images that the last audit with this seed placed and whose file is the same still.
+    def earlier_splits(self, images: pd.DataFrame) -> pd.Series:
+        """image_id to split of the images that the last audit with this seed placed, if their files are the same still.
 
         Images added later must leave these where they were. Empty before the first audit.
+
+        Args:
+            images: the image table of now (columns image_id, sha256).
         """
         if not (self.folder / "audit.json").is_file() or self.audit().get("seed") != self.seed:
             return pd.Series(dtype=object)
-        return self.used_images().set_index("image_id")["split"]
+        known = self.used_images().set_index("image_id")
+        now = images.set_index("image_id")["sha256"].reindex(known.index)
+        return known.loc[known["sha256"] == now, "split"]
 
     def siblings(self) -> list[Run]:
         """A run for every other dataset audited so far under the same results folder.

@@ -217,8 +217,9 @@ def test_image_tables_come_back_as_they_were_written():
     assert tuple(back.columns) == study.IMAGE_COLUMNS
     assert run.used_images()["image_id"].tolist() == ["0012"]
     assert run.audit() == {"schema": 1, "used": 1, "seed": run.seed}
-    assert run.earlier_splits().to_dict() == {"0012": "train"}
-    assert dataclasses.replace(run, seed=run.seed + 1).earlier_splits().empty
+    assert run.earlier_splits(images).to_dict() == {"0012": "train"}
+    assert run.earlier_splits(images.assign(sha256="another")).empty and run.earlier_splits(images.iloc[1:]).empty
+    assert dataclasses.replace(run, seed=run.seed + 1).earlier_splits(images).empty
 
 
 def write_audit(run, warning="", **dataset):
