@@ -453,8 +453,6 @@ def open_run(
         raise UserError(f"--dataset {dataset}: expected one of {', '.join(DATASETS)}")
     if recipe not in RECIPES:
         raise UserError(f"--recipe {recipe}: expected one of {', '.join(RECIPES)}")
-    if normalise:
-        normal_form(normalise)
     chosen = RECIPES[recipe].quick() if quick else RECIPES[recipe]
     results_folder = Path(results).resolve() if results else home() / "results"
     models = results_folder / "models" if results else home() / "models"

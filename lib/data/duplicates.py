@@ -20,21 +20,21 @@ from lib.study import PAIR_COLUMNS, UserError
 # whole-centre and centre-whole, so a copy that lost a narrow border is compared with the part that it still shows.
 # Near copies are at most NEAR of 192 bits apart. Measured by tests/benchmarks/near_duplicates.py on 2,200 aligned faces
 # (FFHQ and StyleGAN, 256 pixels, 2.4 million pairs):
-# - found: copies as JPEG at quality 50, of half the size, 10% brighter or cropped by 3% of the width, 100%; cropped by
-#   3% at each edge, 99.9%, and halved and at quality 50 besides, 99.5%. Beyond it: 5% cropped at each edge (1% found),
-#   3% off one side (53%) or one corner (5%), mirrored or turned.
+# - found: copies as JPEG at quality 50, of half the size, 10% brighter, cropped by 3% of the width or by 3% at each edge,
+#   100%; the last halved and at quality 50 besides, 99.9%. Beyond it: 5% cropped at each edge (1% found), 3% off one side
+#   (58%) or one corner (8%), mirrored or turned.
 # - false pairs: none; the closest stands at 31 bits, and every 3 bits more there are about twice as many. Of the five
 #   pairs of StyleGAN faces that differ in their finest detail only, three are found; two stand at 28 and 37.
-# - of 1,500 drawn stand-ins (1.1 million pairs) the closest two stand at 38 bits, of 4,000 others (8.0 million) at 28.
+# - of 1,500 drawn stand-ins (1.1 million pairs) the closest two stand at 42 bits.
 # Plain pHash cannot do this: with at most two false pairs its 64 bits find 70% of the 3% crops and 13% of those at each
 # edge, 256 bits of it 22% of the latter. The view of the centre is what makes the difference.
 # 23 is also the most that the search below can promise: 12 words, two wrong bits in each, less one.
 NEAR = 23
 BITS = 192
 CENTRE_CUT = 0.0225  # half way between the two readings of "3% cropped", 1.5% and 3% at each edge
-# An image whose coefficients are mostly fainter than this has no hash. They are in grey levels times 16; rounding to
-# 8 bits alone makes 0.3. The faintest of the faces has a median of 13.6, of the drawings 11.5; blank images, even
-# gradients and stripes have 0.0, and their bits would be all alike by chance of rounding.
+# An image whose coefficients are mostly fainter than this has no hash. They are in grey levels times 16. The faintest of
+# the 2,200 faces has a median of 13.6, of 600 drawings 11.2; blank images, even gradients and stripes have about 0, and
+# their bits would be all alike by chance of rounding.
 FAINT = 1.0
 # More pairs than this are thinned out to the closest that still join the same images: n copies have n²/2 pairs.
 MOST_PAIRS = 5_000_000
