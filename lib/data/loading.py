@@ -26,11 +26,12 @@ from lib.study import Recipe, UserError
 # Larger images are refused before they are decoded: a small file can unfold to gigabytes.
 MAX_PIXELS = 100_000_000
 Image.MAX_IMAGE_PIXELS = None  # the check below names the file and the limit; Pillow's own only warns
-# What is opened. Pillow knows more formats, some of which start other programs (EPS: Ghostscript) or fetch files.
 # Images are worked on by as many threads as there are cores; OpenCV's own would only wait for each other.
 cv2.setNumThreads(1)
+# Where a file may say how the picture is to be turned.
 _EXIF = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
 Image.init()
+# What is opened. Pillow knows more formats, some of which start other programs (EPS: Ghostscript) or fetch files.
 FORMATS = tuple(
     name for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM") if name in Image.OPEN
 )
