@@ -50,6 +50,9 @@ class UserError(Exception):
 
 # ---------------------------------------------------------------------------------------------------------- recipes
 
+# As Recipe.views: augmentation drawn anew for every epoch.
+FRESH = -1
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -60,12 +63,18 @@ class Phase:
         learning_rate: Adam's, at the start of the stage.
         schedule: `constant`, or `cosine` down to zero over the stage.
         patience: stop after this many epochs without a better validation AUC; None never stops early.
+        images: an epoch uses at most this many training images, drawn anew each time; None uses all.
     """
 
     epochs: int
     learning_rate: float
     schedule: str = "constant"
     patience: int | None = None
+    images: int | None = None
+
+    def epoch_images(self, images: int) -> int:
+        """Images of an epoch where the training split has `images`."""
+        return min(images, self.images or images)
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,12 @@ class Recipe:
         view: `resize` squeezes the whole image to `image_size`; `crop` takes `image_size` pixels at native resolution.
         pooling: `average` of the last activation, or `multilevel`: mean and standard deviation over space of every
             block's depthwise output.
-        head: `study` (1024-512-256-1 with dropout) or `linear`, started from a regularised logistic regression.
-        views: augmented versions of each training image beside the plain one, drawn once and kept.
+        head: `study` (1024-512-256-1 with dropout), `small` (64-1 with dropout, on standardised features) or `linear`,
+            started from a regularised logistic regression.
+        views: augmented versions of each training image beside the plain one, drawn once and kept; FRESH draws a new
+            one for every epoch and keeps none.
+        degradation: of the augmented versions: none, or `half`: every other one is compressed, scaled, blurred or noisy.
+        batch_norm: `frozen` (its statistics are used as they are, in every stage) or `trained`.
         unfreeze_from: first block that the partial stage trains.
         label_smoothing: 0 to 1, how far targets move from 0 and 1 towards 0.5.
     """
@@ -90,10 +103,12 @@ class Recipe:
     partial: Phase
     full: Phase
     views: int = 3
+    degradation: str = ""
     image_size: int = 224
     batch_size: int = 32
     unfreeze_from: int = 6
     label_smoothing: float = 0.0
+    batch_norm: str = "frozen"
 
     def phase(self, stage: str) -> Phase:
         """The settings of stage `phase1`, `partial` or `full`."""
@@ -122,15 +137,19 @@ RECIPES = {
         partial=Phase(epochs=3, learning_rate=1e-5),
         full=Phase(epochs=2, learning_rate=1e-8),
     ),
+    # Each choice has a row in the ablation table (`run_all.py --also ablation`, docs/ablation.md). The partial stage is left
+    # out, because the full one alone does as well; an epoch of it has a fixed number of images, so that a larger dataset
+    # does not take longer.
     "tuned": Recipe(
         name="tuned",
         view="crop",
         pooling="multilevel",
         head="linear",
         views=2,
+        degradation="half",
         phase1=Phase(epochs=15, learning_rate=1e-4, schedule="cosine", patience=5),
-        partial=Phase(epochs=2, learning_rate=2e-5, schedule="cosine"),
-        full=Phase(epochs=3, learning_rate=2e-5, schedule="cosine"),
+        partial=Phase(epochs=0, learning_rate=1e-4, schedule="cosine"),
+        full=Phase(epochs=2, learning_rate=1e-4, schedule="cosine", images=2000),
     ),
 }
 QUICK_IMAGES = 160
@@ -277,6 +296,14 @@ class Run:
         """images.csv: one row per file found, columns IMAGE_COLUMNS; `split` is empty for files set aside."""
         return self._table(self.folder / "images.csv", "01_data_audit")
 
+    def pairs(self) -> pd.DataFrame:
+        """pairs.csv: one row per pair of copies, columns PAIR_COLUMNS."""
+        path = self.folder / "pairs.csv"
+        self._require(path, "01_data_audit")
+        return pd.read_csv(path, dtype={name: object for name in PAIR_COLUMNS[:3]} | {"other_dataset": object}).fillna(
+            ""
+        )
+
     def used_images(self) -> pd.DataFrame:
         """The rows of images.csv that have a split."""
         images = self.images()
@@ -339,7 +366,7 @@ class Run:
         return scores.assign(y=as_int(scores["label"]), group=group)
 
     def history(self) -> pd.DataFrame:
-        """history.csv: one row per epoch and stage; weight_change is the largest change of any weight since the stage began."""
+        """history.csv: one row per epoch and stage, the columns of `training.train_head`'s history."""
         return self._table(self.recipe_folder / "history.csv", "02_phase1_training")
 
     def write_metrics(self, metrics: dict, thresholds: dict, report: str) -> None:
@@ -369,6 +396,10 @@ class Run:
     def recorded(self) -> dict:
         """run.json."""
         return self._json(self.recipe_folder / "run.json", "02_phase1_training")
+
+    def write_experiment(self, name: str, table: pd.DataFrame) -> None:
+        """Store the table of an experiment as `<name>.csv`, with the source of its images in a column."""
+        write_table(self.folder / f"{name}.csv", table.assign(source=self.source()))
 
     def save_figure(self, figure, name: str, *, per_recipe: bool = True):
         """Save a matplotlib Figure as figures/<name>.png and .svg and return it, so that a notebook also shows it."""
@@ -416,7 +447,7 @@ class Run:
 
 _NUMBERS = (
     *("width", "height", "bytes", "quantisation", "exif", "icc"),
-    *("score", "distance", "loss", "val_loss", "roc_auc", "val_roc_auc", "weight_change"),
+    *("score", "distance", "loss", "val_loss", "roc_auc", "val_roc_auc", "weight_change", "score_change"),
 )
 
 

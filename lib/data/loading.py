@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from lib.data.degrade import degrade, degrade_at_random, parse
 from lib.study import Recipe, UserError
 
 # Larger images are refused before they are decoded: a small file can unfold to gigabytes.
@@ -28,6 +29,8 @@ MAX_PIXELS = 100_000_000
 Image.MAX_IMAGE_PIXELS = None  # the check below names the file and the limit; Pillow's own only warns
 # Images are worked on by as many threads as there are cores; OpenCV's own would only wait for each other.
 cv2.setNumThreads(1)
+# Versions of kept views start at 1; those drawn anew for each epoch start after this, and are others.
+FRESH_VERSION = 1000
 # Where a file may say how the picture is to be turned.
 _EXIF = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
 Image.init()
@@ -86,12 +89,15 @@ class View:
         size: side of the square input, pixels.
         version: 0 is the plain view (`crop`: the centre); 1, 2, … are augmented ones.
         seed: of the augmentation.
+        degradation: what the picture goes through first: nothing, `any` (a random one for each image), `half` (a random
+            one for every other image, by chance), or one at a level, such as `jpeg 70` (see lib/data/degrade.py).
     """
 
     kind: str
     size: int = 224
     version: int = 0
     seed: int = 0
+    degradation: str = ""
 
     def apply(self, image: np.ndarray, key: str) -> np.ndarray:
         """The view of an image.
@@ -103,10 +109,17 @@ class View:
         Returns:
             uint8 (size, size, 3).
         """
-        if self.version == 0:
+        if self.version == 0 and not self.degradation:
             return self._plain(image)
         digest = hashlib.sha256(f"{self.seed}/{self.version}/{key}".encode()).digest()
-        return self._augmented(image, np.random.default_rng(np.frombuffer(digest, "uint32")))
+        rng = np.random.default_rng(np.frombuffer(digest, "uint32"))
+        if self.degradation not in ("", "any", "half"):
+            image = degrade(image, *parse(self.degradation), rng)
+        view = self._augmented(image, rng) if self.version else self._plain(image)
+        # A random one comes after the crop, where there are fewer pixels to work on.
+        if self.degradation == "any" or (self.degradation == "half" and rng.random() < 0.5):
+            view = degrade_at_random(view, rng)
+        return view
 
     def _plain(self, image: np.ndarray) -> np.ndarray:
         if self.kind == "resize":
@@ -151,9 +164,9 @@ def _mean_colour(image: Image.Image) -> tuple[int, ...]:
     return tuple(int(value) for value in np.asarray(image).mean(axis=(0, 1)))
 
 
-def recipe_view(recipe: Recipe, version: int = 0, seed: int = 0) -> View:
-    """The view that a recipe uses."""
-    return View(recipe.view, recipe.image_size, version, seed)
+def recipe_view(recipe: Recipe, version: int = 0, seed: int = 0, degradation: str = "") -> View:
+    """The view that a recipe uses; augmented versions (from 1) go through its degradations too."""
+    return View(recipe.view, recipe.image_size, version, seed, degradation or (recipe.degradation if version else ""))
 
 
 class ImageFile(NamedTuple):
@@ -219,7 +232,13 @@ def load_views(files: Sequence[ImageFile], view: View, batch_size: int) -> Itera
 
 
 def training_batches(
-    files: Sequence[ImageFile], labels: np.ndarray, weights: np.ndarray, recipe: Recipe, seed: int, done: int = 0
+    files: Sequence[ImageFile],
+    labels: np.ndarray,
+    weights: np.ndarray,
+    recipe: Recipe,
+    seed: int,
+    done: int = 0,
+    images: int | None = None,
 ):
     """An endless tf.data pipeline of shuffled, freshly augmented training batches.
 
@@ -228,6 +247,7 @@ def training_batches(
         labels: 0 or 1 of each image.
         weights: weight of each image in the loss.
         done: epochs that an earlier, interrupted call has given already; the next batch is the one after them.
+        images: how many of the images an epoch uses, drawn anew each time; None uses all.
 
     Returns:
         Dataset of (float32 images (batch, size, size, 3) 0-255, float32 labels (batch, 1), float32 weights (batch, 1)),
@@ -237,19 +257,18 @@ def training_batches(
     import tensorflow as tf
 
     size, count = recipe.image_size, len(files)
-    steps = -(-count // recipe.batch_size)
+    steps = -(-(images or count) // recipe.batch_size)
 
     def order() -> Iterator[tuple[int, int]]:
         epoch = 0
         while True:
             epoch += 1
-            for index in np.random.default_rng([seed, epoch]).permutation(count):
+            for index in np.random.default_rng([seed, epoch]).permutation(count)[:images]:
                 yield epoch, index
 
     def load(epoch, index):
         file = files[int(index)]
-        # Versions of the kept views start at 1; fresh ones must be others.
-        return recipe_view(recipe, version=1000 + int(epoch), seed=seed).apply(file.read(), file.key)
+        return recipe_view(recipe, version=FRESH_VERSION + int(epoch), seed=seed).apply(file.read(), file.key)
 
     def tensors(epoch, index):
         image = tf.numpy_function(load, (epoch, index), tf.uint8)

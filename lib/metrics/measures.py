@@ -461,6 +461,37 @@ def bootstrap_intervals(
     }
 
 
+def bootstrap_values(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike | None,
+    measure: str,
+    threshold: float | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, NDArray[np.float64]]:
+    """A measure and its value in every resample of `bootstrap_intervals`, for means and differences of several.
+
+    Returns:
+        The measure on the data, and float64 (resamples,). Two scorers on the same images in the same order share the
+        resamples, so that a difference of their values is paired.
+
+    Raises:
+        UndefinedMeasure: See `bootstrap_intervals`; also where the measure is undefined on these data.
+    """
+    labels, scores = checked(labels, scores)
+    (name,) = _names([measure], threshold)
+    value = _value(name, labels, scores, threshold)
+    if value is None:
+        raise UndefinedMeasure(f"{measure} is undefined on these {labels.size} images")
+    order = np.argsort(-scores, kind="stable")
+    blocks = [
+        _resampled([name], _Resamples(counts, labels[order], scores[order], threshold))[0]
+        for counts in _draws(labels, groups, order, resamples, seed)
+    ]
+    return value, np.concatenate(blocks)
+
+
 def _draws(
     labels: NDArray[np.int64], groups: ArrayLike | None, order: NDArray[np.int64], resamples: int, seed: int
 ) -> Iterator[NDArray[np.int32]]:

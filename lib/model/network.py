@@ -21,12 +21,13 @@ def pooled(backbone: keras.Model, recipe: Recipe) -> keras.Model:
     """
     image = keras.Input((recipe.image_size, recipe.image_size, 3), name="image")
     # training=False fixes BatchNormalization and stochastic depth for good, also when the weights are unfrozen later.
+    mode = {"training": False} if recipe.batch_norm == "frozen" else {}
     if recipe.pooling == "average":
-        last = keras.Model(backbone.input, backbone.outputs[-1], name="backbone")(image, training=False)
+        last = keras.Model(backbone.input, backbone.outputs[-1], name="backbone")(image, **mode)
         features = layers.GlobalAveragePooling2D(name="average_pooling")(last)
     else:
         # Layers behind the last depthwise convolution do not matter to these features, and are left out.
-        depthwise = keras.Model(backbone.input, backbone.outputs[:-1], name="backbone")(image, training=False)
+        depthwise = keras.Model(backbone.input, backbone.outputs[:-1], name="backbone")(image, **mode)
         features = layers.Concatenate(name="multilevel_pooling")(_means_and_deviations(depthwise))
     return keras.Model(image, features, name="features")
 
@@ -43,6 +44,14 @@ def study_head(features: int) -> keras.Model:
     for units, dropout in ((1024, 0.5), (512, 0.4), (256, 0.4)):
         x = layers.Dense(units, activation="relu")(x)
         x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, layers.Dense(1, activation="sigmoid", dtype="float32")(x), name="head")
+
+
+def small_head(mean: np.ndarray, variance: np.ndarray) -> keras.Model:
+    """64 units with ReLU and dropout .4 on standardised features, then a sigmoid; `mean` and `variance` as in `linear_head`."""
+    inputs = keras.Input((len(mean),), name="features")
+    x = layers.Normalization(mean=mean.astype("float32"), variance=variance.astype("float32"))(inputs)
+    x = layers.Dropout(0.4)(layers.Dense(64, activation="relu")(x))
     return keras.Model(inputs, layers.Dense(1, activation="sigmoid", dtype="float32")(x), name="head")
 
 
@@ -108,14 +117,16 @@ def _as_list(outputs) -> list:
 def unfreeze(model: keras.Model, recipe: Recipe, stage: str) -> None:
     """Set what a stage trains: `phase1` the head alone, `partial` also the last blocks, `full` all.
 
-    BatchNormalization stays frozen in every stage: on few images its statistics would wander off from the weights.
+    BatchNormalization stays frozen in every stage unless the recipe trains it: on few images its statistics would wander
+    off from the weights.
     """
     model.trainable = True
     backbone = model.get_layer("backbone")
     for layer in backbone.layers:
         block = _block(layer.name)
         opened = stage == "full" or (stage == "partial" and block >= recipe.unfreeze_from)
-        layer.trainable = opened and not isinstance(layer, layers.BatchNormalization)
+        fixed = recipe.batch_norm == "frozen" and isinstance(layer, layers.BatchNormalization)
+        layer.trainable = opened and not fixed
 
 
 def _block(name: str) -> int:

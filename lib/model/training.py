@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from lib.data.loading import ImageFile, load_views, recipe_view, training_batches
+from lib.data.loading import FRESH_VERSION, ImageFile, load_views, recipe_view, training_batches
 from lib.data.normalise import image_root
 from lib.model import network
 from lib.model.backbone import build_backbone
@@ -27,7 +27,7 @@ from lib.model.checkpoint import Checkpoint, Progress
 from lib.model.features import BATCH, Engine, Rows, frozen_features
 from lib.pretrained import resolve
 from lib.progress import progress
-from lib.study import Recipe, Run, UserError, as_int, device, file_hash, source_hash, text_hash, versions
+from lib.study import FRESH, Recipe, Run, UserError, as_int, device, file_hash, source_hash, text_hash, versions
 
 # Inverse regularisation strengths that validation chooses from, for the regression that starts a linear head.
 REGULARISATIONS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -36,6 +36,11 @@ MAX_REGRESSION_IMAGES = 12_000
 # Bytes that the activations before the first trained block may take on disk: 60 to 80 kB an image and view. Above it, the
 # partial stage computes them anew for every epoch.
 ACTIVATION_BUDGET = 8 * 2**30
+
+
+# What the epochs of a stage draw their features from: arrays (images, n), one for each view of the images, or a function
+# from the epoch (from 1) to such arrays.
+Views = Sequence[np.ndarray | Rows] | Callable[[int], Sequence[np.ndarray]]
 
 
 def make_deterministic(seed: int) -> None:
@@ -69,13 +74,18 @@ def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
 # -------------------------------------------------------------------------------------------------------- phase 1
 
 
-def train_phase1(run: Run) -> None:
+def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None = None) -> None:
     """Phase 1: train the head on features of the frozen backbone, plain and augmented.
 
     Leaves models/…/phase1.keras, the stage's rows in scores.csv and history.csv, and run.json.
+
+    Args:
+        change: makes another backbone of the pretrained one before anything is computed; its name is part of the keys
+            of all that is kept.
     """
     weights = resolve(run.backbone, run.weights)
-    key = _stage_key(run, "phase1", weights.sha256)
+    origin = f"{weights.sha256}/{change.__name__}" if change else weights.sha256
+    key = _stage_key(run, "phase1", origin)
     if _is_done(run, "phase1", key):
         return
     make_deterministic(run.seed)
@@ -86,17 +96,19 @@ def train_phase1(run: Run) -> None:
         },
         backbone=weights.backbone,
         weights=weights.describe(),
-        weights_sha256=weights.sha256,
+        weights_sha256=origin,
         device=device(),
         versions=versions(),
     )
     backbone = build_backbone(weights)
+    backbone = change(backbone) if change else backbone
     extractor = network.pooled(backbone, run.recipe)
     images = run.used_images()
     parts = {split: rows.reset_index(drop=True) for split, rows in images.groupby("split")}
-    plain, augmented = _features(run, extractor, parts, _kind(run.recipe, weights.sha256))
+    plain, augmented = _features(run, extractor, parts, _kind(run.recipe, origin))
     head, history = train_head(
-        [plain["train"], *augmented],
+        plain["train"],
+        augmented,
         as_int(parts["train"]["label"]).to_numpy(),
         plain["validation"],
         as_int(parts["validation"]["label"]).to_numpy(),
@@ -142,11 +154,11 @@ def _kind(recipe: Recipe, weights_hash: str) -> str:
 
 
 def _features(run: Run, extractor: keras.Model, parts: dict[str, pd.DataFrame], kind: str):
-    """Frozen features: of the plain view for every split, of each augmented view for the training split."""
+    """Frozen features: of the plain view for every split, and the training split's as `train_head` takes its views."""
     recipe, width = run.recipe, extractor.output_shape[1]
     files = {split: run_files(run, rows) for split, rows in parts.items()}
     engine = _Once(lambda: Engine(extractor, recipe.image_size, key=text_hash(kind, recipe.image_size)[:24]))
-    total = sum(map(len, files.values())) + recipe.views * len(files["train"])
+    total = sum(map(len, files.values())) + max(0, recipe.views) * len(files["train"])
     with progress(total, "frozen features") as advance:
 
         def compute(split: str, version: int) -> np.ndarray:
@@ -155,7 +167,15 @@ def _features(run: Run, extractor: keras.Model, parts: dict[str, pd.DataFrame], 
             return frozen_features(files[split], view, **options)[:]
 
         plain = {split: compute(split, 0) for split in files}
-        return plain, [compute("train", version) for version in range(1, recipe.views + 1)]
+        kept = [plain["train"], *(compute("train", version) for version in range(1, recipe.views + 1))]
+    if recipe.views != FRESH:
+        return plain, kept
+
+    def fresh(epoch: int) -> list[np.ndarray]:
+        view = recipe_view(recipe, FRESH_VERSION + epoch, run.seed)
+        return [np.concatenate([engine()(batch) for batch in load_views(files["train"], view, BATCH)])]
+
+    return plain, fresh
 
 
 class _Once:
@@ -170,7 +190,8 @@ class _Once:
 
 
 def train_head(
-    views: Sequence[np.ndarray],
+    train: np.ndarray,
+    views: Views,
     labels: np.ndarray,
     validation: np.ndarray,
     validation_labels: np.ndarray,
@@ -181,7 +202,8 @@ def train_head(
     """Train a head on frozen features.
 
     Args:
-        views: features (images, n) of the training images, the plain view first; each epoch uses one, drawn per image.
+        train: features (images, n) of the training images' plain view, which a regression starts a linear head from.
+        views: what the epochs use.
         labels: 0 or 1 of each training image.
         validation: features (images, n) of the validation images.
         validation_labels: their labels.
@@ -189,17 +211,23 @@ def train_head(
 
     Returns:
         The head with the weights of its best epoch by validation AUC, and the history: one row per epoch, 0 being the
-        head as it started.
+        head as it started, with the training measures, `val_loss`, `val_roc_auc`, and `weight_change` and
+        `score_change`: the largest change of any weight and of any validation score since the start.
     """
     keras.utils.set_random_seed(seed)
     weight = class_weights(labels)
     if recipe.head == "study":
         head = network.study_head(validation.shape[1])
+    elif recipe.head == "small":
+        scaler = _scaler(train.astype("float32"))
+        head = network.small_head(scaler.mean_, np.square(scaler.scale_))
     else:
-        head = _regression_head(views[0], labels, validation, validation_labels, seed)
+        head = _regression_head(train, labels, validation, validation_labels, seed)
     weights = np.array([weight[label] for label in labels])
-    steps = -(-len(labels) // recipe.batch_size)
-    data = lambda done: feature_batches(views, labels, weights, recipe.batch_size, seed, done)
+    images = recipe.phase1.epoch_images(len(labels))
+    steps = -(-images // recipe.batch_size)
+    options = {"width": validation.shape[1], "images": images}
+    data = lambda done: feature_batches(views, labels, weights, recipe.batch_size, seed, done, **options)
     features = validation.astype("float32")
     score = lambda: _probabilities(head, features)
     history = _fit(head, data, steps, score, validation_labels, recipe, "phase1", checkpoint)
@@ -207,45 +235,49 @@ def train_head(
 
 
 def feature_batches(
-    views: Sequence[np.ndarray | Rows],
+    views: Views,
     labels: np.ndarray,
     weights: np.ndarray,
     batch_size: int,
     seed: int,
     done: int = 0,
+    *,
+    width: int,
+    images: int | None = None,
 ) -> tf.data.Dataset:
     """Endless batches of what the frozen part of the network gives for the training images.
 
     Args:
-        views: (images, n) for each view; an epoch uses one view of each image, drawn at random.
+        views: what an epoch draws from: it uses one view of each image.
         labels, weights: of each image.
         done: epochs that are finished already; the next batch is the one after them.
+        width: number of features.
+        images: how many of the images an epoch uses, drawn anew each time; None uses all.
 
     Returns:
         Dataset of float32 (features (batch, n), labels (batch, 1), weights (batch, 1)), at most `batch_size` rows each.
     """
-    steps = -(-len(labels) // batch_size)
+    steps = -(-(images or len(labels)) // batch_size)
 
     def batches():
         for epoch in itertools.count(done + 1):
             rng = np.random.default_rng([seed, epoch])
-            order = rng.permutation(len(labels))
-            version = rng.integers(len(views), size=len(labels))
+            order = rng.permutation(len(labels))[:images]
+            given = views(epoch) if callable(views) else views
+            version = rng.integers(len(given), size=len(labels))
             for rows in np.array_split(order, steps):
-                features = np.stack([views[version[row]][row] for row in rows]).astype("float32")
+                features = np.stack([given[version[row]][row] for row in rows]).astype("float32")
                 yield features, labels[rows, None].astype("float32"), weights[rows, None].astype("float32")
 
     # array_split makes the last batches one row smaller, so the number of rows is left open.
-    spec = tuple(tf.TensorSpec((None, width), tf.float32) for width in (views[0][:1].shape[1], 1, 1))
+    spec = tuple(tf.TensorSpec((None, columns), tf.float32) for columns in (width, 1, 1))
     return tf.data.Dataset.from_generator(batches, output_signature=spec).prefetch(2)
 
 
 def _regression_head(features, labels, validation, validation_labels, seed: int) -> keras.Model:
     """A linear head that starts as the logistic regression which does best on the validation images."""
     rows = np.random.default_rng(seed).permutation(len(labels))[:MAX_REGRESSION_IMAGES]
-    scaler = StandardScaler().fit(features[rows].astype("float32"))
-    # A channel that is (nearly) constant on few training images would explode on others.
-    scaler.scale_ = np.maximum(scaler.scale_, 1e-3)
+    scaler = _scaler(features[rows].astype("float32"))
     train = scaler.transform(features[rows].astype("float32"))
     check = scaler.transform(validation.astype("float32"))
     best, best_auc = None, -1.0
@@ -255,6 +287,13 @@ def _regression_head(features, labels, validation, validation_labels, seed: int)
         if auc > best_auc:
             best, best_auc = regression, auc
     return network.linear_head(scaler.mean_, np.square(scaler.scale_), best.coef_[0], float(best.intercept_[0]))
+
+
+def _scaler(features: np.ndarray) -> StandardScaler:
+    scaler = StandardScaler().fit(features)
+    # A channel that is (nearly) constant on few training images would explode on others.
+    scaler.scale_ = np.maximum(scaler.scale_, 1e-3)
+    return scaler
 
 
 def _probabilities(head: keras.Model, features: np.ndarray) -> np.ndarray:
@@ -291,15 +330,17 @@ def fine_tune(run: Run, stage: str) -> None:
     start = start[parts["validation"]["image_id"]].to_numpy()
     truth = as_int(parts["validation"]["label"]).to_numpy()
     train, validation = (run_files(run, parts[split]) for split in ("train", "validation"))
-    steps = -(-len(train) // run.recipe.batch_size)
-    kept = _kept_activations(run, model, train, validation) if stage == "partial" else None
+    used = run.recipe.phase(stage).epoch_images(len(train))
+    steps = -(-used // run.recipe.batch_size)
+    kept = _kept_activations(run, model, train, validation) if _can_keep(run.recipe, stage) else None
     if kept:
         upper, views, plain = kept
-        data = lambda done: feature_batches(views, labels, weights, run.recipe.batch_size, run.seed, done)
+        batches = (views, labels, weights, run.recipe.batch_size, run.seed)
+        data = lambda done: feature_batches(*batches, done, width=upper.input_shape[1], images=used)
         score = lambda: _probabilities(upper, plain)
         history = _fit(upper, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
     else:
-        data = lambda done: training_batches(train, labels, weights, run.recipe, run.seed, done)[0]
+        data = lambda done: training_batches(train, labels, weights, run.recipe, run.seed, done, used)[0]
         # One traced function for all epochs: the weights change, the graph does not.
         infer = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
         score = lambda: _image_scores(infer, validation, run.recipe)
@@ -310,6 +351,12 @@ def fine_tune(run: Run, stage: str) -> None:
         for split in ("validation", "test")
     ]
     _finish(run, stage, key, scored, history)
+
+
+def _can_keep(recipe: Recipe, stage: str) -> bool:
+    """Whether the lower blocks give the same in every epoch of a stage, and there are epochs to use it."""
+    fixed = recipe.batch_norm == "frozen" and recipe.views != FRESH
+    return stage == "partial" and fixed and recipe.partial.epochs > 0
 
 
 def _kept_activations(
@@ -345,19 +392,23 @@ def _image_scores(infer, files: Sequence[ImageFile], recipe: Recipe) -> np.ndarr
     return np.concatenate(chunks)
 
 
-def score_images(model: keras.Model, files: Sequence[ImageFile], recipe: Recipe) -> np.ndarray:
-    """Scores (images,) of image files by a whole model, on the TFLite engine.
+def score_images(
+    model: keras.Model | Engine, files: Sequence[ImageFile], recipe: Recipe, degradation: str = ""
+) -> np.ndarray:
+    """Scores of image files by a whole model, on the TFLite engine.
 
     Args:
+        model: a detector, or its engine where it is used more than once.
         files: the images.
+        degradation: what the pictures go through first, as in `View`.
 
     Returns:
-        float32 probabilities of `synthetic`, 0-1.
+        float32 (images,), probabilities of `synthetic`, 0-1.
     """
-    engine = Engine(model, recipe.image_size)
+    engine = model if isinstance(model, Engine) else Engine(model, recipe.image_size)
     with progress(len(files), "scoring") as advance:
         chunks = []
-        for batch in load_views(files, recipe_view(recipe), BATCH):
+        for batch in load_views(files, recipe_view(recipe, degradation=degradation), BATCH):
             chunks.append(engine(batch)[:, 0])
             advance(len(batch))
     return np.concatenate(chunks)
@@ -430,11 +481,12 @@ class _BestEpoch(keras.callbacks.Callback):
     def begin(self, model: keras.Model, start: np.ndarray | None) -> int:
         """Go on from the checkpoint, or score the model as it is; returns the number of finished epochs."""
         self._first = model.get_weights()
+        self._first_scores = np.asarray(self._score() if start is None else start)
         restored = self._checkpoint.restore(model) if self._checkpoint else None
         if restored:
             self.state = restored
         else:
-            self._take(model, 0, {}, self._score() if start is None else start)
+            self._take(model, 0, {}, self._first_scores)
         return self.state.epochs
 
     def is_stuck(self) -> bool:
@@ -456,7 +508,9 @@ class _BestEpoch(keras.callbacks.Callback):
         auc = float(roc_auc_score(self._truth, scores))
         loss = float(log_loss(self._truth, np.clip(scores, 1e-7, 1 - 1e-7)))
         moved = max(float(np.abs(now - first).max()) for now, first in zip(model.get_weights(), self._first))
-        self.state.rows.append({"epoch": epoch, **row, "val_loss": loss, "val_roc_auc": auc, "weight_change": moved})
+        moved_scores = float(np.abs(scores - self._first_scores).max())
+        measured = {"val_loss": loss, "val_roc_auc": auc, "weight_change": moved, "score_change": moved_scores}
+        self.state.rows.append({"epoch": epoch, **row, **measured})
         if auc > self.state.best_auc:
             self.state.best_auc, self.state.best_epoch = auc, epoch
             self.state.best_weights = model.get_weights()

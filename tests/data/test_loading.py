@@ -137,6 +137,14 @@ def test_training_batches_keep_labels_with_images_and_repeat_from_the_seed(files
     assert not all(np.array_equal(x[1], y[1]) for x, y in zip(first, other))
 
 
+def test_an_epoch_of_fewer_images_draws_others_each_time(files):
+    labels = np.arange(12)
+    data, steps = training_batches(files, labels, labels, RECIPE, 1, images=RECIPE.batch_size)
+    epochs = [sorted(label[:, 0].numpy()) for _, label, _ in data.take(3)]
+    assert steps == 1 and all(len(set(epoch)) == RECIPE.batch_size for epoch in epochs)
+    assert epochs[0] != epochs[1] or epochs[1] != epochs[2]
+
+
 def test_training_batches_go_on_after_finished_epochs(files):
     labels = np.arange(12)
     whole, steps = training_batches(files, labels, labels, RECIPE, 1)

@@ -53,7 +53,9 @@ def separable(rng, count, width=20):
 def test_head_learns_and_the_same_seed_gives_the_same_scores(name):
     rng = np.random.default_rng(0)
     (train, labels), (validation, truth) = separable(rng, 120), separable(rng, 60)
-    runs = [training.train_head([train, train], labels, validation, truth, RECIPES[name], seed) for seed in (3, 3, 4)]
+    runs = [
+        training.train_head(train, [train, train], labels, validation, truth, RECIPES[name], seed) for seed in (3, 3, 4)
+    ]
     scores = [training._probabilities(head, validation) for head, _ in runs]
     assert measures.roc_auc(truth, scores[0]) > 0.9
     np.testing.assert_array_equal(scores[0], scores[1])
@@ -64,7 +66,7 @@ def test_head_learns_and_the_same_seed_gives_the_same_scores(name):
 def test_head_keeps_the_epoch_that_validation_prefers():
     rng = np.random.default_rng(1)
     (train, labels), (validation, truth) = separable(rng, 120), separable(rng, 60)
-    head, history = training.train_head([train], labels, validation, truth, RECIPES["original"], 0)
+    head, history = training.train_head(train, [train], labels, validation, truth, RECIPES["original"], 0)
     best = measures.roc_auc(truth, training._probabilities(head, validation))
     assert best == pytest.approx(history["val_roc_auc"].max(), abs=1e-9)
     assert len(history) == RECIPES["original"].phase1.epochs + 1
@@ -226,7 +228,7 @@ def test_feature_batches_hold_each_image_once_an_epoch_and_go_on_where_they_were
     labels = np.arange(10) % 2
 
     def epochs(seed, done, count):
-        data = training.feature_batches(views, labels, labels * 2.0, 4, seed, done)
+        data = training.feature_batches(views, labels, labels * 2.0, 4, seed, done, width=1)
         return [[part.numpy() for part in batch] for batch in data.take(3 * count)]
 
     two = epochs(1, 0, 2)

@@ -1,0 +1,154 @@
+"""Experiments that repeat a training with several seeds or variants: means over seeds, differences, both recalls.
+
+Every seed has its own split. A resample draws people anew within each seed's images and averages over the seeds; variants
+of one seed are scored on the same images and share the draws, so that their differences are paired.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lib.metrics import measures, thresholds
+
+RECALLS = ("recall_real", "recall_synthetic")
+
+
+def mean_over_seeds(
+    rows: pd.DataFrame, measure: str = "roc_auc", chosen: dict[int, float] | None = None
+) -> tuple[float, NDArray[np.float64]]:
+    """A measure's mean over the seeds, and the same mean in every resample.
+
+    Args:
+        rows: columns seed, image_id, y, group, score.
+        chosen: threshold of each seed, for measures of decisions.
+
+    Returns:
+        The mean, and an array (resamples,).
+
+    Raises:
+        UndefinedMeasure: see `measures.bootstrap_intervals`.
+    """
+    points, draws = [], []
+    for seed, part in rows.groupby("seed"):
+        part = part.sort_values("image_id")
+        given = (part["y"], part["score"], part["group"], measure, chosen[seed] if chosen else None)
+        point, drawn = measures.bootstrap_values(*given)
+        points.append(point)
+        draws.append(drawn)
+    return float(np.mean(points)), np.mean(draws, axis=0)
+
+
+def _limits(draws: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _columns(prefix: str, value: float, draws: NDArray[np.float64]) -> dict[str, float]:
+    low, high = _limits(draws)
+    return {prefix: value, f"{prefix}_low": low, f"{prefix}_high": high}
+
+
+def ablation_table(scored: pd.DataFrame) -> pd.DataFrame:
+    """Validation AUC of every variant with its 95% interval, and its difference from the first variant of its stage.
+
+    Args:
+        scored: validation scores, columns variant, choice, setting, stage, seed, image_id, y, group, score, degraded
+            (score of the same image after a random degradation), total (seconds); variants in the order of the table.
+
+    Returns:
+        One row per variant: choice, setting, stage, seeds, roc_auc, difference (to the first variant of the stage, paired)
+        and degraded (AUC of the degraded images), each with `_low` and `_high`; lowest and highest (AUC of any seed);
+        seconds (mean over the seeds).
+    """
+    rows, references = [], {}
+    for (_, stage), part in scored.groupby(["variant", "stage"], sort=False):
+        value, draws = mean_over_seeds(part)
+        reference, drawn = references.setdefault(stage, (value, draws))
+        each = [measures.roc_auc(one["y"], one["score"]) for _, one in part.groupby("seed")]
+        rows.append(
+            {
+                **part.iloc[0][["choice", "setting", "stage"]].to_dict(),
+                "seeds": len(each),
+                **_columns("roc_auc", value, draws),
+                **_columns("difference", value - reference, draws - drawn),
+                **_columns("degraded", *mean_over_seeds(part.assign(score=part["degraded"]))),
+                **{"lowest": min(each), "highest": max(each)},
+                "seconds": part.groupby("seed")["total"].first().mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def recall_table(scored: pd.DataFrame, by: str, policy: str = "balanced") -> pd.DataFrame:
+    """Test AUC and both recalls of every case, thresholds chosen by a policy on each seed's validation images.
+
+    Args:
+        scored: columns `by`, seed, split, image_id, y, group, score.
+        by: column that names the case.
+
+    Returns:
+        One row per case: `by`, roc_auc, recall_real and recall_synthetic with `_low` and `_high`, means over the seeds.
+    """
+    rows = []
+    for case, part in scored.groupby(by, sort=False):
+        validation, test = (part[part["split"] == split] for split in ("validation", "test"))
+        chosen = {
+            seed: thresholds.choose(policy, one["y"], one["score"]).threshold
+            for seed, one in validation.groupby("seed")
+        }
+        read = {"roc_auc": mean_over_seeds(test)}
+        read |= {name: mean_over_seeds(test, name, chosen) for name in RECALLS}
+        rows.append({by: case, **{key: number for name in read for key, number in _columns(name, *read[name]).items()}})
+    return pd.DataFrame(rows)
+
+
+def turns_table(scored: pd.DataFrame, policy: str = "best_f1") -> pd.DataFrame:
+    """What every wrong turn does to test AUC and to both recalls at the threshold that its policy chooses.
+
+    Args:
+        scored: columns turn, what, chosen_on (`validation` or `test`), stage, split, y, group, score, score_change,
+            weight_change.
+
+    Returns:
+        One row per turn: turn, what, stage, roc_auc, recall_real and recall_synthetic with `_low` and `_high`, threshold,
+        degenerate (whether the threshold calls nearly everything one class), f1_synthetic on test, score_change and
+        weight_change.
+    """
+    rows = []
+    for _, part in scored.groupby("turn", sort=False):
+        first, test = part.iloc[0], part[part["split"] == "test"]
+        source = part[part["split"] == first["chosen_on"]]
+        chosen = thresholds.choose(policy, source["y"], source["score"])
+        names = ("roc_auc", *RECALLS, "f1_synthetic")
+        read = measures.bootstrap_intervals(test["y"], test["score"], test["group"], chosen.threshold, names)
+        rows.append(
+            {
+                **first[["turn", "what", "stage"]].to_dict(),
+                **{name + end: getattr(read[name], part) for name in names for end, part in _ENDINGS},
+                "threshold": chosen.threshold,
+                "degenerate": chosen.degenerate,
+                **first[["score_change", "weight_change"]].to_dict(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+_ENDINGS = (("", "value"), ("_low", "low"), ("_high", "high"))
+
+
+def shown(table: pd.DataFrame, names: dict[str, str], text: Callable[[float], str] = "{:.3f}".format) -> pd.DataFrame:
+    """A table for reading: every `name`, `name_low`, `name_high` as one column `value [low, high]`.
+
+    Args:
+        names: column to the heading it gets, in their order; columns without `_low` are shown as they are.
+    """
+    columns = {}
+    for name, heading in names.items():
+        if f"{name}_low" in table:
+            triples = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+            columns[heading] = [f"{text(value)} [{text(low)}, {text(high)}]" for value, low, high in triples]
+        else:
+            columns[heading] = table[name].to_numpy()
+    return pd.DataFrame(columns)

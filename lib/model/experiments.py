@@ -1,0 +1,317 @@
+"""What each choice of a recipe brings, and what each wrong turn costs: many short trainings on one audited dataset.
+
+Every training is a trial: its scores of validation and test are kept in `results/<name>/<experiment>/`, under a key that
+changes with all they depend on, so that an experiment that was stopped goes on where it was. Its models are not kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import layers
+
+from lib.data import audit, listing, sources
+from lib.model import network, training
+from lib.progress import progress
+from lib.study import FRESH, LABELS, RECIPES, STAGES, Phase, Recipe, Run, source_hash, text_hash, write_table
+
+# Seeds of the split and of the training that an ablation repeats everything with.
+REPEATS = 3
+# Images of the frequent class for each one of the rare class.
+IMBALANCE = 9
+TRIAL_COLUMNS = [
+    "image_id",
+    "split",
+    "stage",
+    "y",
+    "group",
+    "score",
+    "degraded",
+    "seconds",
+    "score_change",
+    "weight_change",
+]
+
+
+# ------------------------------------------------------------------------------------------------------------- trials
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training.
+
+    Attributes:
+        name: of its file.
+        recipe: what is trained.
+        until: the last stage.
+        seed: of split, augmentation and training.
+        change: what is done to the pretrained backbone first, or None.
+        rare: class of which only one training and validation image is kept for IMBALANCE of the other, or "".
+    """
+
+    name: str
+    recipe: Recipe
+    until: str
+    seed: int
+    change: Callable[[keras.Model], keras.Model] | None = None
+    rare: str = ""
+
+
+def run_trial(run: Run, folder: Path, trial: Trial) -> pd.DataFrame:
+    """Train as a trial says, or read what an earlier call has found.
+
+    Returns:
+        Columns TRIAL_COLUMNS: a row for each image of validation and test and each stage. `degraded` is the score of a
+        validation image after a random degradation, for the last stage; `seconds` is how long the stage took;
+        `score_change` and `weight_change` are the largest changes of a validation score and of a weight in the stage.
+    """
+    images = _split_again(run, trial)
+    placed = images.loc[images["split"] != "", ["image_id", "sha256", "split"]].to_numpy().tolist()
+    settings = {key: value for key, value in dataclasses.asdict(trial).items() if key not in ("name", "change")}
+    key = text_hash(
+        source_hash(), run.backbone, run.weights, settings, str(trial.change and trial.change.__name__), placed
+    )
+    path = folder / f"{_slug(trial.name)}_{key[:12]}.csv"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".trial-", dir=folder) as place:
+            write_table(path, _train(run, trial, images, Path(place)))
+    return pd.read_csv(path, dtype={"image_id": object, "group": object})[TRIAL_COLUMNS]
+
+
+def _train(run: Run, trial: Trial, images: pd.DataFrame, place: Path) -> pd.DataFrame:
+    mine = dataclasses.replace(
+        run, recipe=trial.recipe, seed=trial.seed, name="trial", results=place / "results", models=place / "models"
+    )
+    # The paths of the images are those of the audited run, whatever the trial is called.
+    mine.write_audit(images, run.pairs(), {key: value for key, value in run.audit().items() if key != "schema"})
+    seconds = {}
+    for stage in STAGES[: STAGES.index(trial.until) + 1]:
+        started = time.perf_counter()
+        if stage == "phase1":
+            training.train_phase1(mine, trial.change)
+        else:
+            training.fine_tune(mine, stage)
+        seconds[stage] = time.perf_counter() - started
+    last = mine.history().groupby("stage").last()
+    scored = mine.scored()
+    changes = {name: scored["stage"].map(last[name]) for name in ("score_change", "weight_change")}
+    scored = scored.assign(seconds=scored["stage"].map(seconds), degraded=np.nan, **changes)
+    validation = mine.used_images().query("split == 'validation'")
+    files = training.run_files(mine, validation)
+    model = network.load(mine.model_path(trial.until))
+    degraded = dict(zip(validation["image_id"], training.score_images(model, files, trial.recipe, "any")))
+    mask = (scored["stage"] == trial.until) & (scored["split"] == "validation")
+    scored.loc[mask, "degraded"] = scored.loc[mask, "image_id"].map(degraded).astype(float)
+    return scored[TRIAL_COLUMNS]
+
+
+def _split_again(run: Run, trial: Trial) -> pd.DataFrame:
+    """The run's image table, split by the trial's seed (a split that the user gave stays), without the thinned images."""
+    images = run.images()
+    given = listing.image_files(sources.find_source(run.dataset, run.data, run.name))["split"]
+    if trial.seed != run.seed and (given == "").all():
+        images = audit.split_images(images.assign(split=""), run.pairs(), trial.seed)
+    if not trial.rare:
+        return images
+    images = images.copy()
+    for split in ("train", "validation"):
+        inside = images["split"] == split
+        rare = images.index[inside & (images["label"] == trial.rare)]
+        kept = (inside & (images["label"] != trial.rare)).sum() // IMBALANCE
+        order = np.random.default_rng([trial.seed, STAGES.index("full")]).permutation(len(rare))
+        images.loc[rare[order[kept:]], "split"] = ""
+    return images
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _run_all(run: Run, experiment: str, trials: Sequence[Trial]) -> list[pd.DataFrame]:
+    found = []
+    for number, trial in enumerate(trials, start=1):
+        with progress(
+            len(trials), f"{experiment}, training {number} of {len(trials)}: {trial.name}", "trainings"
+        ) as done:
+            done(number - 1)
+        found.append(run_trial(run, run.folder / experiment, trial))
+    return found
+
+
+# ----------------------------------------------------------------------------------------------------------- ablation
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The tuned recipe with one choice made otherwise.
+
+    Attributes:
+        choice: what is chosen.
+        setting: how this variant chooses.
+        recipe: the whole recipe.
+        until: the stage after which it is judged.
+    """
+
+    choice: str
+    setting: str
+    recipe: Recipe
+    until: str = "phase1"
+
+    @property
+    def name(self) -> str:
+        """Choice and setting."""
+        return f"{self.choice}: {self.setting}"
+
+
+def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
+    """The recipe itself, then every variant of it: first those judged after phase 1, then those judged after fine-tuning.
+
+    Args:
+        fine_tuning: whether the costly second part is wanted.
+    """
+    other = lambda **changes: dataclasses.replace(recipe, **changes)
+    phase = lambda base, **changes: dataclasses.replace(base, **changes)
+    found = [
+        Variant("phase 1", "as tuned", recipe),
+        Variant("view", "whole image resized", other(view="resize")),
+        Variant("pooling", "average of the last layer", other(pooling="average")),
+        Variant("view and pooling", "resized, average (the original's)", other(view="resize", pooling="average")),
+        Variant("head", "the study's 1024-512-256", other(head="study")),
+        Variant("head", "small, 64 units", other(head="small")),
+        Variant("head", "regression alone, no epochs", other(phase1=phase(recipe.phase1, epochs=0))),
+        Variant("phase-1 learning rate", "1e-3", other(phase1=phase(recipe.phase1, learning_rate=1e-3))),
+        Variant("phase-1 schedule", "constant", other(phase1=phase(recipe.phase1, schedule="constant"))),
+        Variant("label smoothing", "0.1", other(label_smoothing=0.1)),
+        Variant("augmented views", "none", other(views=0)),
+        Variant("augmented views", "4 kept", other(views=4)),
+        Variant("augmented views", "fresh every epoch", other(views=FRESH)),
+    ]
+    found.append(Variant("degraded views", "none, crops and flips alone", other(degradation="")))
+    if not fine_tuning:
+        return found
+    partial, full = phase(recipe.partial, epochs=2), recipe.full
+    found += [
+        Variant("fine-tuning", "as tuned: the full stage alone", recipe, "full"),
+        Variant("fine-tuning", "partial stage, then full", other(partial=partial), "full"),
+        Variant("fine-tuning", "partial stage alone", other(partial=partial, full=phase(full, epochs=0)), "full"),
+        Variant("full learning rate", "2e-5", other(full=phase(full, learning_rate=2e-5)), "full"),
+        Variant("full learning rate", "3e-4", other(full=phase(full, learning_rate=3e-4)), "full"),
+        Variant("BatchNorm while fine-tuning", "trained", other(batch_norm="trained"), "full"),
+    ]
+    return found
+
+
+def ablation(run: Run) -> pd.DataFrame:
+    """Train the tuned recipe and each variant of it with REPEATS seeds; validation compares them (see metrics/repeats.py).
+
+    A quick run trains with one seed and leaves fine-tuning out.
+
+    Returns:
+        Validation scores: columns variant, choice, setting, seed, total (seconds of all stages; features that were kept
+        already are not counted), then TRIAL_COLUMNS of the variant's last stage.
+    """
+    recipe = run.recipe if run.quick else RECIPES["tuned"]
+    found = variants(recipe, fine_tuning=not run.quick)
+    cases = [(each, seed) for each in found for seed in _seeds(run)]
+    frames = _run_all(
+        run, "ablation", [Trial(f"{each.name} {seed}", each.recipe, each.until, seed) for each, seed in cases]
+    )
+    rows = []
+    for (each, seed), frame in zip(cases, frames):
+        words = {"variant": each.name, "choice": each.choice, "setting": each.setting, "seed": seed}
+        total = frame.groupby("stage")["seconds"].first().sum()
+        mine = (frame["split"] == "validation") & (frame["stage"] == each.until)
+        rows.append(frame[mine].assign(**words, total=total))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _seeds(run: Run) -> list[int]:
+    return [run.seed + number for number in range(1 if run.quick else REPEATS)]
+
+
+# ---------------------------------------------------------------------------------------------------------- imbalance
+
+
+def imbalance(run: Run) -> pd.DataFrame:
+    """The recipe on the data as they are and with one class thinned to a ninth of the other, either way.
+
+    Training and validation images are thinned; the test images stay, so that both recalls are read on as many as before.
+
+    Returns:
+        Scores of validation and test after the last stage: columns case, seed, train_real, train_synthetic (training
+        images of each class), then TRIAL_COLUMNS.
+    """
+    rows = []
+    for case, rare in (("balanced", ""), ("1 synthetic for 9 real", "synthetic"), ("1 real for 9 synthetic", "real")):
+        trials = [Trial(f"{case} {seed}", run.recipe, "full", seed, rare=rare) for seed in _seeds(run)]
+        for trial, frame in zip(trials, _run_all(run, "imbalance", trials)):
+            counts = _split_again(run, trial).query("split == 'train'")["label"].value_counts()
+            counted = {f"train_{label}": int(counts[label]) for label in LABELS}
+            rows.append(frame.query("stage == 'full'").assign(case=case, seed=trial.seed, **counted))
+    return pd.concat(rows, ignore_index=True)
+
+
+# --------------------------------------------------------------------------------------------------------- wrong turns
+
+
+def inputs_divided_by_255(backbone: keras.Model) -> keras.Model:
+    """The backbone as it acts on images that were divided by 255 before they reached it, which rescales by itself."""
+    first = next(layer for layer in backbone.layers if isinstance(layer, layers.Rescaling))
+    first.scale = first.scale / 255
+    return backbone
+
+
+def random_weights(backbone: keras.Model) -> keras.Model:
+    """The backbone with weights as a new network has them."""
+    return keras.models.clone_model(backbone)
+
+
+TURNS = {
+    "a": "none: the recipe, run correctly",
+    "b": "inputs divided by 255 first",
+    "c": "predictions of a shuffled generator against unshuffled labels",
+    "d": "random weights, frozen base",
+    "e": "fine-tuning at 1e-8 only, from an untrained head",
+    "f": "BatchNorm in training mode while fine-tuning",
+    "g": "threshold of best F1 chosen on test",
+}
+
+
+def wrong_turns(run: Run) -> pd.DataFrame:
+    """The original recipe run correctly, and with each of the mistakes that such studies make.
+
+    Returns:
+        Scores of validation and test: columns turn, what, chosen_on (the split that the threshold is chosen on), then
+        TRIAL_COLUMNS of the last stage that is trained. `c` and `g` are other readings of `a`'s scores.
+    """
+    recipe = RECIPES["original"].quick() if run.quick else RECIPES["original"]
+    none = lambda phase: dataclasses.replace(phase, epochs=0)
+    tiny = Phase(epochs=1 if run.quick else 5, learning_rate=1e-8)
+    only_tiny = dataclasses.replace(recipe, phase1=none(recipe.phase1), partial=none(recipe.partial), full=tiny)
+    trials = {
+        "a": Trial("a", recipe, "full", run.seed),
+        "b": Trial("b", recipe, "full", run.seed, change=inputs_divided_by_255),
+        "d": Trial("d", recipe, "phase1", run.seed, change=random_weights),
+        "e": Trial("e", only_tiny, "full", run.seed),
+        "f": Trial("f", dataclasses.replace(recipe, batch_norm="trained"), "full", run.seed),
+    }
+    frames = dict(zip(trials, _run_all(run, "wrong_turns", list(trials.values()))))
+    rng = np.random.default_rng(run.seed)
+    shuffled = frames["a"].groupby(["stage", "split"])["score"].transform(lambda scores: rng.permutation(scores))
+    frames |= {"c": frames["a"].assign(score=shuffled), "g": frames["a"]}
+    rows = []
+    for turn, what in TURNS.items():
+        until = trials[turn].until if turn in trials else "full"
+        words = {"turn": turn, "what": what, "chosen_on": "test" if turn == "g" else "validation"}
+        rows.append(frames[turn][frames[turn]["stage"] == until].assign(**words))
+    return pd.concat(rows, ignore_index=True)
