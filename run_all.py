@@ -5,6 +5,7 @@ examples:
   python run_all.py --dataset 1 --quick          the same in about a minute, smaller everywhere
   python run_all.py --dataset 1 2 control --recipe original
   python run_all.py --data "my pictures"         a folder of your own that holds real/ and synthetic/ (or fake/, ai/, …)
+  python run_all.py --dataset 1 --also wrong_turns   also what each mistake costs; ablation: what each choice brings
   python run_all.py --dataset 1 --from 04        run notebook 04 and what follows again
   python run_all.py --list                       datasets, where their images come from, what has been run
 
@@ -77,6 +78,13 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="default: auto, B0 where it can be had",
     )
     add("--weights", metavar="auto|imagenet|PATH", default="auto", help="pretrained weights; default: auto")
+    add(
+        "--also",
+        nargs="+",
+        choices=list(study.EXPERIMENTS),
+        default=[],
+        help="experiments to run too: wrong_turns (about a quarter of an hour for 2,000 images), ablation (an hour or two)",
+    )
     add("--quick", action="store_true", help="a minute instead of minutes: same code, smaller parameters")
     add("--seed", type=int, default=7, help="of split, augmentation and training; default: 7")
     add("--results", metavar="FOLDER", default="", help="where results go; default: results/")
@@ -148,9 +156,10 @@ def step_key(step: Step, run: Run, before: str) -> str:
         finished = sorted(run.results.glob("*/*/metrics.json"))
         return study.text_hash(_source(step), [(str(path), study.file_hash(path)) for path in finished])
     wanted = parameters(run)
-    if step.scope == "dataset":
-        # The audit is the same for every recipe and backbone.
-        wanted = {name: value for name, value in wanted.items() if name not in ("RECIPE", "BACKBONE", "WEIGHTS")}
+    if step.scope in ("dataset", "experiment"):
+        # The audit is the same for every recipe and backbone; experiments choose recipes themselves.
+        same = ("RECIPE", "BACKBONE", "WEIGHTS") if step.scope == "dataset" else ("RECIPE",)
+        wanted = {name: value for name, value in wanted.items() if name not in same}
         before = images_key(run)
     return study.text_hash(_source(step), wanted, before)
 
@@ -280,7 +289,8 @@ def run_all(options: argparse.Namespace) -> None:
     weights = pretrained.resolve(options.backbone, options.weights)
     console.print(f"backbone: {weights.describe()}; recipe: {options.recipe}{', quick' if options.quick else ''}")
     start = 0 if options.force else first_step(options.start)
-    tasks = [(run, step) for run in runs for step in STEPS if step.scope != "all"]
+    asked = [study.EXPERIMENTS[name] for name in study.EXPERIMENTS if name in options.also]
+    tasks = [(run, step) for run in runs for step in (*STEPS, *asked) if step.scope != "all"]
     tasks += [(runs[-1], step) for step in STEPS if step.scope == "all"]
     key, again, current = "", False, None
     began = time.time()
@@ -292,11 +302,13 @@ def run_all(options: argparse.Namespace) -> None:
             console.print(f"{run.name}: {source.words}")
         label = f"[{number}/{len(tasks)}] {run.name if step.scope != 'all' else 'all datasets'} · {step.notebook}"
         key = step_key(step, run, key)
-        if STEPS.index(step) >= start:
+        wanted = options.force if step in asked else STEPS.index(step) >= start
+        if wanted:
             # What the user wants run again is trained again, not taken over from the finished stages.
             for stage in step.stages:
                 run.model_path(stage).unlink(missing_ok=True)
-        again = again or STEPS.index(step) >= start or not is_done(step, run, key)
+        # Experiments depend on the images alone, not on what was trained before them.
+        again = wanted or not is_done(step, run, key) or (again and step not in asked)
         if not again:
             console.print(f"{label}: unchanged, kept")
             continue

@@ -120,7 +120,7 @@ class Recipe:
             self,
             views=min(self.views, 1),
             phase1=dataclasses.replace(self.phase1, epochs=min(self.phase1.epochs, 5)),
-            partial=dataclasses.replace(self.partial, epochs=1),
+            partial=dataclasses.replace(self.partial, epochs=min(self.partial.epochs, 1)),
             full=dataclasses.replace(self.full, epochs=1),
         )
 
@@ -224,9 +224,18 @@ def text_hash(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def source_hash() -> str:
-    """Hash of the library's source: a step that an older version of the code computed is computed again."""
-    files = sorted((PROJECT / "lib").rglob("*.py"))
+# Where the code lies that a training's result depends on, beside the recipe and the images.
+TRAINING_CODE = ("model", "data/loading.py", "data/degrade.py")
+
+
+def source_hash(*parts: str) -> str:
+    """Hash of the library's source, or of parts of it: what an older version of the code computed is computed again.
+
+    Args:
+        parts: folders and files below lib/; none for all of it.
+    """
+    places = [PROJECT / "lib" / part for part in parts] or [PROJECT / "lib"]
+    files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
     return text_hash([(str(path.relative_to(PROJECT)), file_hash(path)) for path in files])
 
 
@@ -633,7 +642,8 @@ class Step:
 
     Attributes:
         notebook: its file name without `.ipynb`.
-        scope: `dataset` (once per dataset), `recipe` (once per dataset and recipe) or `all` (once, at the end).
+        scope: `dataset` (once per dataset), `recipe` (once per dataset and recipe), `experiment` (once per dataset, and only
+            where it is asked for) or `all` (once, at the end).
         title: what it does, in a word or two.
         outputs: files it leaves in its folder beside the executed notebook.
         stages: models it leaves.
@@ -652,7 +662,8 @@ class Step:
 
     def executed(self, run: Run) -> Path:
         """Where the executed notebook of `run` belongs."""
-        folder = {"dataset": run.folder, "recipe": run.recipe_folder, "all": run.results}[self.scope]
+        folders = {"dataset": run.folder, "experiment": run.folder, "recipe": run.recipe_folder, "all": run.results}
+        folder = folders[self.scope]
         return folder / f"{self.notebook}.ipynb"
 
     def results(self, run: Run) -> list[Path]:
@@ -674,3 +685,8 @@ STEPS = (
     ),
     Step("05_cross_dataset_comparison", "all", "comparison", ("comparison.csv",)),
 )
+# What `run_all.py --also` runs too, by the name it is asked for.
+EXPERIMENTS = {
+    "wrong_turns": Step("06_wrong_turns", "experiment", "wrong turns", ("wrong_turns.csv",)),
+    "ablation": Step("07_ablation", "experiment", "ablation", ("ablation.csv", "imbalance.csv")),
+}

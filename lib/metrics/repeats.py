@@ -73,12 +73,18 @@ def ablation_table(scored: pd.DataFrame) -> pd.DataFrame:
                 "seeds": len(each),
                 **_columns("roc_auc", value, draws),
                 **_columns("difference", value - reference, draws - drawn),
-                **_columns("degraded", *mean_over_seeds(part.assign(score=part["degraded"]))),
+                **_columns("degraded", *_degraded(part)),
                 **{"lowest": min(each), "highest": max(each)},
                 "seconds": part.groupby("seed")["total"].first().mean(),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _degraded(rows: pd.DataFrame) -> tuple[float, NDArray[np.float64]]:
+    if rows["degraded"].isna().all():  # a stage in the middle of a training: only the last one's model was kept to ask
+        return np.nan, np.array([np.nan])
+    return mean_over_seeds(rows.assign(score=rows["degraded"]))
 
 
 def recall_table(scored: pd.DataFrame, by: str, policy: str = "balanced") -> pd.DataFrame:
@@ -148,7 +154,9 @@ def shown(table: pd.DataFrame, names: dict[str, str], text: Callable[[float], st
     for name, heading in names.items():
         if f"{name}_low" in table:
             triples = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
-            columns[heading] = [f"{text(value)} [{text(low)}, {text(high)}]" for value, low, high in triples]
+            columns[heading] = [
+                "" if np.isnan(value) else f"{text(value)} [{text(low)}, {text(high)}]" for value, low, high in triples
+            ]
         else:
             columns[heading] = table[name].to_numpy()
     return pd.DataFrame(columns)

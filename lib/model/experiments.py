@@ -1,13 +1,13 @@
 """What each choice of a recipe brings, and what each wrong turn costs: many short trainings on one audited dataset.
 
-Every training is a trial: its scores of validation and test are kept in `results/<name>/<experiment>/`, under a key that
-changes with all they depend on, so that an experiment that was stopped goes on where it was. Its models are not kept.
+Every training is a trial: its scores of validation and test are kept in `results/<name>/trials/`, under a key that changes
+with all they depend on, so that an experiment that was stopped goes on where it was, and one shares the trainings of
+another. The models are not kept.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +22,19 @@ from keras import layers
 from lib.data import audit, listing, sources
 from lib.model import network, training
 from lib.progress import progress
-from lib.study import FRESH, LABELS, RECIPES, STAGES, Phase, Recipe, Run, source_hash, text_hash, write_table
+from lib.study import (
+    FRESH,
+    LABELS,
+    RECIPES,
+    STAGES,
+    TRAINING_CODE,
+    Phase,
+    Recipe,
+    Run,
+    source_hash,
+    text_hash,
+    write_table,
+)
 
 # Seeds of the split and of the training that an ablation repeats everything with.
 REPEATS = 3
@@ -50,7 +62,7 @@ class Trial:
     """One training.
 
     Attributes:
-        name: of its file.
+        name: what is shown while it runs.
         recipe: what is trained.
         until: the last stage.
         seed: of split, augmentation and training.
@@ -66,7 +78,7 @@ class Trial:
     rare: str = ""
 
 
-def run_trial(run: Run, folder: Path, trial: Trial) -> pd.DataFrame:
+def run_trial(run: Run, trial: Trial) -> pd.DataFrame:
     """Train as a trial says, or read what an earlier call has found.
 
     Returns:
@@ -76,11 +88,11 @@ def run_trial(run: Run, folder: Path, trial: Trial) -> pd.DataFrame:
     """
     images = _split_again(run, trial)
     placed = images.loc[images["split"] != "", ["image_id", "sha256", "split"]].to_numpy().tolist()
-    settings = {key: value for key, value in dataclasses.asdict(trial).items() if key not in ("name", "change")}
-    key = text_hash(
-        source_hash(), run.backbone, run.weights, settings, str(trial.change and trial.change.__name__), placed
-    )
-    path = folder / f"{_slug(trial.name)}_{key[:12]}.csv"
+    settings = dataclasses.asdict(dataclasses.replace(trial, name="", change=None))
+    change = trial.change.__name__ if trial.change else ""
+    key = text_hash(source_hash(*TRAINING_CODE), run.backbone, run.weights, settings, change, placed)
+    folder = run.folder / "trials"
+    path = folder / f"{key[:24]}.csv"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".trial-", dir=folder) as place:
@@ -133,10 +145,6 @@ def _split_again(run: Run, trial: Trial) -> pd.DataFrame:
     return images
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
 def _run_all(run: Run, experiment: str, trials: Sequence[Trial]) -> list[pd.DataFrame]:
     found = []
     for number, trial in enumerate(trials, start=1):
@@ -144,7 +152,7 @@ def _run_all(run: Run, experiment: str, trials: Sequence[Trial]) -> list[pd.Data
             len(trials), f"{experiment}, training {number} of {len(trials)}: {trial.name}", "trainings"
         ) as done:
             done(number - 1)
-        found.append(run_trial(run, run.folder / experiment, trial))
+        found.append(run_trial(run, trial))
     return found
 
 
@@ -159,13 +167,15 @@ class Variant:
         choice: what is chosen.
         setting: how this variant chooses.
         recipe: the whole recipe.
-        until: the stage after which it is judged.
+        until: the last stage that is trained.
+        judged: the stage that it is judged after; empty for the last.
     """
 
     choice: str
     setting: str
     recipe: Recipe
     until: str = "phase1"
+    judged: str = ""
 
     @property
     def name(self) -> str:
@@ -203,7 +213,7 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
     found += [
         Variant("fine-tuning", "as tuned: the full stage alone", recipe, "full"),
         Variant("fine-tuning", "partial stage, then full", other(partial=partial), "full"),
-        Variant("fine-tuning", "partial stage alone", other(partial=partial, full=phase(full, epochs=0)), "full"),
+        Variant("fine-tuning", "partial stage alone", other(partial=partial), "full", "partial"),
         Variant("full learning rate", "2e-5", other(full=phase(full, learning_rate=2e-5)), "full"),
         Variant("full learning rate", "3e-4", other(full=phase(full, learning_rate=3e-4)), "full"),
         Variant("BatchNorm while fine-tuning", "trained", other(batch_norm="trained"), "full"),
@@ -214,24 +224,31 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
 def ablation(run: Run) -> pd.DataFrame:
     """Train the tuned recipe and each variant of it with REPEATS seeds; validation compares them (see metrics/repeats.py).
 
-    A quick run trains with one seed and leaves fine-tuning out.
+    A quick run trains every third variant with one seed, and leaves fine-tuning out.
 
     Returns:
         Validation scores: columns variant, choice, setting, seed, total (seconds of all stages; features that were kept
-        already are not counted), then TRIAL_COLUMNS of the variant's last stage.
+        already are not counted), then TRIAL_COLUMNS; `stage` is the last one that was trained.
     """
     recipe = run.recipe if run.quick else RECIPES["tuned"]
-    found = variants(recipe, fine_tuning=not run.quick)
+    found = variants(recipe, fine_tuning=False)[::3] if run.quick else variants(recipe)
     cases = [(each, seed) for each in found for seed in _seeds(run)]
     frames = _run_all(
         run, "ablation", [Trial(f"{each.name} {seed}", each.recipe, each.until, seed) for each, seed in cases]
     )
     rows = []
     for (each, seed), frame in zip(cases, frames):
-        words = {"variant": each.name, "choice": each.choice, "setting": each.setting, "seed": seed}
-        total = frame.groupby("stage")["seconds"].first().sum()
-        mine = (frame["split"] == "validation") & (frame["stage"] == each.until)
-        rows.append(frame[mine].assign(**words, total=total))
+        stage = each.judged or each.until
+        words = {
+            "variant": each.name,
+            "choice": each.choice,
+            "setting": each.setting,
+            "seed": seed,
+            "stage": each.until,
+        }
+        spent = frame.groupby("stage")["seconds"].first()[list(STAGES[: STAGES.index(stage) + 1])]
+        mine = (frame["split"] == "validation") & (frame["stage"] == stage)
+        rows.append(frame[mine].assign(**words, total=spent.sum()))
     return pd.concat(rows, ignore_index=True)
 
 

@@ -27,7 +27,19 @@ from lib.model.checkpoint import Checkpoint, Progress
 from lib.model.features import BATCH, Engine, Rows, frozen_features
 from lib.pretrained import resolve
 from lib.progress import progress
-from lib.study import FRESH, Recipe, Run, UserError, as_int, device, file_hash, source_hash, text_hash, versions
+from lib.study import (
+    FRESH,
+    TRAINING_CODE,
+    Recipe,
+    Run,
+    UserError,
+    as_int,
+    device,
+    file_hash,
+    source_hash,
+    text_hash,
+    versions,
+)
 
 # Inverse regularisation strengths that validation chooses from, for the regression that starts a linear head.
 REGULARISATIONS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -124,7 +136,8 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
 def _stage_key(run: Run, stage: str, before: str) -> str:
     """Changes with everything a stage's result depends on: code, recipe, seed, images, and what it starts from."""
     images = run.used_images()[["image_id", "sha256", "label", "split"]]
-    return text_hash(source_hash(), dataclasses.asdict(run.recipe), run.seed, stage, before, images.to_numpy().tolist())
+    code = source_hash(*TRAINING_CODE)
+    return text_hash(code, dataclasses.asdict(run.recipe), run.seed, stage, before, images.to_numpy().tolist())
 
 
 def _is_done(run: Run, stage: str, key: str) -> bool:
