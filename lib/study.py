@@ -225,7 +225,10 @@ def text_hash(*parts: object) -> str:
 
 
 # Where the code lies that a training's result depends on, beside the recipe and the images.
-TRAINING_CODE = ("model", "data/loading.py", "data/degrade.py")
+_TRAINING_CODE = (
+    *(f"model/{name}.py" for name in ("backbone", "checkpoint", "features", "network", "training")),
+    *("data/loading.py", "data/degrade.py"),
+)
 
 
 def source_hash(*parts: str) -> str:
@@ -237,6 +240,11 @@ def source_hash(*parts: str) -> str:
     places = [PROJECT / "lib" / part for part in parts] or [PROJECT / "lib"]
     files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
     return text_hash([(str(path.relative_to(PROJECT)), file_hash(path)) for path in files])
+
+
+def training_hash() -> str:
+    """`source_hash` of the code that trains."""
+    return source_hash(*_TRAINING_CODE)
 
 
 def read_cached_table(kind: str, key: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:

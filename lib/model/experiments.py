@@ -27,12 +27,11 @@ from lib.study import (
     LABELS,
     RECIPES,
     STAGES,
-    TRAINING_CODE,
     Phase,
     Recipe,
     Run,
-    source_hash,
     text_hash,
+    training_hash,
     write_table,
 )
 
@@ -90,7 +89,7 @@ def run_trial(run: Run, trial: Trial) -> pd.DataFrame:
     placed = images.loc[images["split"] != "", ["image_id", "sha256", "split"]].to_numpy().tolist()
     settings = dataclasses.asdict(dataclasses.replace(trial, name="", change=None))
     change = trial.change.__name__ if trial.change else ""
-    key = text_hash(source_hash(*TRAINING_CODE), run.backbone, run.weights, settings, change, placed)
+    key = text_hash(training_hash(), run.backbone, run.weights, settings, change, placed)
     folder = run.folder / "trials"
     path = folder / f"{key[:24]}.csv"
     if not path.is_file():

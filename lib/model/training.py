@@ -29,15 +29,14 @@ from lib.pretrained import resolve
 from lib.progress import progress
 from lib.study import (
     FRESH,
-    TRAINING_CODE,
     Recipe,
     Run,
     UserError,
     as_int,
     device,
     file_hash,
-    source_hash,
     text_hash,
+    training_hash,
     versions,
 )
 
@@ -136,7 +135,7 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
 def _stage_key(run: Run, stage: str, before: str) -> str:
     """Changes with everything a stage's result depends on: code, recipe, seed, images, and what it starts from."""
     images = run.used_images()[["image_id", "sha256", "label", "split"]]
-    code = source_hash(*TRAINING_CODE)
+    code = training_hash()
     return text_hash(code, dataclasses.asdict(run.recipe), run.seed, stage, before, images.to_numpy().tolist())
 
 
