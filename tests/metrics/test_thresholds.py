@@ -24,7 +24,7 @@ SETS = {
 
 def test_hand_worked():
     found = thresholds.choose_all(LABELS, SCORES)
-    assert list(found) == ["fixed", "best_f1", "balanced", "fpr_5", "fpr_1"] == list(thresholds.POLICIES)
+    assert list(found) == ["fixed", "best_f1", "balanced", "fpr_5", "fpr_1"] == list(thresholds.POLICIES)[:5]
     assert all(name == threshold.policy for name, threshold in found.items())
     assert found["fixed"].threshold == 0.5
     assert (found["fixed"].recall_real, found["fixed"].recall_synthetic) == (0.75, 0.75)
