@@ -9,7 +9,7 @@ only ties neighbours: the ROC AUC stays as it is, or nearly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import ClassVar
 
 import numpy as np
@@ -193,7 +193,7 @@ def from_dict(content: Mapping) -> Calibrator:
     name = numbers.pop("method", None)
     if name not in METHODS:
         raise ValueError(f"calibration method is {name!r}; expected one of {tuple(METHODS)}")
-    expected = set(METHODS[name].__dataclass_fields__)
+    expected = {field.name for field in fields(METHODS[name])}
     if set(numbers) != expected:
         raise ValueError(f"calibration {name!r} has {sorted(numbers)}; expected {sorted(expected)}")
     return METHODS[name](**{key: tuple(value) if isinstance(value, list) else value for key, value in numbers.items()})

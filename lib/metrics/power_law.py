@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import least_squares
 from scipy.stats import norm
 
 from lib.metrics import resampling
@@ -88,11 +87,11 @@ def fit(
     middle = np.exp(np.log(images).mean())
     errors = 1 - roc_auc
     spread = np.maximum((high - low) / (2 * norm.ppf(0.975)), _LEAST_ERROR)
-    best = _least_squares(images / middle, errors, spread, floor)
     drawn = np.random.default_rng(seed).normal(errors, spread, size=(resamples, errors.size)).clip(0, 1)
-    others = np.array([_least_squares(images / middle, row, spread, floor) for row in drawn])
+    laws = _least_squares(images / middle, np.vstack([errors, drawn]), spread, floor)
+    best, others = laws[:, 0], laws[:, 1:]
     tail = (1 - level) / 2
-    band = np.quantile(1 - _error(others.T[:, :, None], grid / middle), (tail, 1 - tail), axis=0)
+    band = np.quantile(1 - _error(others[:, :, None], grid / middle), (tail, 1 - tail), axis=0)
     curve = pd.DataFrame(
         {
             "training_images": grid,
@@ -102,7 +101,7 @@ def fit(
             "extrapolated": (grid > images.max()) | (grid < images.min()),
         }
     )
-    exponent = resampling.percentile_interval(best[1], others[:, 1], level)
+    exponent = resampling.percentile_interval(best[1], others[1], level)
     return PowerLaw(float(best[0] * middle ** best[1]), exponent, float(best[2]), np.unique(images).size, curve)
 
 
@@ -112,16 +111,42 @@ def _error(law: NDArray, images: NDArray) -> NDArray:
 
 
 def _least_squares(images: NDArray, errors: NDArray, spread: NDArray, floor: bool) -> NDArray:
-    """Scale, exponent and floor of the law that is nearest in standard errors."""
-    free = 3 if floor else 2
+    """Scale, exponent and floor, none below 0, of the law nearest to each row of errors: shape (3, rows).
 
-    def residuals(law: NDArray) -> NDArray:
-        return (_error(np.append(law, [0.0] * (3 - free)), images) - errors) / spread
+    At a given exponent scale and floor are linear: only exponents are searched, for all rows at once.
+    """
+    coarse = np.linspace(0, _STEEPEST, 1001)
+    step = coarse[1]
+    found = _linear(images, errors, spread, floor, np.broadcast_to(coarse, (len(errors), coarse.size)))
+    best = coarse[np.argmin(found[2], axis=1)]
+    fine = np.clip(best[:, None] + np.linspace(-step, step, 101), 0, _STEEPEST)
+    scale, constant, squares = _linear(images, errors, spread, floor, fine)
+    at = np.argmin(squares, axis=1)[:, None]
+    return np.array([np.take_along_axis(values, at, axis=1)[:, 0] for values in (scale, fine, constant)])
 
-    start = np.array([max(float(np.mean(errors)), 1e-3), 0.3, 0.0])[:free]
-    bounds = ([0.0] * free, [1.0, _STEEPEST, 1.0][:free])
-    found = least_squares(residuals, np.clip(start, 0.0, bounds[1]), bounds=bounds)
-    return np.append(found.x, [0.0] * (3 - free))
+
+def _linear(
+    images: NDArray, errors: NDArray, spread: NDArray, floor: bool, exponents: NDArray
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Scale, floor and sum of squares at exponents of shape (rows, exponents)."""
+    powers = [size**-exponents / width for size, width in zip(images, spread)]
+    wanted = [(row / width)[:, None] for row, width in zip(errors.T, spread)]
+    ones = 1 / spread
+    square = sum(power**2 for power in powers)
+    product = sum(power * value for power, value in zip(powers, wanted))
+    scale, constant = product / square, np.zeros_like(square)
+    if floor:
+        total = sum(power * one for power, one in zip(powers, ones))
+        mean = sum(value * one for value, one in zip(wanted, ones))
+        determinant = square * np.sum(ones**2) - total**2
+        # Not where scale and floor are one and the same (exponent 0).
+        apart = determinant > 1e-9 * square * np.sum(ones**2)
+        safe = np.where(apart, determinant, 1)
+        both = (product * np.sum(ones**2) - total * mean) / safe, (square * mean - total * product) / safe
+        inside = apart & (both[0] >= 0) & (both[1] >= 0)
+        scale, constant = np.where(inside, both[0], scale), np.where(inside, both[1], constant)
+    squares = sum((scale * power + constant * one - value) ** 2 for power, one, value in zip(powers, ones, wanted))
+    return scale, constant, squares
 
 
 def _check(images: NDArray, roc_auc: NDArray, low: NDArray, high: NDArray, fewest: int) -> None:

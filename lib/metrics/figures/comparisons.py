@@ -97,7 +97,7 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
     if fits is not None and len(fits):
         axes[0].plot([], [], color="dimgrey", label="power law with 95% band")
     if fits is not None and fits["extrapolated"].any():
-        axes[0].plot([], [], color="dimgrey", linestyle=":", label="extrapolated")
+        axes[0].plot([], [], color="dimgrey", linewidth=0.7, label="thin: extrapolated")
     axes[0].set(xlabel="training images (logarithmic)", ylabel="ROC AUC on the test split, 95% interval")
     axes[0].legend(fontsize=9)
     return figure
@@ -106,8 +106,9 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
 def _draw_fit(ax: Axes, fit: pd.DataFrame, linestyle: str | tuple, color: str) -> None:
     ax.fill_between(fit["training_images"], fit["low"], fit["high"], color=color, alpha=0.15, linewidth=0)
     beyond = fit["extrapolated"].to_numpy(dtype=bool)
-    for part, style in ((~beyond, linestyle), (beyond, ":")):
-        ax.plot(fit["training_images"][part], fit["roc_auc"][part], linestyle=style, color=color, label="_fit")
+    for part, width in ((~beyond, 1.8), (beyond, 0.7)):
+        line = {"linestyle": linestyle, "linewidth": width, "color": color, "label": "_fit"}
+        ax.plot(fit["training_images"][part], fit["roc_auc"][part], **line)
 
 
 @styled

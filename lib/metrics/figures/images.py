@@ -133,11 +133,11 @@ def heat_maps(
 
 def _draw_heat(ax: Axes, image: np.ndarray | None, heat: np.ndarray, most: float) -> AxesImage:
     height, width = heat.shape if image is None else image.shape[:2]
-    place = {"extent": (-0.5, width - 0.5, height - 0.5, -0.5), "interpolation": "bilinear"}
+    place = {"extent": (-0.5, width - 0.5, height - 0.5, -0.5), "interpolation": "bicubic"}
     if image is not None:
         # In grey, so that colour is the map's alone.
         ax.imshow(image.mean(axis=2) if image.ndim == 3 else image, cmap="gray", vmin=0, vmax=255)
-    return ax.imshow(heat, cmap="inferno", vmin=0, vmax=most, alpha=1 if image is None else 0.55, **place)
+    return ax.imshow(heat, cmap="inferno", vmin=0, vmax=most, alpha=1 if image is None else 0.5, **place)
 
 
 @styled

@@ -182,12 +182,14 @@ def cost_curve(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tuple[flo
         axes[0].plot(rising["threshold"], rising["expected_cost"], color="dimgrey", **line)
     colours = sns.color_palette("colorblind", len(marks))
     for (policy, point), marker, colour in zip(marks.items(), MARKERS, colours):
-        axes[0].plot(
-            *point, marker, color=colour, markersize=8, markeredgecolor="black", label=POLICY_NAMES.get(policy, policy)
-        )
+        # Hollow, and the cost in words: policies often choose the same threshold.
+        style = {"color": colour, "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 2}
+        axes[0].plot(*point, marker, label=f"{POLICY_NAMES.get(policy, policy)}: {point[1]:.3g}", **style)
     axes[0].set(xlabel="threshold (score from which an image is called synthetic)", ylabel="expected cost of an image")
     axes[0].set_ylim(bottom=0)
-    axes[0].legend(bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=9)
+    axes[0].legend(
+        title="cost at chosen thresholds" if marks else None, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=9
+    )
     return figure
 
 
@@ -216,9 +218,9 @@ def reliability_diagram(
         below.bar(table["bin_low"], table["images"], table["bin_high"] - table["bin_low"], align="edge", color="grey")
         name = METHOD_NAMES.get(method, method)
         above.set_title(f"{name}\nECE {errors[method]}" if errors and method in errors else name, fontsize=10)
-        above.set(xlim=(0, 1), ylim=(0, 1))
+        above.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1))
         below.set(xlabel="probability of synthetic")
         below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes[0].set(ylabel="share that is synthetic\n(bars: 95% Wilson interval)")
+    axes[0].set(ylabel="share that is synthetic\n(95% Wilson interval)")
     axes[len(tables)].set(ylabel="images")
     return figure

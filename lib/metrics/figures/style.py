@@ -24,7 +24,7 @@ POLICY_NAMES = {
     "cost": "least cost",
 }
 # Told apart in black and white: one for each policy, in their order, and for each recipe.
-LINES = ("-", "--", "-.", (0, (1, 1)), (0, (6, 2, 1, 2, 1, 2)), (0, (10, 3)))
+LINES = ("-", "--", "-.", (0, (1, 1)), (0, (6, 2, 1, 2, 1, 2)), (0, (1, 4)))
 MARKERS = "osD^v<>P"
 
 
