@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,18 +36,19 @@ class Resamples:
         return cls(np.ones((1, scores.size), dtype=np.int32), labels[order], scores[order])
 
     @cached_property
-    def _first_of_ties(self) -> NDArray[np.int64]:
+    def first_of_ties(self) -> NDArray[np.int64]:
+        """Where each distinct score begins among the images."""
         return np.flatnonzero(np.append(True, np.diff(self.scores) != 0))
 
     @property
     def distinct(self) -> NDArray[np.float64]:
         """The distinct scores, falling."""
-        return self.scores[self._first_of_ties]
+        return self.scores[self.first_of_ties]
 
     def _per_score(self, counts: NDArray[np.int32]) -> NDArray[np.int32]:
-        if self._first_of_ties.size == self.scores.size:
+        if self.first_of_ties.size == self.scores.size:
             return counts
-        return np.add.reduceat(counts, self._first_of_ties, axis=1)
+        return np.add.reduceat(counts, self.first_of_ties, axis=1)
 
     @cached_property
     def hits(self) -> NDArray[np.int32]:
@@ -81,7 +83,7 @@ class Resamples:
             holds: The condition, given the true and the false positives at one column of each row.
         """
         low = np.zeros(len(self.counts), dtype=np.int64)
-        high = np.full_like(low, self._first_of_ties.size)
+        high = np.full_like(low, self.first_of_ties.size)
         while np.any(low < high):
             middle = (low + high) // 2
             found = holds(*self.before(middle + 1)) | (middle == high)
@@ -102,13 +104,20 @@ class Resamples:
         hits, alarms = self.before(above)
         return self.real - alarms, alarms, self.synthetic - hits, hits
 
-    @cached_property
-    def _weights(self) -> NDArray[np.float64]:
-        return self.counts.astype(np.float64)
+    def means(self, per_image: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Sums over stretches of the images drawn, divided by all images drawn.
 
-    def mean(self, per_image: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Means over the images drawn of one or more numbers per image: shape (resamples, ...)."""
-        return (self._weights @ per_image).T / (self.real + self.synthetic)
+        Args:
+            per_image: Numbers of each image, shape (images, numbers), in the order of the counts.
+            edges: Where a stretch begins, other than the first, rising.
+
+        Returns:
+            Shape (numbers, stretches, resamples).
+        """
+        weights = self.counts.astype(np.float64)
+        bounds = [0, *edges.tolist(), self.scores.size]
+        sums = [weights[:, start:end] @ per_image[start:end] for start, end in pairwise(bounds)]
+        return np.moveaxis(np.array(sums), 2, 0) / (self.real + self.synthetic)
 
 
 def draws(

@@ -50,6 +50,15 @@ def test_confusion_counts_ties_together_and_thresholds_beyond_the_scores():
         assert tuple(int(part[0]) for part in found.confusion(threshold)) == expected
 
 
+def test_means_are_of_the_images_drawn_by_stretches():
+    counts = np.array([[1, 1, 1, 1], [0, 2, 1, 1]], dtype=np.int32)
+    found = Resamples(counts, np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.6]))
+    numbers = np.array([[1.0, 10], [2, 20], [4, 40], [8, 80]])
+    (first, second), tens = found.means(numbers, np.array([2]))
+    assert first.tolist() == [3 / 4, 4 / 4] and second.tolist() == [12 / 4, 12 / 4]
+    assert tens.sum(axis=0).tolist() == [150 / 4, 160 / 4]
+
+
 def test_percentile_interval_leaves_undefined_resamples_out():
     found = resampling.percentile_interval(0.3, [np.nan, *np.arange(101) / 100], 0.9)
     assert (found.value, found.low, found.high) == pytest.approx((0.3, 0.05, 0.95))
