@@ -695,6 +695,6 @@ STEPS = (
 )
 # What `run_all.py --also` runs too, by the name it is asked for.
 EXPERIMENTS = {
-    "wrong_turns": Step("06_wrong_turns", "experiment", "wrong turns", ("wrong_turns.csv",)),
-    "ablation": Step("07_ablation", "experiment", "ablation", ("ablation.csv", "imbalance.csv")),
+    "wrong_turns": Step("07_wrong_turns", "experiment", "wrong turns", ("wrong_turns.csv",)),
+    "ablation": Step("08_ablation", "experiment", "ablation", ("ablation.csv", "imbalance.csv")),
 }

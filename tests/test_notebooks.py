@@ -15,7 +15,7 @@ from support import HOME, PROJECT
 from lib import study
 from run_all import parameters
 
-SOURCES = sorted((PROJECT / "notebooks").glob("0[1-7]_*.ipynb"))
+SOURCES = sorted((PROJECT / "notebooks").glob("0[1-8]_*.ipynb"))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

@@ -1,12 +1,13 @@
 """Comparison of models across datasets: how ranking and thresholds chosen at home hold abroad."""
 
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from lib.metrics import measures
+from lib.metrics import delong, measures, power_law
 from lib.metrics.measures import Interval, UndefinedMeasure
 
 # The columns of results/comparison.csv, one row per model, tested dataset and threshold policy.
@@ -27,6 +28,8 @@ COLUMNS = (
 AT_CHANCE = "at chance"
 BETTER = "better than chance"
 WORSE = "worse than chance"
+# An exponent is never below 0; with this one, twice the images lower the error by less than 1%.
+LEAST_EXPONENT = 0.01
 
 _AUC = ["roc_auc", "roc_auc_low", "roc_auc_high"]
 
@@ -150,8 +153,105 @@ def learning_curve(frame: pd.DataFrame, training_images: Mapping[str, int]) -> p
     return curve.sort_values("training_images", kind="stable", ignore_index=True)
 
 
+def learning_fits(curve: pd.DataFrame, **options) -> tuple[pd.DataFrame, list[str]]:
+    """Fits a power law to each learning curve that has enough sizes, and says of each what was found.
+
+    Args:
+        curve: What `learning_curve` returns.
+        **options: Of `power_law.fit`.
+
+    Returns:
+        The fitted curves, columns ``recipe, stage, training_images, roc_auc, low, high, extrapolated`` (empty where
+        none could be fitted), and one sentence for each recipe and stage, those without a fit included.
+    """
+    fitted, sentences = [], []
+    for (recipe, stage), rows in curve.groupby(["recipe", "stage"], sort=False):
+        try:
+            law = power_law.fit(*(rows[name] for name in ("training_images", *_AUC)), **options)
+        except UndefinedMeasure as error:
+            sentences.append(f"{recipe}, {stage}: {error}")
+            continue
+        fitted.append(law.curve.assign(recipe=recipe, stage=stage))
+        helps = (
+            "more images help"
+            if law.exponent.low > LEAST_EXPONENT
+            else "that more images help cannot be told from these"
+        )
+        sentences.append(f"{recipe}, {stage}: {law} from {law.sizes} sizes: {helps}")
+    columns = ["recipe", "stage", "training_images", "roc_auc", "low", "high", "extrapolated"]
+    return (pd.concat(fitted, ignore_index=True) if fitted else pd.DataFrame(columns=columns))[columns], sentences
+
+
+def paired_tests(scored: pd.DataFrame, common: bool = False, level: float = 0.95) -> pd.DataFrame:
+    """DeLong's paired test of every two models on the same test images, with Holm's correction for their number.
+
+    Args:
+        scored: Columns model, image_id, y (0 real, 1 synthetic), score, group (see `delong.auc_interval`); one row per
+            model and image, in any order.
+        common: Where the models were tested on different images: True takes those that all of them have and says how
+            many were left out, False refuses.
+        level: Nominal coverage of the differences' intervals, 0 to 1; they are not corrected for their number.
+
+    Returns:
+        One row per pair: ``first, second`` (models, in order of appearance), ``images, left_out, roc_auc_first,
+        roc_auc_second, difference`` (second - first), ``low, high, z, p_value, p_holm`` and ``different`` (p_holm
+        below 1 - level).
+
+    Raises:
+        ValueError: Columns missing, fewer than two models, an image twice, models that disagree about an image's class
+            or group, or different images and ``common`` False.
+        UndefinedMeasure: See `delong.paired_test`; also when no image is common to all.
+    """
+    _require(scored, ["model", "image_id", "y", "score", "group"])
+    models = list(dict.fromkeys(scored["model"]))
+    if len(models) < 2:
+        raise ValueError(f"found models {models}; a paired test expects at least two")
+    twice = scored[scored.duplicated(["model", "image_id"])]
+    if len(twice):
+        raise ValueError(f"image {twice['image_id'].iloc[0]!r} appears twice for model {twice['model'].iloc[0]!r}")
+    wide = scored.pivot(index="image_id", columns="model", values="score")[models]
+    held = scored.groupby("model")["image_id"].agg(set)
+    shared = sorted(set.intersection(*held))
+    left_out = len(wide) - len(shared)
+    if left_out and not common:
+        sizes = ", ".join(f"{model}: {len(held[model]):,}" for model in models)
+        raise ValueError(
+            f"models were tested on different images ({sizes}; {len(shared):,} common to all): expected the same, or "
+            "common=True to compare on the common ones"
+        )
+    if not shared:
+        raise UndefinedMeasure("no test image is common to all models; a paired test expects the same images")
+    truth = scored[scored["image_id"].isin(shared)].drop_duplicates(["image_id", "y", "group"])
+    unclear = truth[truth.duplicated("image_id")]
+    if len(unclear):
+        raise ValueError(f"models disagree about the class or group of image {unclear['image_id'].iloc[0]!r}")
+    truth, wide = truth.set_index("image_id").loc[shared], wide.loc[shared]
+    pairs = list(combinations(models, 2))
+    tests = [delong.paired_test(truth["y"], wide[one], wide[two], truth["group"], level) for one, two in pairs]
+    rows = [
+        {
+            "first": one,
+            "second": two,
+            "images": test.images,
+            "left_out": left_out,
+            "roc_auc_first": test.first,
+            "roc_auc_second": test.second,
+            "difference": test.difference.value,
+            "low": test.difference.low,
+            "high": test.difference.high,
+            "z": test.z,
+            "p_value": test.p_value,
+        }
+        for (one, two), test in zip(pairs, tests)
+    ]
+    adjusted = delong.holm([test.p_value for test in tests])
+    return pd.DataFrame(rows).assign(p_holm=adjusted, different=adjusted < 1 - level)
+
+
 def verdict(interval: Interval) -> str:
     """Says what a ROC AUC's interval allows to say: `AT_CHANCE` when it covers 0.5, else `BETTER` or `WORSE`.
+
+    At chance means: not to be told from it on this many images.
 
     Raises:
         UndefinedMeasure: The interval's limits are not numbers.

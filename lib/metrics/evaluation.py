@@ -6,32 +6,42 @@ import pandas as pd
 from sklearn.metrics import classification_report
 
 from lib.metrics import measures, thresholds
-from lib.metrics.measures import Interval
+from lib.metrics.measures import DECISION_MEASURES, Interval
+from lib.metrics.resampling import percentile_interval
+from lib.metrics.thresholds import Costs
 
 RECALLS = ("recall_real", "recall_synthetic")
 
 
-def evaluate(scored: pd.DataFrame, seed: int = 0) -> tuple[dict, dict]:
+def evaluate(scored: pd.DataFrame, seed: int = 0, costs: Costs | None = None) -> tuple[dict, dict]:
     """All stages of a run.
 
     Args:
         scored: columns stage, split (`validation`, `test`), y (0 real, 1 synthetic), score, group.
         seed: of the bootstrap.
+        costs: of wrong decisions; given, there is a policy `cost`, and every policy's expected cost on test.
 
     Returns:
-        Two dictionaries by stage, as metrics.json and thresholds.json hold them: for each split every score measure with
-        its 95% interval, and for each policy the threshold (chosen on validation), with test confusion, recalls,
-        accuracy and balanced accuracy; and the thresholds with the validation numbers they were chosen on.
+        Two dictionaries by stage, as metrics.json and thresholds.json hold them (docs/schemas): for each split every
+        score measure with its 95% interval, and for each policy the threshold (chosen on validation), with test
+        confusion and every decision measure; and the thresholds with the validation numbers they were chosen on and
+        the interval that says how settled each is.
     """
     metrics, chosen = {}, {}
     for stage, rows in scored.groupby("stage", sort=False):
         validation, test = (rows[rows["split"] == split] for split in ("validation", "test"))
-        policies = thresholds.choose_all(validation["y"], validation["score"])
-        chosen[stage] = {policy: threshold.as_dict() for policy, threshold in policies.items()}
+        policies = thresholds.choose_all(validation["y"], validation["score"], costs)
+        settled = thresholds.stability(validation["y"], validation["score"], validation["group"], costs, seed=seed)
+        chosen[stage] = {
+            policy: {**threshold.as_dict(), "interval": settled[policy].as_dict()}
+            for policy, threshold in policies.items()
+        }
+        if costs is not None:
+            chosen[stage]["cost"]["costs"] = costs.as_dict()
         metrics[stage] = {
             "validation": _as_dicts(intervals(validation, seed)),
             "test": _as_dicts(intervals(test, seed)),
-            "policies": {policy: _read(test, found.threshold, seed) for policy, found in policies.items()},
+            "policies": {policy: _read(test, found.threshold, seed, costs) for policy, found in policies.items()},
         }
     return metrics, chosen
 
@@ -41,9 +51,13 @@ def intervals(rows: pd.DataFrame, seed: int = 0) -> dict[str, Interval]:
     return measures.bootstrap_intervals(rows["y"], rows["score"], rows["group"], seed=seed)
 
 
-def _read(rows: pd.DataFrame, threshold: float, seed: int) -> dict:
-    names = (*RECALLS, "accuracy", "balanced_accuracy", "f1_synthetic")
-    found = measures.bootstrap_intervals(rows["y"], rows["score"], rows["group"], threshold, names, seed=seed)
+def _read(rows: pd.DataFrame, threshold: float, seed: int, costs: Costs | None) -> dict:
+    data = (rows["y"], rows["score"], rows["group"], threshold)
+    found = measures.bootstrap_intervals(*data, DECISION_MEASURES, seed=seed)
+    if costs is not None:
+        drawn = measures.bootstrap_values(*data, RECALLS, seed=seed)
+        point = costs.expected(*(found[name].value for name in RECALLS))
+        found["expected_cost"] = percentile_interval(point, costs.expected(*drawn.values()))
     confusion = measures.confusion(rows["y"], rows["score"], threshold)
     return {"threshold": threshold, "confusion": confusion, **_as_dicts(found)}
 
@@ -54,20 +68,43 @@ def _as_dicts(found: dict[str, Interval]) -> dict:
 
 def stage_intervals(metrics: dict, split: str, measure: str = "roc_auc") -> dict[str, Interval]:
     """One measure of each stage out of metrics.json."""
-    return {stage: Interval(**content[split][measure]) for stage, content in metrics.items()}
+    return {stage: _interval(content[split][measure]) for stage, content in metrics.items()}
 
 
 def policy_table(metrics: dict, stage: str) -> pd.DataFrame:
-    """Thresholds of a stage as a table for reading: threshold, and on test both recalls and balanced accuracy."""
+    """Thresholds of a stage as a table for reading: threshold, and on test both recalls and balanced accuracy.
+
+    Where costs were given, the expected cost too.
+    """
+    shown = (*RECALLS, "balanced_accuracy", "expected_cost")
     rows = [
         {
             "policy": policy,
             "threshold": round(content["threshold"], 4),
-            **{name: str(Interval(**content[name])) for name in (*RECALLS, "balanced_accuracy")},
+            **{name: str(_interval(content[name])) for name in shown if name in content},
         }
         for policy, content in metrics[stage]["policies"].items()
     ]
     return pd.DataFrame(rows).set_index("policy")
+
+
+def threshold_table(chosen: dict, stage: str) -> pd.DataFrame:
+    """Thresholds of a stage as a table for reading, with their intervals and what they did on validation."""
+    rows = [
+        {
+            "policy": policy,
+            "threshold": str(_interval(content["interval"])),
+            **{name: round(content[name], 4) for name in (*RECALLS, "f1_synthetic", "false_positive_rate")},
+            "images": content["images"],
+            "degenerate": content["degenerate"],
+        }
+        for policy, content in chosen[stage].items()
+    ]
+    return pd.DataFrame(rows).set_index("policy")
+
+
+def _interval(content: dict) -> Interval:
+    return Interval(**{name: float("nan") if value is None else value for name, value in content.items()})
 
 
 def reports(scored: pd.DataFrame, metrics: dict, policy: str = "balanced") -> str:

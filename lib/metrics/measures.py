@@ -5,99 +5,19 @@ image (higher means more synthetic), and an image is called synthetic when ``sco
 computed raises `UndefinedMeasure`; it is never reported as 0.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
+from lib.metrics import resampling
+from lib.metrics.checks import Interval, UndefinedMeasure, checked, checked_probabilities
+from lib.metrics.resampling import Resamples
+
 ECE_BINS = 15
-# Cells of one block of resamples x images: 4 to 8 MB an array, which keeps the bootstrap far below 500 MB.
-_BLOCK_CELLS = 1_000_000
-
-
-class UndefinedMeasure(ValueError):
-    """A measure has no value on these data; the message says what was found and what was expected."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value and the limits of its interval.
-
-    Attributes:
-        value: The measure on the data; NaN where it is undefined.
-        low: Lower limit.
-        high: Upper limit. A percentile interval need not contain ``value``.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    def as_dict(self) -> dict[str, float | None]:
-        """Returns ``{"value", "low", "high"}`` with None for NaN, which JSON cannot hold."""
-        pairs = {"value": self.value, "low": self.low, "high": self.high}
-        return {name: None if np.isnan(number) else float(number) for name, number in pairs.items()}
-
-    def contains(self, number: float) -> bool:
-        """Whether ``low <= number <= high``; False when the interval is undefined."""
-        return bool(self.low <= number <= self.high)
-
-    def __str__(self) -> str:
-        if np.isnan(self.value):
-            return "undefined"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Returns labels and scores as arrays that every measure here is defined on.
-
-    Args:
-        labels: One per image, 0 (real) or 1 (synthetic); both classes must be present.
-        scores: One finite number per image.
-
-    Returns:
-        int64 labels and float64 scores, both of shape (images,).
-
-    Raises:
-        UndefinedMeasure: Empty, not one-dimensional, different lengths, NaN or infinity, other labels, or one class
-            only.
-    """
-    try:
-        found, values = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise UndefinedMeasure(f"labels and scores must be numbers: {error}") from error
-    if found.ndim != 1 or found.shape != values.shape:
-        raise UndefinedMeasure(
-            f"labels have shape {found.shape} and scores {values.shape}; expected one label and one score per image"
-        )
-    if found.size == 0:
-        raise UndefinedMeasure("no images: labels and scores are empty; expected at least one image of each class")
-    other = found[~np.isin(found, (0, 1))]
-    if other.size:
-        raise UndefinedMeasure(f"found label {other[0]:g} ({other.size} such); expected 0 (real) or 1 (synthetic)")
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
-        raise UndefinedMeasure(
-            f"{bad.size} of {values.size} scores are not finite (first: {values[bad[0]]} at position {bad[0]}); "
-            "expected finite numbers"
-        )
-    if found.min() == found.max():
-        only = "synthetic" if found[0] else "real"
-        raise UndefinedMeasure(f"all {found.size} images are {only}; expected images of both classes")
-    return found.astype(np.int64), values
-
-
-def _probabilities(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    labels, scores = checked(labels, scores)
-    if scores.min() < 0 or scores.max() > 1:
-        raise UndefinedMeasure(
-            f"scores range from {scores.min():g} to {scores.max():g}; expected probabilities between 0 and 1"
-        )
-    return labels, scores
 
 
 def _decisions(labels: ArrayLike, scores: ArrayLike, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -143,8 +63,7 @@ def equal_error_rate(labels: ArrayLike, scores: ArrayLike) -> float:
     Raises:
         UndefinedMeasure: See `checked`.
     """
-    fpr, tpr, _ = sk.roc_curve(*checked(labels, scores), drop_intermediate=False)
-    return float(_crossing(fpr[None, 1:], tpr[None, 1:])[0])
+    return float(_resampled_equal_error_rate(Resamples.of_all(*checked(labels, scores)))[0])
 
 
 def recall_at_fpr(labels: ArrayLike, scores: ArrayLike, fpr: float) -> float:
@@ -179,7 +98,7 @@ def brier_score(labels: ArrayLike, scores: ArrayLike) -> float:
     Raises:
         UndefinedMeasure: See `checked`; also for scores outside 0 to 1.
     """
-    return float(sk.brier_score_loss(*_probabilities(labels, scores)))
+    return float(sk.brier_score_loss(*checked_probabilities(labels, scores)))
 
 
 def log_loss(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -191,7 +110,7 @@ def log_loss(labels: ArrayLike, scores: ArrayLike) -> float:
     Raises:
         UndefinedMeasure: See `checked`; also for scores outside 0 to 1.
     """
-    return float(sk.log_loss(*_probabilities(labels, scores)))
+    return float(sk.log_loss(*checked_probabilities(labels, scores)))
 
 
 def expected_calibration_error(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -206,25 +125,14 @@ def expected_calibration_error(labels: ArrayLike, scores: ArrayLike) -> float:
     Raises:
         UndefinedMeasure: See `checked`; also for scores outside 0 to 1.
     """
-    labels, scores = _probabilities(labels, scores)
-    gaps = np.bincount(_calibration_bins(scores), weights=labels - scores)
+    labels, scores = checked_probabilities(labels, scores)
+    gaps = np.bincount(calibration_bins(scores), weights=labels - scores)
     return float(np.abs(gaps).sum() / labels.size)
 
 
-def _calibration_bins(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.clip((scores * ECE_BINS).astype(np.int64), 0, ECE_BINS - 1)
-
-
-def _crossing(fpr: NDArray[np.float64], tpr: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where each row's ROC curve, starting from an implied (0, 0), meets the line tpr = 1 - fpr."""
-    balance = fpr + tpr - 1
-    after = np.argmax(balance >= 0, axis=1)[:, None]
-    before = np.maximum(after - 1, 0)
-    inside = after > 0
-    balance_before = np.where(inside, np.take_along_axis(balance, before, axis=1), -1.0)
-    fpr_before = np.where(inside, np.take_along_axis(fpr, before, axis=1), 0.0)
-    step = -balance_before / (np.take_along_axis(balance, after, axis=1) - balance_before)
-    return (fpr_before + step * (np.take_along_axis(fpr, after, axis=1) - fpr_before))[:, 0]
+def calibration_bins(scores: NDArray[np.float64], bins: int = ECE_BINS) -> NDArray[np.int64]:
+    """Numbers the equal-width bins that probabilities fall into: 0 for [0, 1/bins), …, the last with 1 in it."""
+    return np.clip((scores * bins).astype(np.int64), 0, bins - 1)
 
 
 # --- Measures of the decision at a threshold --------------------------------------------------------------------------
@@ -352,6 +260,8 @@ _OF_DECISIONS: dict[str, Callable[[ArrayLike, ArrayLike, float], float]] = {
     )
 }
 SCORE_MEASURES = tuple(_OF_SCORES)
+# Those that read a score as the probability of synthetic.
+PROBABILITY_MEASURES = ("brier_score", "log_loss", "expected_calibration_error")
 DECISION_MEASURES = tuple(_OF_DECISIONS)
 
 
@@ -449,219 +359,115 @@ def bootstrap_intervals(
     defined = [name for name in names if points[name] is not None]
     if not defined:
         return intervals
-    order = np.argsort(-scores, kind="stable")
-    values = [
-        _resampled(defined, _Resamples(counts, labels[order], scores[order], threshold))
-        for counts in _draws(labels, groups, order, resamples, seed)
-    ]
-    tail = (1 - level) / 2
-    lows, highs = np.nanquantile(np.concatenate(values, axis=1), (tail, 1 - tail), axis=1)
+    drawn = bootstrap_values(labels, scores, groups, threshold, defined, resamples, seed)
     return intervals | {
-        name: Interval(points[name], float(low), float(high)) for name, low, high in zip(defined, lows, highs)
+        name: resampling.percentile_interval(points[name], values, level) for name, values in drawn.items()
     }
 
 
 def bootstrap_values(
     labels: ArrayLike,
     scores: ArrayLike,
-    groups: ArrayLike | None,
-    measure: str,
+    groups: ArrayLike | None = None,
     threshold: float | None = None,
+    measures: Sequence[str] | None = None,
     resamples: int = 2000,
     seed: int = 0,
-) -> tuple[float, NDArray[np.float64]]:
-    """A measure and its value in every resample of `bootstrap_intervals`, for means and differences of several.
+) -> dict[str, NDArray[np.float64]]:
+    """The values behind `bootstrap_intervals`: each measure in every resample.
+
+    Values of two scorers of the same images, with the same groups and seed, are of the same resamples: their
+    difference, resample by resample, gives the interval of the difference.
 
     Returns:
-        The measure on the data, and float64 (resamples,). Two scorers on the same images in the same order share the
-        resamples, so that a difference of their values is paired.
+        Measure name to values of shape (resamples,), NaN where a precision is undefined in a resample.
 
     Raises:
-        UndefinedMeasure: See `bootstrap_intervals`; also where the measure is undefined on these data.
+        UndefinedMeasure: As `bootstrap_intervals`; also for a measure of probabilities and scores outside 0 to 1.
+        ValueError: As `bootstrap_intervals`.
     """
     labels, scores = checked(labels, scores)
-    (name,) = _names([measure], threshold)
-    value = _value(name, labels, scores, threshold)
-    if value is None:
-        raise UndefinedMeasure(f"{measure} is undefined on these {labels.size} images")
-    order = np.argsort(-scores, kind="stable")
-    blocks = [
-        _resampled([name], _Resamples(counts, labels[order], scores[order], threshold))[0]
-        for counts in _draws(labels, groups, order, resamples, seed)
-    ]
-    return value, np.concatenate(blocks)
+    names = _names(measures, threshold)
+    if set(names) & set(PROBABILITY_MEASURES):
+        checked_probabilities(labels, scores)
+    blocks = resampling.blocks(labels, scores, groups, resamples, seed)
+    parts = np.concatenate([_resampled(names, block, threshold) for block in blocks], axis=1)
+    return dict(zip(names, parts))
 
 
-def _draws(
-    labels: NDArray[np.int64], groups: ArrayLike | None, order: NDArray[np.int64], resamples: int, seed: int
-) -> Iterator[NDArray[np.int32]]:
-    """Yields blocks of shape (resamples, images): how often each resample draws each image, images put in ``order``."""
-    unit, stratum = _units(labels, groups)
-    # Units are numbered stratum by stratum, so that the strata's draws can be put side by side.
-    column = np.empty(stratum.size, dtype=np.int64)
-    column[np.argsort(stratum, kind="stable")] = np.arange(stratum.size)
-    columns = column[unit][order]
-    sizes = [int(size) for size in np.bincount(stratum) if size]
-    random = np.random.default_rng(seed)
-    block = max(1, _BLOCK_CELLS // labels.size)
-    for start in range(0, resamples, block):
-        rows = min(block, resamples - start)
-        drawn = np.hstack([_multiplicities(random, rows, size) for size in sizes])
-        yield np.take(drawn, columns, axis=1)
+def _resampled(names: Sequence[str], block: Resamples, threshold: float | None) -> NDArray[np.float64]:
+    known = _resampled_probabilities(block) if set(names) & set(PROBABILITY_MEASURES) else {}
+    for name in names:
+        if name in _RANKINGS_RESAMPLED:
+            known[name] = _RANKINGS_RESAMPLED[name](block)
+        elif name in _DECISIONS_RESAMPLED:
+            known[name] = _DECISIONS_RESAMPLED[name](*block.confusion(threshold))
+    return np.array([known[name] for name in names])
 
 
-def _multiplicities(random: np.random.Generator, rows: int, size: int) -> NDArray[np.int32]:
-    """Draws ``size`` of ``size`` units with replacement in each row and counts each: shape (rows, size)."""
-    draws = random.integers(0, size, size=(rows, size)) + size * np.arange(rows)[:, None]
-    return np.bincount(draws.ravel(), minlength=rows * size).reshape(rows, size).astype(np.int32)
-
-
-def _units(labels: NDArray[np.int64], groups: ArrayLike | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Returns each image's unit of resampling and each unit's stratum (1 real only, 2 synthetic only, 3 both)."""
-    names = np.arange(labels.size) if groups is None else np.asarray(groups)
-    if names.shape != labels.shape:
-        raise ValueError(f"groups have shape {names.shape}; expected one per image, {labels.shape}")
-    unit, found = pd.factorize(names)
-    if np.any(unit < 0):
-        raise ValueError(f"{np.sum(unit < 0)} images have no group; expected a name or number for each")
-    holds = [np.bincount(unit[labels == label], minlength=len(found)) > 0 for label in (0, 1)]
-    stratum = holds[0] + 2 * holds[1]
-    sizes = np.bincount(stratum, minlength=4)
-    for label, held, alone in zip(("real", "synthetic"), holds, (1, 2)):
-        if held.sum() < 2:
-            raise UndefinedMeasure(
-                f"all {label} images come from {held.sum()} group; an interval needs at least 2 groups of each class"
-            )
-        if max(sizes[alone], sizes[3]) < 2:
-            raise UndefinedMeasure(
-                f"{label} images come from one group of that class and one of both classes, which cannot stand in for "
-                "each other; an interval needs at least 2 groups of either kind"
-            )
-    return unit, stratum
-
-
-class _Resamples:
-    """A block of resamples as counts of shape (resamples, images), images sorted by falling score.
-
-    Curves have one column per distinct score, so that images with tied scores enter together. Counts stay whole
-    numbers: exact, and several times faster to accumulate than floats.
-    """
-
-    def __init__(self, counts: NDArray[np.int32], labels: NDArray, scores: NDArray, threshold: float | None) -> None:
-        self.counts, self.labels, self.scores, self.threshold = counts, labels.astype(np.int32), scores, threshold
-
-    @cached_property
-    def _first_of_ties(self) -> NDArray[np.int64]:
-        return np.flatnonzero(np.append(True, np.diff(self.scores) != 0))
-
-    def _per_score(self, counts: NDArray[np.int32]) -> NDArray[np.int32]:
-        if self._first_of_ties.size == self.scores.size:
-            return counts
-        return np.add.reduceat(counts, self._first_of_ties, axis=1)
-
-    @cached_property
-    def hits(self) -> NDArray[np.int32]:
-        return self._per_score(self.counts * self.labels)
-
-    @cached_property
-    def misses(self) -> NDArray[np.int32]:
-        return self._per_score(self.counts) - self.hits
-
-    @cached_property
-    def true_positives(self) -> NDArray[np.int32]:
-        return np.cumsum(self.hits, axis=1, dtype=np.int32)
-
-    @cached_property
-    def false_positives(self) -> NDArray[np.int32]:
-        return np.cumsum(self.misses, axis=1, dtype=np.int32)
-
-    @cached_property
-    def synthetic(self) -> NDArray[np.int64]:
-        return self.true_positives[:, -1].astype(np.int64)
-
-    @cached_property
-    def real(self) -> NDArray[np.int64]:
-        return self.false_positives[:, -1].astype(np.int64)
-
-    @cached_property
-    def tpr(self) -> NDArray[np.float64]:
-        return self.true_positives / self.synthetic[:, None]
-
-    @cached_property
-    def fpr(self) -> NDArray[np.float64]:
-        return self.false_positives / self.real[:, None]
-
-    @cached_property
-    def confusion(self) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-        """True real, false synthetic, false real, true synthetic: shape (resamples,) each."""
-        above = int(np.sum(self.scores[self._first_of_ties] >= self.threshold))
-        if above == 0:
-            return self.real, np.zeros_like(self.real), self.synthetic, np.zeros_like(self.synthetic)
-        alarms, hits = self.false_positives[:, above - 1], self.true_positives[:, above - 1]
-        return self.real - alarms, alarms, self.synthetic - hits, hits
-
-    def mean(self, per_image: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Means over the images drawn of one or more numbers per image: shape (resamples, ...)."""
-        return (self.counts.astype(np.float64) @ per_image).T / (self.real + self.synthetic)
-
-
-def _resampled_auc(r: _Resamples) -> NDArray:
+def _resampled_auc(r: Resamples) -> NDArray:
     # Twice the area, so that a tie's one half stays a whole number.
-    area = np.einsum("ij,ij->i", r.misses, 2 * r.true_positives - r.hits, dtype=np.int64)
+    # In 64 bits: tied scores of 100,000 images exceed 32.
+    area = np.multiply(r.misses, 2 * r.true_positives - r.hits, dtype=np.int64).sum(axis=1)
     return area / (2 * r.synthetic * r.real)
 
 
-def _resampled_average_precision(r: _Resamples) -> NDArray:
+def _resampled_average_precision(r: Resamples) -> NDArray:
+    # Only where a synthetic image stands does recall step.
+    steps = np.flatnonzero(np.add.reduceat(r.labels, r.first_of_ties))
+    hits, true = r.hits[:, steps], r.true_positives[:, steps]
     # Before the first drawn image nothing is called synthetic: 1 only replaces that 0.
-    precision = r.true_positives / np.maximum(r.true_positives + r.false_positives, 1)
-    return np.einsum("ij,ij->i", r.hits, precision) / r.synthetic
+    precision = true / np.maximum(true + r.false_positives[:, steps], 1)
+    return np.einsum("ij,ij->i", hits, precision) / r.synthetic
 
 
-def _resampled_recall_at(fpr: float, r: _Resamples) -> NDArray:
-    return np.where(r.fpr <= fpr, r.tpr, 0).max(axis=1)
+def _resampled_equal_error_rate(r: Resamples) -> NDArray:
+    """Where each row's ROC curve, starting from (0, 0), meets the line tpr = 1 - fpr."""
+    after = r.first(lambda true, false: true * r.real + false * r.synthetic >= r.synthetic * r.real)
+    (true, false), (next_true, next_false) = r.before(after), r.before(after + 1)
+    fpr, next_fpr = false / r.real, next_false / r.real
+    balance, next_balance = fpr + true / r.synthetic - 1, next_fpr + next_true / r.synthetic - 1
+    return fpr - balance / (next_balance - balance) * (next_fpr - fpr)
 
 
-def _resampled_log_loss(r: _Resamples) -> NDArray:
+def _resampled_recall_at(fpr: float, r: Resamples) -> NDArray:
+    true, _ = r.before(r.first(lambda _, false: false / r.real > fpr))
+    return true / r.synthetic
+
+
+def _resampled_probabilities(r: Resamples) -> dict[str, NDArray]:
+    """All of `PROBABILITY_MEASURES` in one pass over the counts."""
     tiny = np.finfo(np.float64).eps
     kept = np.clip(r.scores, tiny, 1 - tiny)
-    return r.mean(-np.where(r.labels == 1, np.log(kept), np.log1p(-kept)))
-
-
-def _resampled_calibration_error(r: _Resamples) -> NDArray:
-    gaps = np.zeros((r.scores.size, ECE_BINS))
-    gaps[np.arange(r.scores.size), _calibration_bins(r.scores)] = r.labels - r.scores
-    return np.abs(r.mean(gaps)).sum(axis=0)
-
-
-def _resampled(names: Sequence[str], resamples: _Resamples) -> NDArray[np.float64]:
-    return np.array([_RESAMPLED[name](resamples) for name in names])
+    losses = -np.where(r.labels == 1, np.log(kept), np.log1p(-kept))
+    per_image = np.stack([(r.scores - r.labels) ** 2, losses, r.labels - r.scores], axis=1)
+    # Images are sorted by score, so that those of a bin stand together.
+    edges = np.flatnonzero(np.diff(calibration_bins(r.scores))) + 1
+    brier, loss, gaps = r.means(per_image, edges)
+    return dict(zip(PROBABILITY_MEASURES, (brier.sum(axis=0), loss.sum(axis=0), np.abs(gaps).sum(axis=0))))
 
 
 def _ratio(part: NDArray, whole: NDArray) -> NDArray:
     return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
 
 
-def _of_confusion(formula: Callable[..., NDArray]) -> Callable[[_Resamples], NDArray]:
-    return lambda resamples: formula(*resamples.confusion)
-
-
-_RESAMPLED: dict[str, Callable[[_Resamples], NDArray]] = {
+_RANKINGS_RESAMPLED: dict[str, Callable[[Resamples], NDArray]] = {
     "roc_auc": _resampled_auc,
     "average_precision": _resampled_average_precision,
-    "equal_error_rate": lambda r: _crossing(r.fpr, r.tpr),
+    "equal_error_rate": _resampled_equal_error_rate,
     "recall_at_fpr_5": partial(_resampled_recall_at, 0.05),
     "recall_at_fpr_1": partial(_resampled_recall_at, 0.01),
-    "brier_score": lambda r: r.mean((r.scores - r.labels) ** 2),
-    "log_loss": _resampled_log_loss,
-    "expected_calibration_error": _resampled_calibration_error,
-    "accuracy": _of_confusion(lambda tr, fs, fr, ts: (tr + ts) / (tr + fs + fr + ts)),
-    "balanced_accuracy": _of_confusion(lambda tr, fs, fr, ts: (tr / (tr + fs) + ts / (ts + fr)) / 2),
-    "precision_real": _of_confusion(lambda tr, fs, fr, ts: _ratio(tr, tr + fr)),
-    "recall_real": _of_confusion(lambda tr, fs, fr, ts: tr / (tr + fs)),
-    "f1_real": _of_confusion(lambda tr, fs, fr, ts: 2 * tr / (2 * tr + fs + fr)),
-    "precision_synthetic": _of_confusion(lambda tr, fs, fr, ts: _ratio(ts, ts + fs)),
-    "recall_synthetic": _of_confusion(lambda tr, fs, fr, ts: ts / (ts + fr)),
-    "f1_synthetic": _of_confusion(lambda tr, fs, fr, ts: 2 * ts / (2 * ts + fs + fr)),
+}
+# Of true real, false synthetic, false real and true synthetic.
+_DECISIONS_RESAMPLED: dict[str, Callable[[NDArray, NDArray, NDArray, NDArray], NDArray]] = {
+    "accuracy": lambda tr, fs, fr, ts: (tr + ts) / (tr + fs + fr + ts),
+    "balanced_accuracy": lambda tr, fs, fr, ts: (tr / (tr + fs) + ts / (ts + fr)) / 2,
+    "precision_real": lambda tr, fs, fr, ts: _ratio(tr, tr + fr),
+    "recall_real": lambda tr, fs, fr, ts: tr / (tr + fs),
+    "f1_real": lambda tr, fs, fr, ts: 2 * tr / (2 * tr + fs + fr),
+    "precision_synthetic": lambda tr, fs, fr, ts: _ratio(ts, ts + fs),
+    "recall_synthetic": lambda tr, fs, fr, ts: ts / (ts + fr),
+    "f1_synthetic": lambda tr, fs, fr, ts: 2 * ts / (2 * ts + fs + fr),
 }
 
 

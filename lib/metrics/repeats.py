@@ -33,10 +33,10 @@ def mean_over_seeds(
     points, draws = [], []
     for seed, part in rows.groupby("seed"):
         part = part.sort_values("image_id")
-        given = (part["y"], part["score"], part["group"], measure, chosen[seed] if chosen else None)
-        point, drawn = measures.bootstrap_values(*given)
-        points.append(point)
-        draws.append(drawn)
+        threshold = chosen[seed] if chosen else None
+        given = (part["y"], part["score"])
+        points.append(measures.summarise(*given, threshold, [measure])[measure])
+        draws.append(measures.bootstrap_values(*given, part["group"], threshold, [measure])[measure])
     return float(np.mean(points)), np.mean(draws, axis=0)
 
 

@@ -4,19 +4,58 @@ Choose on validation, read on test. A threshold chosen on the images it is then 
 a caller must never pass test scores to `choose` or `choose_all`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn import metrics as sk
 
-from lib.metrics import measures
+from lib.metrics import measures, resampling
+from lib.metrics.checks import Interval
+from lib.metrics.resampling import Resamples
 
+FIXED = 0.5
 # Below this recall of one class a threshold says nearly the same of every image.
 NEARLY_NONE = 0.05
 # A detector at chance gives a best-F1 threshold this lopsided on a few hundred images, without reaching NEARLY_NONE.
 LOPSIDED = 0.25
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What wrong decisions cost, and how many images are synthetic where the detector will be used.
+
+    Attributes:
+        false_alarm: Cost of calling a real image synthetic, above 0, in any unit.
+        miss: Cost of calling a synthetic image real, above 0, in the same unit.
+        prevalence: Share of synthetic images in use, above 0 and below 1: seldom that of a balanced test set.
+    """
+
+    false_alarm: float = 1.0
+    miss: float = 1.0
+    prevalence: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("false_alarm", "miss"):
+            cost = getattr(self, name)
+            if not (np.isfinite(cost) and cost > 0):
+                raise ValueError(f"cost of a {name.replace('_', ' ')} is {cost}; expected a finite number above 0")
+        if not 0 < self.prevalence < 1:
+            raise ValueError(f"prevalence of synthetic images is {self.prevalence}; expected above 0 and below 1")
+
+    def expected(self, recall_real: ArrayLike, recall_synthetic: ArrayLike) -> NDArray[np.float64] | float:
+        """Mean cost of an image in use, 0 upwards, from both recalls (Provost and Fawcett 2001).
+
+        Recalls do not depend on how many images of each class were measured, so any test set tells them.
+        """
+        alarms = self.false_alarm * (1 - self.prevalence) * (1 - np.asarray(recall_real))
+        return (alarms + self.miss * self.prevalence * (1 - np.asarray(recall_synthetic)))[()]
+
+    def as_dict(self) -> dict[str, float]:
+        """Returns the fields by name."""
+        return {name: float(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -51,29 +90,30 @@ class Threshold:
         return asdict(self)
 
 
-def choose(policy: str, labels: ArrayLike, scores: ArrayLike) -> Threshold:
+def choose(policy: str, labels: ArrayLike, scores: ArrayLike, costs: Costs | None = None) -> Threshold:
     """Chooses a threshold on VALIDATION images. Never pass test images.
 
     Args:
-        policy: ``fixed`` (0.5), ``best_f1`` (largest F1 of the synthetic class along scikit-learn's
-            ``precision_recall_curve``, the original study's way), ``balanced`` (largest Youden's J = true-positive
-            minus false-positive rate; Youden 1950), ``fpr_5`` or ``fpr_1`` (smallest score that, as threshold, calls at
-            most 5% or 1% of the real images synthetic; just above the largest score where none does).
+        policy: ``fixed`` (0.5), ``best_f1`` (largest F1 of the synthetic class along the precision-recall curve, the
+            original study's way), ``balanced`` (largest Youden's J = true-positive minus false-positive rate; Youden
+            1950), ``fpr_5`` or ``fpr_1`` (smallest score that, as threshold, calls at most 5% or 1% of the real images
+            synthetic; just above the largest score where none does), or ``cost`` (least expected cost along the ROC
+            curve; Elkan 2001, Provost and Fawcett 2001).
         labels: 0 real, 1 synthetic; both classes.
         scores: One finite number per image.
+        costs: What ``cost`` weighs; default: both errors alike at half synthetic, which is ``balanced``.
 
     Returns:
         The threshold with its validation numbers. Of equally good thresholds ``best_f1`` takes the smallest,
-        ``balanced`` the largest.
+        ``balanced`` and ``cost`` the largest.
 
     Raises:
         ValueError: Unknown policy.
         UndefinedMeasure: See `measures.checked`.
     """
-    if policy not in _CHOICES:
-        raise ValueError(f"unknown policy {policy!r}; expected one of {POLICIES}")
+    _known([policy])
     labels, scores = measures.checked(labels, scores)
-    threshold = float(_CHOICES[policy](labels, scores))
+    threshold = float(_chosen(policy, Resamples.of_all(labels, scores), costs or Costs())[0])
     recall_real = measures.recall_real(labels, scores, threshold)
     recall_synthetic = measures.recall_synthetic(labels, scores, threshold)
     why = _why_degenerate(labels, scores, recall_real, recall_synthetic)
@@ -90,13 +130,86 @@ def choose(policy: str, labels: ArrayLike, scores: ArrayLike) -> Threshold:
     )
 
 
-def choose_all(labels: ArrayLike, scores: ArrayLike) -> dict[str, Threshold]:
+def choose_all(labels: ArrayLike, scores: ArrayLike, costs: Costs | None = None) -> dict[str, Threshold]:
     """Chooses by every policy, in the order of `POLICIES`, on VALIDATION images. Never pass test images.
+
+    Args:
+        labels: 0 real, 1 synthetic; both classes.
+        scores: One finite number per image.
+        costs: The policy ``cost`` is among them only where these are given: unasked it would repeat ``balanced``.
 
     Raises:
         UndefinedMeasure: See `measures.checked`.
     """
-    return {policy: choose(policy, labels, scores) for policy in POLICIES}
+    return {policy: choose(policy, labels, scores, costs) for policy in _asked(costs)}
+
+
+def stability(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike | None = None,
+    costs: Costs | None = None,
+    policies: Sequence[str] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """How far each policy's threshold would move had the VALIDATION images been others.
+
+    The threshold is chosen anew in every resample of `measures.bootstrap_intervals` (stratified, groups whole). A
+    threshold is not a smooth function of the images, so its percentile interval is a description of how settled the
+    choice is rather than an exact 95%.
+
+    Args:
+        labels: 0 real, 1 synthetic; both classes.
+        scores: One finite number per image.
+        groups: One name or number per image, none missing; None when images are independent.
+        costs: As in `choose`.
+        policies: Names from `POLICIES`; default: those of `choose_all`.
+        resamples: Number of resamples.
+        seed: Their seed.
+        level: Nominal coverage, 0 to 1.
+
+    Returns:
+        Policy to the threshold chosen on all images, with the limits of its resamples; ``fixed`` has no width.
+
+    Raises:
+        ValueError: Unknown policy, or groups that do not fit the labels.
+        UndefinedMeasure: See `measures.checked` and `measures.bootstrap_intervals`.
+    """
+    names = _known(_asked(costs) if policies is None else policies)
+    labels, scores = measures.checked(labels, scores)
+    costs = costs or Costs()
+    everything = Resamples.of_all(labels, scores)
+    blocks = resampling.blocks(labels, scores, groups, resamples, seed)
+    drawn = np.concatenate([[_chosen(name, block, costs) for name in names] for block in blocks], axis=1)
+    return {
+        name: resampling.percentile_interval(_chosen(name, everything, costs)[0], values, level)
+        for name, values in zip(names, drawn)
+    }
+
+
+def cost_curve(labels: ArrayLike, scores: ArrayLike, costs: Costs) -> pd.DataFrame:
+    """Expected cost of every threshold.
+
+    Returns:
+        Columns ``threshold`` (falling: one just above the largest score, then each distinct score), ``recall_real``,
+        ``recall_synthetic`` and ``expected_cost`` (of an image in use, 0 upwards).
+
+    Raises:
+        UndefinedMeasure: See `measures.checked`.
+    """
+    r = Resamples.of_all(*measures.checked(labels, scores))
+    recall_real = 1 - np.append(0, r.false_positives[0]) / r.real
+    recall_synthetic = np.append(0, r.true_positives[0]) / r.synthetic
+    return pd.DataFrame(
+        {
+            "threshold": np.append(np.nextafter(r.distinct[0], np.inf), r.distinct),
+            "recall_real": recall_real,
+            "recall_synthetic": recall_synthetic,
+            "expected_cost": costs.expected(recall_real, recall_synthetic),
+        }
+    )
 
 
 def apply(threshold: float, scores: ArrayLike) -> NDArray[np.int64]:
@@ -114,42 +227,56 @@ def apply(threshold: float, scores: ArrayLike) -> NDArray[np.int64]:
     return (values >= threshold).astype(np.int64)
 
 
-def _fixed(labels: NDArray, scores: NDArray) -> float:
-    return 0.5
+def _known(policies: Sequence[str]) -> tuple[str, ...]:
+    for policy in policies:
+        if policy not in POLICIES:
+            raise ValueError(f"unknown policy {policy!r}; expected one of {POLICIES}")
+    return tuple(policies)
 
 
-def _best_f1(labels: NDArray, scores: NDArray) -> float:
-    precision, recall, thresholds = sk.precision_recall_curve(labels, scores)
-    # The curve's last point, recall 0, belongs to no threshold.
-    precision, recall = precision[:-1], recall[:-1]
-    total = precision + recall
-    f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
-    return thresholds[np.argmax(f1)]
+def _asked(costs: Costs | None) -> tuple[str, ...]:
+    return tuple(policy for policy in POLICIES if policy != "cost" or costs is not None)
 
 
-def _balanced(labels: NDArray, scores: NDArray) -> float:
-    fpr, tpr, thresholds = _roc(labels, scores)
-    return thresholds[np.argmax(tpr - fpr)]
+# Each policy gives, for each row of resamples, how many of the distinct scores (falling) are called synthetic; the last
+# of them is the threshold, so it must be a score that the row has drawn. None: just above the largest score.
 
 
-def _fpr_5(labels: NDArray, scores: NDArray) -> float:
-    return _at_most(0.05, labels, scores)
+def _chosen(policy: str, r: Resamples, costs: Costs) -> NDArray[np.float64]:
+    if policy == "fixed":
+        return np.full(len(r.counts), FIXED)
+    called = _CHOICES[policy](r, costs)
+    top = r.first(lambda true, false: true + false > 0)
+    # Finite, where scikit-learn's curve has infinity: JSON can hold it.
+    return np.where(called == 0, np.nextafter(r.distinct[top], np.inf), r.distinct[np.maximum(called - 1, 0)])
 
 
-def _fpr_1(labels: NDArray, scores: NDArray) -> float:
-    return _at_most(0.01, labels, scores)
+def _best_f1(r: Resamples, costs: Costs) -> NDArray:
+    # Divided once, equal fractions are equal numbers.
+    f1 = 2 * r.true_positives / (r.true_positives + r.false_positives + r.synthetic[:, None])
+    f1[r.hits + r.misses == 0] = -1
+    return f1.shape[1] - np.argmax(f1[:, ::-1], axis=1)
 
 
-def _at_most(limit: float, labels: NDArray, scores: NDArray) -> float:
-    fpr, _, thresholds = _roc(labels, scores)
-    return thresholds[np.flatnonzero(fpr <= limit)[-1]]
+def _balanced(r: Resamples, costs: Costs) -> NDArray:
+    # Youden's J in whole numbers: times the images of both classes.
+    gain = r.true_positives * r.real[:, None] - r.false_positives * r.synthetic[:, None]
+    best = np.argmax(gain, axis=1)
+    return np.where(np.take_along_axis(gain, best[:, None], axis=1)[:, 0] > 0, best + 1, 0)
 
 
-def _roc(labels: NDArray, scores: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """scikit-learn's curve at every score, its first threshold (infinity) made finite so that JSON can hold it."""
-    fpr, tpr, thresholds = sk.roc_curve(labels, scores, drop_intermediate=False)
-    thresholds[0] = np.nextafter(scores.max(), np.inf)
-    return fpr, tpr, thresholds
+def _at_most(limit: float, r: Resamples, costs: Costs) -> NDArray:
+    called = sum(r.before(r.first(lambda _, false: false / r.real > limit)))
+    return np.where(called > 0, r.first(lambda true, false: true + false >= called) + 1, 0)
+
+
+def _least_cost(r: Resamples, costs: Costs) -> NDArray:
+    cost = costs.expected(1 - r.false_positives / r.real[:, None], r.true_positives / r.synthetic[:, None])
+    nothing = costs.expected(1, 0)
+    least = np.minimum(cost.min(axis=1), nothing)
+    # Rounding must not decide between equal costs.
+    enough = least * (1 + 1e-12) + 1e-15 * nothing
+    return np.where(enough >= nothing, 0, np.argmax(cost <= enough[:, None], axis=1) + 1)
 
 
 def _why_degenerate(labels: NDArray, scores: NDArray, recall_real: float, recall_synthetic: float) -> str:
@@ -171,11 +298,11 @@ def _chance_limit(labels: NDArray) -> float:
     return 0.5 + 1.96 * np.sqrt((real + synthetic + 1) / (12 * real * synthetic))
 
 
-_CHOICES: dict[str, Callable[[NDArray, NDArray], float]] = {
-    "fixed": _fixed,
+_CHOICES: dict[str, Callable[[Resamples, Costs], NDArray]] = {
     "best_f1": _best_f1,
     "balanced": _balanced,
-    "fpr_5": _fpr_5,
-    "fpr_1": _fpr_1,
+    "fpr_5": partial(_at_most, 0.05),
+    "fpr_1": partial(_at_most, 0.01),
+    "cost": _least_cost,
 }
-POLICIES = tuple(_CHOICES)
+POLICIES = ("fixed", *_CHOICES)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.metrics import comparison
+from lib.metrics import comparison, delong
 from lib.metrics.measures import Interval, UndefinedMeasure
 
 
@@ -142,3 +142,79 @@ def test_one_class_abroad_is_refused():
     frame = scores("a", "b", 0).assign(y=1)
     with pytest.raises(UndefinedMeasure, match="all 80 images are synthetic"):
         comparison.compare(frame, {("a", "tuned", "full"): {"fixed": 0.5}})
+
+
+def of_model(model, shift, seed, count=120):
+    """Scores of a model on images that all models share, two of each group."""
+    y = np.arange(count) % 2
+    shared = np.random.default_rng(0).normal(size=count)
+    score = shared + np.random.default_rng(seed).normal(size=count) + shift * y
+    names = [f"image {number}" for number in range(count)]
+    group = [f"g{number // 2}" for number in range(count)]
+    return pd.DataFrame({"model": model, "image_id": names, "y": y, "group": group, "score": score})
+
+
+THREE = pd.concat([of_model("b", 1, 1), of_model("a", 1, 2), of_model("best", 5, 3)], ignore_index=True)
+
+
+def test_every_two_models_are_tested_on_the_same_images_in_any_order():
+    table = comparison.paired_tests(THREE)
+    assert table[["first", "second"]].to_numpy().tolist() == [["b", "a"], ["b", "best"], ["a", "best"]]
+    assert (table["images"] == 120).all() and (table["left_out"] == 0).all()
+    first, second = (THREE[THREE["model"] == name].reset_index(drop=True) for name in ("b", "best"))
+    test = delong.paired_test(first["y"], first["score"], second["score"], first["group"])
+    found = table.iloc[1]
+    assert (found["z"], found["p_value"]) == pytest.approx((test.z, test.p_value))
+    assert (found["difference"], found["low"], found["high"]) == pytest.approx(
+        (test.difference.value, test.difference.low, test.difference.high)
+    )
+    assert found["roc_auc_first"] == pytest.approx(test.first) and found["roc_auc_second"] == pytest.approx(test.second)
+    assert table["p_holm"].tolist() == pytest.approx(delong.holm(table["p_value"]).tolist())
+    assert table["different"].tolist() == [False, True, True]
+    mixed = comparison.paired_tests(THREE.sample(frac=1, random_state=1).sort_values("model", key=lambda m: m != "b"))
+    assert mixed["z"].abs().tolist() == pytest.approx(table["z"].abs().tolist())
+
+
+def test_different_test_images_are_refused_or_the_common_ones_used_and_counted():
+    fewer = THREE[~((THREE["model"] == "a") & (THREE.index % 10 == 0))]
+    with pytest.raises(ValueError, match=r"different images \(b: 120, a: 108, best: 120; 108 common to all\)"):
+        comparison.paired_tests(fewer)
+    table = comparison.paired_tests(fewer, common=True)
+    assert (table["images"] == 108).all() and (table["left_out"] == 12).all()
+    kept = THREE[THREE["image_id"].isin(set(fewer[fewer["model"] == "a"]["image_id"]))]
+    assert table["z"].tolist() == pytest.approx(comparison.paired_tests(kept)["z"].tolist())
+    apart = pd.concat([of_model("a", 1, 1), of_model("b", 1, 2).assign(image_id=lambda rows: rows["image_id"] + "x")])
+    with pytest.raises(UndefinedMeasure, match="no test image is common"):
+        comparison.paired_tests(apart, common=True)
+
+
+def test_models_that_cannot_be_paired_are_refused():
+    with pytest.raises(ValueError, match="at least two"):
+        comparison.paired_tests(of_model("a", 1, 1))
+    with pytest.raises(ValueError, match="'image 0' appears twice for model 'b'"):
+        comparison.paired_tests(pd.concat([THREE, THREE.iloc[:1]]))
+    with pytest.raises(ValueError, match="disagree about the class or group of image 'image 3'"):
+        comparison.paired_tests(THREE.assign(y=THREE["y"].where(THREE.index != 3, 0)))
+    with pytest.raises(ValueError, match="lacks the columns"):
+        comparison.paired_tests(THREE.drop(columns="group"))
+
+
+def test_learning_fits_say_of_each_curve_what_was_found():
+    sizes = [700, 3500, 7000]
+    rising, flat = [0.7, 0.8, 0.85], [0.5, 0.52, 0.49]
+    frames = [
+        pd.DataFrame({"recipe": recipe, "stage": "full", "training_images": sizes[:count], "roc_auc": auc[:count]})
+        for recipe, auc, count in (("tuned", rising, 3), ("original", flat, 3), ("short", rising, 2))
+    ]
+    curve = pd.concat(frames).assign(
+        roc_auc_low=lambda rows: rows["roc_auc"] - 0.03, roc_auc_high=lambda rows: rows["roc_auc"] + 0.03
+    )
+    fits, (tuned, original, short) = comparison.learning_fits(curve, resamples=50)
+    assert set(fits["recipe"]) == {"tuned", "original"} and set(fits["stage"]) == {"full"}
+    assert tuned.startswith("tuned, full: 1 - AUC ≈") and tuned.endswith("from 3 sizes: more images help")
+    assert original.endswith("cannot be told from these")
+    assert short == (
+        "short, full: 2 different sizes of training set: a power law needs at least 3, so no curve is fitted"
+    )
+    empty, sentences = comparison.learning_fits(curve[curve["recipe"] == "short"])
+    assert empty.empty and list(empty.columns) == list(fits.columns) and len(sentences) == 1

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.metrics import figures, measures
+from lib.metrics import figures, measures, thresholds
 from lib.metrics.measures import Interval
 
 TITLE = "What $it$ shows\nset <b>_1 · stand-in"
@@ -44,8 +44,52 @@ SPECTRUM = np.array([[9.0, 6, 3, 0], [8, 5, 2, -1], [10, 7, 4, 1]])
 SPECTRA = {"real": SPECTRUM, "synthetic": SPECTRUM + [[0, 0, 1, 3]]}
 COUNTS = pd.DataFrame({"split": ["train", "train"], "label": ["real", "synthetic"], "images": [7, 9]})
 
+FITS = pd.DataFrame(
+    {
+        "recipe": "tuned",
+        "stage": "full",
+        "training_images": [100, 500, 2000],
+        "roc_auc": [0.6, 0.75, 0.85],
+        "low": [0.5, 0.7, 0.75],
+        "high": [0.7, 0.8, 0.95],
+        "extrapolated": [False, False, True],
+    }
+)
+STABLE = {"phase1": {"best_f1": Interval(0.3, 0.1, 0.6), "cost": HALF}, "full": {"best_f1": HALF}}
+COSTS = {"test": pd.DataFrame({"threshold": [1.1, 0.9, 0.5, 0.2], "expected_cost": [0.5, 0.3, 0.2, 0.6]})}
+RELIABLE = pd.DataFrame(
+    {
+        "bin_low": [0.0, 0.8],
+        "bin_high": [0.2, 1.0],
+        "images": [20, 30],
+        "mean_predicted": [0.1, 0.9],
+        "observed": [0.3, 0.7],
+        "low": [0.2, 0.6],
+        "high": [0.5, 0.8],
+    }
+)
+DEGRADED = pd.DataFrame(
+    [
+        (kind, level, measure, value, value - 0.1, value + 0.05)
+        for kind, levels in (("JPEG quality", [90, 50]), ("blur (pixels)", [0.5, 1.0]))
+        for level, drop in zip(levels, (0, 0.2))
+        for measure, value in (("roc_auc", 0.9 - drop), ("recall_real", 0.8 - drop))
+    ],
+    columns=["degradation", "level", "measure", "value", "low", "high"],
+)
+ABLATION = pd.DataFrame(
+    {
+        "choice": ["worse", "better", "open"],
+        "value": [0.7, 0.9, 0.81],
+        "difference": [-0.1, 0.1, 0.01],
+        "low": [-0.2, 0.05, -0.02],
+        "high": [-0.05, 0.15, 0.04],
+    }
+)
+HEAT = np.arange(4.0).reshape(2, 2)
+
 # Figures of pictures, which have no axes.
-PICTURES = ("sample_sheet", "pair_gallery", "mean_images")
+PICTURES = ("sample_sheet", "pair_gallery", "mean_images", "heat_maps", "error_gallery")
 DRAWN = {
     "sample_sheet": lambda: figures.sample_sheet({"real": [PICTURE] * 3, "synthetic": [PICTURE] * 2}, TITLE),
     "pair_gallery": lambda: figures.pair_gallery([(PICTURE, PICTURE, "a $1 <b> pair")], TITLE),
@@ -67,6 +111,15 @@ DRAWN = {
     "interval_plot": lambda: figures.interval_plot({"phase1": HALF, "full": HALF}, TITLE),
     "auc_matrix": lambda: figures.auc_matrix(MATRIX, MATRIX.astype(str), TITLE),
     "learning_curve": lambda: figures.learning_curve(CURVE, TITLE),
+    "threshold_stability": lambda: figures.threshold_stability(STABLE, TITLE),
+    "cost_curve": lambda: figures.cost_curve(COSTS, {"cost": (0.5, 0.2), "fixed": (0.5, 0.2)}, TITLE),
+    "reliability_diagram": lambda: figures.reliability_diagram(
+        {"uncalibrated": RELIABLE, "platt": RELIABLE.assign(observed=[0.1, 0.9])}, TITLE, {"platt": HALF}
+    ),
+    "robustness_curves": lambda: figures.robustness_curves(DEGRADED, {"roc_auc": 0.95}, TITLE),
+    "ablation_plot": lambda: figures.ablation_plot(ABLATION, TITLE),
+    "heat_maps": lambda: figures.heat_maps({"real": HEAT, "synthetic": 2 * HEAT}, TITLE),
+    "error_gallery": lambda: figures.error_gallery([(PICTURE, HEAT, "a $1 <b> error"), (PICTURE, None, "b")], TITLE),
 }
 
 
@@ -177,6 +230,11 @@ AXIS_LABELS = {
     "interval_plot": ("ROC AUC with 95% interval (dotted: chance)", ""),
     "auc_matrix": ("tested on", "trained on"),
     "learning_curve": ("training images (logarithmic)", "ROC AUC on the test split, 95% interval"),
+    "threshold_stability": ("threshold, with 95% of its values over resamples of validation", ""),
+    "cost_curve": ("threshold (score from which an image is called synthetic)", "expected cost of an image"),
+    "reliability_diagram": ("probability of synthetic", "images"),
+    "robustness_curves": ("JPEG quality", "value, 95% interval"),
+    "ablation_plot": ("change of ROC AUC, 95% interval (filled: leaves out 0)", ""),
 }
 
 
@@ -208,6 +266,13 @@ ODD = r"$\oops{$ <b>&_^.png"
         lambda: figures.auc_matrix(MATRIX.set_axis([ODD]), MATRIX.astype(str), ODD),
         lambda: figures.learning_curve(CURVE.assign(recipe=ODD), ODD),
         lambda: figures.split_counts(COUNTS.assign(split=ODD), ODD),
+        lambda: figures.threshold_stability({ODD: {ODD: HALF}}, ODD),
+        lambda: figures.cost_curve({ODD: COSTS["test"]}, {ODD: (0.5, 0.2)}, ODD),
+        lambda: figures.reliability_diagram({ODD: RELIABLE}, ODD, {ODD: HALF}),
+        lambda: figures.robustness_curves(DEGRADED.assign(degradation=ODD, measure=ODD), {ODD: 0.5}, ODD),
+        lambda: figures.ablation_plot(ABLATION.assign(choice=ODD), ODD, label=ODD),
+        lambda: figures.heat_maps({"real": HEAT}, ODD, label=ODD),
+        lambda: figures.error_gallery([(PICTURE, HEAT, ODD)], ODD),
     ],
     ids=[
         "sample_sheet",
@@ -219,6 +284,13 @@ ODD = r"$\oops{$ <b>&_^.png"
         "auc_matrix",
         "learning_curve",
         "split_counts",
+        "threshold_stability",
+        "cost_curve",
+        "reliability_diagram",
+        "robustness_curves",
+        "ablation_plot",
+        "heat_maps",
+        "error_gallery",
     ],
 )
 def test_odd_names_are_drawn_as_they_are(draw):
@@ -380,3 +452,105 @@ def test_quality_of_odd_tables_is_drawn_or_said(images, found):
     axes = saved(figures.quality_histogram(images, TITLE))
     assert [word for ax in axes for word in words(ax)] == found
     assert all(ax.get_xlabel() and ax.get_ylabel() == "images" for ax in axes)
+
+
+def test_a_fit_is_drawn_with_its_band_and_the_points_are_then_not_joined():
+    axes = figures.learning_curve(CURVE, TITLE, FITS).axes[0]
+    inside, beyond = (line for line in axes.lines if line.get_label() == "_fit")
+    assert list(inside.get_ydata()) == [0.6, 0.75] and list(beyond.get_xdata()) == [2000]
+    assert inside.get_linewidth() > beyond.get_linewidth()
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (0.5, 0.95)
+    points = next(line for line in axes.lines if str(line.get_label()).startswith("tuned"))
+    assert points.get_linestyle() == "None" and list(points.get_ydata()) == [0.6, 0.8]
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "power law with 95% band" in legend and "thin: extrapolated" in legend
+    plain = figures.learning_curve(CURVE, TITLE, FITS.iloc[:0]).axes[0]
+    assert len(plain.lines) == len(DRAWN["learning_curve"]().axes[0].lines) and not plain.collections
+
+
+def test_stability_has_a_row_for_each_policy_and_a_mark_for_each_stage():
+    axes = DRAWN["threshold_stability"]().axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["best F1", "least cost"]
+    drawn = {str(line.get_label()): line for line in axes.lines if line.get_label() != "_interval"}
+    assert list(drawn["phase 1 (frozen base)"].get_xdata()) == [0.3, 0.6]
+    assert list(drawn["fully unfrozen"].get_xdata()) == [0.6]
+    ends = [list(line.get_xdata()) for line in axes.lines if line.get_label() == "_interval"]
+    assert ends == [[0.1, 0.6], [0.5, 0.7], [0.5, 0.7]]
+    rows = [line.get_ydata()[0] for line in axes.lines if line.get_label() == "_interval"]
+    assert len(set(rows)) == 3
+
+
+def test_costs_are_steps_that_end_at_the_scores():
+    axes = DRAWN["cost_curve"]().axes[0]
+    curve = axes.lines[0]
+    assert list(curve.get_xdata()) == [0.2, 0.5, 0.9, 1.1] and list(curve.get_ydata()) == [0.6, 0.2, 0.3, 0.5]
+    assert curve.get_drawstyle() == "steps-pre"
+    assert [line.get_label() for line in axes.lines[1:]] == ["least cost: 0.2", "fixed at 0.5: 0.2"]
+    assert axes.get_ylim()[0] == 0
+
+
+def test_reliability_is_drawn_for_each_method_above_its_counts():
+    axes = DRAWN["reliability_diagram"]().axes
+    first, second, counts, _ = axes
+    assert [ax.get_title() for ax in axes[:2]] == ["as scored", f"Platt\nECE {HALF}"]
+    assert list(first.lines[-1].get_xdata()) == [0.1, 0.9] and list(first.lines[-1].get_ydata()) == [0.3, 0.7]
+    assert [list(line.get_ydata()) for line in first.lines[1:3]] == [[0.2, 0.5], [0.6, 0.8]]
+    assert list(second.lines[-1].get_ydata()) == [0.1, 0.9]
+    bars = [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in counts.patches]
+    assert bars == [(0, 0.2, 20), (0.8, pytest.approx(0.2), 30)]
+
+
+def test_robustness_has_a_panel_for_each_degradation_in_the_order_given():
+    figure = DRAWN["robustness_curves"]()
+    jpeg, blur = figure.axes
+    assert [text.get_text() for text in jpeg.get_xticklabels()] == ["90", "50"]
+    assert [text.get_text() for text in blur.get_xticklabels()] == ["0.5", "1"]
+    drawn = {line.get_label(): line for line in jpeg.lines}
+    assert list(drawn["ROC AUC"].get_ydata()) == pytest.approx([0.9, 0.7])
+    assert list(drawn["recall of real"].get_ydata()) == pytest.approx([0.8, 0.6])
+    assert drawn["ROC AUC"].get_linestyle() != drawn["recall of real"].get_linestyle()
+    whole = [line for line in jpeg.lines if list(line.get_ydata()) == [0.95, 0.95]]
+    assert len(whole) == 1 and whole[0].get_color() == drawn["ROC AUC"].get_color()
+    intervals = [list(line.get_ydata()) for line in jpeg.lines if line.get_label() == "_interval"]
+    assert len(intervals) == 4 and intervals[0] == pytest.approx([0.8, 0.95])
+    many = pd.concat([DEGRADED.assign(degradation=f"{number}") for number in range(4)])
+    assert [ax.get_xlabel() for ax in saved(figures.robustness_curves(many, {}, TITLE))][:4] == list("0123")
+
+
+def test_ablation_is_sorted_and_fills_what_is_told_from_no_change():
+    axes = DRAWN["ablation_plot"]().axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["better", "open", "worse"]
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [line.get_xdata()[0] for line in dots] == [0.1, 0.01, -0.1]
+    assert [line.get_markerfacecolor() for line in dots] == ["black", "white", "black"]
+    assert words(axes) == ["0.900", "0.810", "0.700", "ROC AUC"]
+
+
+def test_heat_maps_share_a_scale_and_lie_over_the_whole_image():
+    real, synthetic, bar = saved(figures.heat_maps({"real": HEAT, "synthetic": 2 * HEAT}, TITLE, {"real": PICTURE}))
+    assert real.images[-1].get_clim() == synthetic.images[-1].get_clim() == (0, 6)
+    assert len(real.images) == 2 and len(synthetic.images) == 1
+    assert real.images[1].get_extent() == [-0.5, 7.5, 7.5, -0.5] and real.images[1].get_alpha() < 1
+    assert (np.asarray(synthetic.images[0].get_array()) == 2 * HEAT).all()
+    assert bar.get_ylabel() == "Grad-CAM (mean over images)"
+    axes = saved(figures.heat_maps({"synthetic": np.zeros((2, 2))}, TITLE))
+    assert words(axes[0]) == ["No real images."] and axes[1].images[0].get_clim() == (0, 1)
+    assert len(saved(figures.heat_maps({}, TITLE))) == 2
+
+
+def test_errors_stand_beside_their_heat_maps_where_there_are_any():
+    figure = DRAWN["error_gallery"]()
+    assert [len(place.axes) for place in figure.subfigs] == [2, 1]
+    overlaid = figure.subfigs[0].axes[1]
+    assert len(overlaid.images) == 2 and (np.asarray(overlaid.images[1].get_array()) == HEAT).all()
+    assert [place._suptitle.get_text() for place in figure.subfigs] == ["a $1 <b> error", "b"]
+    assert [text.get_text() for text in figures.error_gallery([], TITLE).texts if text.get_text() != TITLE] == [
+        "No errors."
+    ]
+    assert len(figures.error_gallery([(PICTURE, None, "b")] * 7, TITLE).subfigs) == 12
+
+
+def test_every_policy_has_a_name_and_a_line_of_its_own():
+    assert list(figures.POLICY_NAMES) == list(thresholds.POLICIES)
+    assert len(set(figures.LINES)) >= len(thresholds.POLICIES)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lib.metrics import measures, thresholds
+from lib.metrics import measures, resampling, thresholds
 from lib.metrics.measures import UndefinedMeasure
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
@@ -24,7 +24,7 @@ SETS = {
 
 def test_hand_worked():
     found = thresholds.choose_all(LABELS, SCORES)
-    assert list(found) == ["fixed", "best_f1", "balanced", "fpr_5", "fpr_1"] == list(thresholds.POLICIES)
+    assert list(found) == ["fixed", "best_f1", "balanced", "fpr_5", "fpr_1"] == list(thresholds.POLICIES)[:5]
     assert all(name == threshold.policy for name, threshold in found.items())
     assert found["fixed"].threshold == 0.5
     assert (found["fixed"].recall_real, found["fixed"].recall_synthetic) == (0.75, 0.75)
@@ -124,6 +124,101 @@ def test_lopsided_but_telling_apart_is_not_degenerate():
     labels = np.arange(600) % 2
     found = thresholds.choose("fpr_1", labels, rng.normal(size=600) + 1.1 * labels)
     assert thresholds.NEARLY_NONE < found.recall_synthetic < 0.25 and not found.degenerate
+
+
+COSTS = thresholds.Costs(false_alarm=3, miss=1, prevalence=0.2)
+
+
+def test_least_cost_hand_worked():
+    # A false alarm of 3 at 80% real: 2.4 for all; a miss of 1 at 20% synthetic: 0.2 for all.
+    # At 0.8 half are missed and none alarms: 0.1. At 0.4 one of four alarms: 0.6.
+    found = thresholds.choose("cost", LABELS, SCORES, COSTS)
+    assert (found.policy, found.threshold) == ("cost", 0.8)
+    curve = thresholds.cost_curve(LABELS, SCORES, COSTS).set_index("threshold")["expected_cost"]
+    assert (curve[0.8], curve[0.4], curve[0.1]) == pytest.approx((0.1, 0.6, 2.4))
+    assert curve.index[0] == np.nextafter(0.9, 1) and curve.iloc[0] == pytest.approx(0.2)
+    # Misses a hundred times as dear: find all.
+    assert thresholds.choose("cost", LABELS, SCORES, thresholds.Costs(1, 100)).threshold == 0.4
+    # Alarms so dear that it is cheapest to call nothing synthetic, which is said.
+    nothing = thresholds.choose("cost", LABELS, 1 - SCORES, thresholds.Costs(100, 1))
+    assert nothing.recall_synthetic == 0 and nothing.degenerate and np.isfinite(nothing.threshold)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_threshold_costs_less_and_equal_costs_are_balanced(seed):
+    rng = np.random.default_rng(seed)
+    labels = (rng.random(80) < 0.3).astype(int)
+    scores = np.round(rng.normal(size=80) + labels, 1)
+    costs = thresholds.Costs(*rng.uniform(0.1, 5, 2), rng.uniform(0.05, 0.95))
+    found = thresholds.choose("cost", labels, scores, costs)
+    each = {
+        score: costs.false_alarm * (1 - costs.prevalence) * np.mean(scores[labels == 0] >= score)
+        + costs.miss * costs.prevalence * np.mean(scores[labels == 1] < score)
+        for score in [*scores, np.inf]
+    }
+    assert costs.expected(found.recall_real, found.recall_synthetic) == pytest.approx(min(each.values()))
+    plain = thresholds.choose("cost", labels, scores)
+    assert plain.threshold == thresholds.choose("balanced", labels, scores).threshold
+
+
+def test_cost_is_among_all_only_when_asked_for():
+    assert list(thresholds.choose_all(LABELS, SCORES, COSTS)) == list(thresholds.POLICIES)
+    assert thresholds.choose_all(LABELS, SCORES, COSTS)["cost"] == thresholds.choose("cost", LABELS, SCORES, COSTS)
+    assert "cost" not in thresholds.choose_all(LABELS, SCORES)
+    assert COSTS.as_dict() == {"false_alarm": 3.0, "miss": 1.0, "prevalence": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"false_alarm": 0}, "cost of a false alarm is 0"),
+        ({"miss": -1}, "cost of a miss is -1"),
+        ({"miss": np.nan}, "cost of a miss is nan"),
+        ({"prevalence": 0}, "prevalence of synthetic images is 0"),
+        ({"prevalence": 1}, "above 0 and below 1"),
+    ],
+)
+def test_costs_must_be_costs(values, said):
+    with pytest.raises(ValueError, match=said):
+        thresholds.Costs(**values)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_stability_equals_choosing_anew_on_repeated_rows(grouped):
+    rng = np.random.default_rng(5)
+    labels = np.arange(60) % 2
+    scores = np.round(rng.normal(size=60) + labels, 1)  # rounded: ties
+    groups = np.arange(60) // 4 if grouped else None
+    found = thresholds.stability(labels, scores, groups, COSTS, resamples=25, seed=3)
+    (counts,) = resampling.draws(labels, groups, np.arange(60), 25, 3)
+    slow = [thresholds.choose_all(np.repeat(labels, row), np.repeat(scores, row), COSTS) for row in counts]
+    assert list(found) == list(thresholds.POLICIES)
+    for policy, interval in found.items():
+        drawn = [chosen[policy].threshold for chosen in slow]
+        assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(drawn, (0.025, 0.975)))), policy
+        assert interval.value == thresholds.choose(policy, labels, scores, COSTS).threshold
+    assert (found["fixed"].low, found["fixed"].high) == (0.5, 0.5)
+
+
+def test_more_images_settle_a_threshold():
+    def width(count):
+        rng = np.random.default_rng(0)
+        labels = np.arange(count) % 2
+        found = thresholds.stability(labels, rng.normal(size=count) + labels, resamples=200)
+        return {policy: interval.high - interval.low for policy, interval in found.items() if policy != "fixed"}
+
+    few, many = width(100), width(5000)
+    assert all(many[policy] < 0.6 * few[policy] for policy in few)
+
+
+def test_stability_of_some_policies_and_its_errors():
+    found = thresholds.stability(LABELS, SCORES, policies=["fpr_5", "cost"], resamples=20)
+    assert list(found) == ["fpr_5", "cost"]
+    assert found == thresholds.stability(LABELS, SCORES, policies=["fpr_5", "cost"], resamples=20)
+    with pytest.raises(ValueError, match="unknown policy 'best'"):
+        thresholds.stability(LABELS, SCORES, policies=["best"])
+    with pytest.raises(UndefinedMeasure, match="1 group"):
+        thresholds.stability(LABELS, SCORES, ["a"] * 8)
 
 
 def test_apply():

@@ -1,0 +1,115 @@
+"""What every measure stands on: checked labels and scores, the error for what is undefined, a value with its interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+
+class UndefinedMeasure(ValueError):
+    """A measure has no value on these data; the message says what was found and what was expected."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and the limits of its interval.
+
+    Attributes:
+        value: The measure on the data; NaN where it is undefined.
+        low: Lower limit.
+        high: Upper limit. A percentile interval need not contain ``value``.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Returns ``{"value", "low", "high"}`` with None for NaN, which JSON cannot hold."""
+        pairs = {"value": self.value, "low": self.low, "high": self.high}
+        return {name: None if np.isnan(number) else float(number) for name, number in pairs.items()}
+
+    def contains(self, number: float) -> bool:
+        """Whether ``low <= number <= high``; False when the interval is undefined."""
+        return bool(self.low <= number <= self.high)
+
+    def __str__(self) -> str:
+        if np.isnan(self.value):
+            return "undefined"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Returns labels and scores as arrays that every measure here is defined on.
+
+    Args:
+        labels: One per image, 0 (real) or 1 (synthetic); both classes must be present.
+        scores: One finite number per image.
+
+    Returns:
+        int64 labels and float64 scores, both of shape (images,).
+
+    Raises:
+        UndefinedMeasure: Empty, not one-dimensional, different lengths, NaN or infinity, other labels, or one class
+            only.
+    """
+    try:
+        found, values = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UndefinedMeasure(f"labels and scores must be numbers: {error}") from error
+    if found.ndim != 1 or found.shape != values.shape:
+        raise UndefinedMeasure(
+            f"labels have shape {found.shape} and scores {values.shape}; expected one label and one score per image"
+        )
+    if found.size == 0:
+        raise UndefinedMeasure("no images: labels and scores are empty; expected at least one image of each class")
+    other = found[~np.isin(found, (0, 1))]
+    if other.size:
+        raise UndefinedMeasure(f"found label {other[0]:g} ({other.size} such); expected 0 (real) or 1 (synthetic)")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise UndefinedMeasure(
+            f"{bad.size} of {values.size} scores are not finite (first: {values[bad[0]]} at position {bad[0]}); "
+            "expected finite numbers"
+        )
+    if found.min() == found.max():
+        only = "synthetic" if found[0] else "real"
+        raise UndefinedMeasure(f"all {found.size} images are {only}; expected images of both classes")
+    return found.astype(np.int64), values
+
+
+def checked_probabilities(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Returns labels and scores as `checked` does, where the scores are probabilities.
+
+    Raises:
+        UndefinedMeasure: See `checked`; also for scores outside 0 to 1.
+    """
+    labels, scores = checked(labels, scores)
+    if scores.min() < 0 or scores.max() > 1:
+        raise UndefinedMeasure(
+            f"scores range from {scores.min():g} to {scores.max():g}; expected probabilities between 0 and 1"
+        )
+    return labels, scores
+
+
+def units(labels: NDArray[np.int64], groups: ArrayLike | None) -> NDArray[np.int64]:
+    """Numbers the groups that images belong to: 0, 1, … in order of appearance, each image its own without groups.
+
+    Args:
+        labels: One per image.
+        groups: One name or number per image, none missing; None when images are independent.
+
+    Returns:
+        int64 numbers of shape (images,).
+
+    Raises:
+        ValueError: Groups that do not fit the labels, or an image without one.
+    """
+    names = np.arange(labels.size) if groups is None else np.asarray(groups)
+    if names.shape != labels.shape:
+        raise ValueError(f"groups have shape {names.shape}; expected one per image, {labels.shape}")
+    unit, _ = pd.factorize(names)
+    if np.any(unit < 0):
+        raise ValueError(f"{np.sum(unit < 0)} images have no group; expected a name or number for each")
+    return unit

@@ -1,0 +1,50 @@
+"""Figures of the study: one look, colours that colour-blind readers tell apart, intervals wherever there are any.
+
+Nothing is computed here: points, counts and intervals come from the other modules of `lib.metrics`. Every function
+returns a matplotlib Figure; `title` is drawn as it is given (the caller names dataset, source, n and recipe in it).
+"""
+
+from lib.metrics.figures.comparisons import ablation_plot, auc_matrix, interval_plot, learning_curve, robustness_curves
+from lib.metrics.figures.data import power_spectra, quality_histogram, split_counts
+from lib.metrics.figures.images import error_gallery, heat_maps, mean_images, pair_gallery, sample_sheet
+from lib.metrics.figures.results import (
+    confusion_matrices,
+    cost_curve,
+    precision_recall_curves,
+    reliability_diagram,
+    roc_curves,
+    score_histograms,
+    threshold_stability,
+    training_curves,
+)
+from lib.metrics.figures.style import CLASS_COLOURS, LINES, MARKERS, POLICY_NAMES, STAGE_COLOURS, STAGE_NAMES
+
+__all__ = [
+    "CLASS_COLOURS",
+    "LINES",
+    "MARKERS",
+    "POLICY_NAMES",
+    "STAGE_COLOURS",
+    "STAGE_NAMES",
+    "ablation_plot",
+    "auc_matrix",
+    "confusion_matrices",
+    "cost_curve",
+    "error_gallery",
+    "heat_maps",
+    "interval_plot",
+    "learning_curve",
+    "mean_images",
+    "pair_gallery",
+    "power_spectra",
+    "precision_recall_curves",
+    "quality_histogram",
+    "reliability_diagram",
+    "robustness_curves",
+    "roc_curves",
+    "sample_sheet",
+    "score_histograms",
+    "split_counts",
+    "threshold_stability",
+    "training_curves",
+]

@@ -1,0 +1,182 @@
+"""Models, datasets, degradations and choices side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from lib.metrics.checks import Interval
+from lib.metrics.figures.style import (
+    CLASS_COLOURS,
+    LINES,
+    MARKERS,
+    STAGE_COLOURS,
+    STAGE_NAMES,
+    draw_interval,
+    panels,
+    styled,
+)
+
+MEASURE_COLOURS = {
+    "roc_auc": "black",
+    "recall_real": CLASS_COLOURS["real"],
+    "recall_synthetic": CLASS_COLOURS["synthetic"],
+}
+MEASURE_NAMES = {"roc_auc": "ROC AUC", "recall_real": "recall of real", "recall_synthetic": "recall of synthetic"}
+
+
+@styled
+def interval_plot(intervals: Mapping[str, Interval], title: str, label: str = "ROC AUC") -> Figure:
+    """A measure with its 95% interval for each of several names, and the line of chance."""
+    figure, axes = panels(1, title, (7, 0.55 * len(intervals) + 1.6))
+    for row, (name, interval) in enumerate(intervals.items()):
+        colour = STAGE_COLOURS.get(name, "dimgrey")
+        draw_interval(axes[0], [interval.low, interval.high], [row, row], color=colour)
+        axes[0].plot(interval.value, row, "o", color=colour)
+    axes[0].axvline(0.5, color="grey", linestyle=":")
+    axes[0].set_yticks(range(len(intervals)), [STAGE_NAMES.get(name, name) for name in intervals])
+    axes[0].set_ylim(len(intervals) - 0.5, -0.5)
+    axes[0].set(xlabel=f"{label} with 95% interval (dotted: chance)")
+    return figure
+
+
+@styled
+def auc_matrix(values: pd.DataFrame, texts: pd.DataFrame, title: str) -> Figure:
+    """ROC AUC of every model (rows) on every dataset's test split (columns).
+
+    Args:
+        values: ROC AUC, index trained_on, columns tested_on; NaN where not measured.
+        texts: what stands in each cell.
+    """
+    width = max(5.5, 1.7 * values.shape[1] + 2.6)
+    figure, axes = panels(1, title, (width, 0.9 * values.shape[0] + 2.0))
+    bar = {"label": "ROC AUC (0.5 and below: darkest)", "extend": "min"}
+    sns.heatmap(values, annot=texts, fmt="", cmap="cividis", vmin=0.5, vmax=1, ax=axes[0], cbar_kws=bar)
+    axes[0].grid(False)
+    axes[0].set(xlabel="tested on", ylabel="trained on")
+    axes[0].tick_params(axis="y", rotation=0)
+    return figure
+
+
+@styled
+def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = None) -> Figure:
+    """ROC AUC at home against the number of training images, on a logarithmic axis, with intervals.
+
+    Args:
+        curve: columns trained_on, recipe, stage, training_images, roc_auc, roc_auc_low, roc_auc_high.
+        fits: fitted curves, columns recipe, stage, training_images, roc_auc, low, high, extrapolated.
+    """
+    figure, axes = panels(1, title, (7.5, 4.4))
+    recipes = sorted(set(curve["recipe"]))
+    for number, (recipe, stage) in enumerate(sorted(set(zip(curve["recipe"], curve["stage"])))):
+        rows = curve[(curve["recipe"] == recipe) & (curve["stage"] == stage)].sort_values("training_images")
+        kind = recipes.index(recipe)
+        style = {"color": STAGE_COLOURS.get(stage, "dimgrey")}
+        # Moved a little sideways, so that intervals at the same size do not cover each other.
+        at = (rows["training_images"] * 1.03**number).to_numpy()
+        line = {"linestyle": LINES[kind % len(LINES)], "marker": MARKERS[kind % len(MARKERS)]}
+        fit = None if fits is None else fits[(fits["recipe"] == recipe) & (fits["stage"] == stage)]
+        if fit is not None and len(fit):
+            # The fit is the line, so the points are not joined.
+            line["linestyle"] = ""
+            _draw_fit(axes[0], fit, linestyle=LINES[kind % len(LINES)], **style)
+        axes[0].plot(at, rows["roc_auc"], label=f"{recipe}, {STAGE_NAMES.get(stage, stage)}", **line, **style)
+        for x, low, high in zip(at, rows["roc_auc_low"], rows["roc_auc_high"]):
+            draw_interval(axes[0], [x, x], [low, high], **style)
+    axes[0].set_xscale("log")
+    axes[0].margins(x=0.25)
+    axes[0].set_xticks(sorted(set(curve["training_images"])), minor=False)
+    axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes[0].xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    axes[0].axhline(0.5, color="grey", linestyle=":", label="chance")
+    if fits is not None and len(fits):
+        axes[0].plot([], [], color="dimgrey", label="power law with 95% band")
+    if fits is not None and fits["extrapolated"].any():
+        axes[0].plot([], [], color="dimgrey", linewidth=0.7, label="thin: extrapolated")
+    axes[0].set(xlabel="training images (logarithmic)", ylabel="ROC AUC on the test split, 95% interval")
+    axes[0].legend(fontsize=9)
+    return figure
+
+
+def _draw_fit(ax: Axes, fit: pd.DataFrame, linestyle: str | tuple, color: str) -> None:
+    ax.fill_between(fit["training_images"], fit["low"], fit["high"], color=color, alpha=0.15, linewidth=0)
+    beyond = fit["extrapolated"].to_numpy(dtype=bool)
+    for part, width in ((~beyond, 1.8), (beyond, 0.7)):
+        line = {"linestyle": linestyle, "linewidth": width, "color": color, "label": "_fit"}
+        ax.plot(fit["training_images"][part], fit["roc_auc"][part], **line)
+
+
+@styled
+def robustness_curves(frame: pd.DataFrame, undegraded: Mapping[str, float], title: str) -> Figure:
+    """How measures change as images are degraded, a panel for each kind of degradation.
+
+    Args:
+        frame: columns degradation (name and unit, the axis' label), level (in the order to draw, mildest first),
+            measure (`roc_auc`, `recall_real`, `recall_synthetic` or another), value, low, high.
+        undegraded: measure to its value on the images as they are, drawn as a thin line.
+    """
+    kinds = list(dict.fromkeys(frame["degradation"]))
+    across = min(len(kinds), 3)
+    down = -(-len(kinds) // across)
+    figure, axes = panels(across, title, (3.6 * across + 1.8, 3.0 * down + 0.8), rows=down, sharey=True)
+    names = list(dict.fromkeys(frame["measure"]))
+    for ax, kind in zip(axes, kinds):
+        rows = frame[frame["degradation"] == kind]
+        levels = list(dict.fromkeys(rows["level"]))
+        for number, name in enumerate(names):
+            own = rows[rows["measure"] == name]
+            style = {"color": MEASURE_COLOURS.get(name, sns.color_palette("colorblind")[number % 10])}
+            # Moved a little sideways, so that intervals at one level do not cover each other.
+            at = [levels.index(level) + 0.07 * (number - (len(names) - 1) / 2) for level in own["level"]]
+            line = {"linestyle": LINES[number % len(LINES)], "marker": MARKERS[number % len(MARKERS)], "markersize": 5}
+            ax.plot(at, own["value"], label=MEASURE_NAMES.get(name, name), **line, **style)
+            for x, low, high in zip(at, own["low"], own["high"]):
+                draw_interval(ax, [x, x], [low, high], alpha=0.6, **style)
+            if name in undegraded:
+                ax.axhline(undegraded[name], linewidth=0.9, linestyle=line["linestyle"], alpha=0.7, **style)
+        ax.set_xticks(
+            range(len(levels)), [f"{level:g}" if isinstance(level, float) else str(level) for level in levels]
+        )
+        ax.set(xlabel=kind, xlim=(-0.4, len(levels) - 0.6))
+    for ax in axes[len(kinds) :]:
+        ax.set_axis_off()
+    for ax in axes[::across]:
+        ax.set_ylabel("value, 95% interval")
+    axes[across - 1].legend(
+        title="thin lines: images\nas they are",
+        bbox_to_anchor=(1.02, 1),
+        loc="upper left",
+        fontsize=9,
+        title_fontsize=9,
+    )
+    return figure
+
+
+@styled
+def ablation_plot(frame: pd.DataFrame, title: str, label: str = "ROC AUC") -> Figure:
+    """What each choice changes, the most helpful at the top: a dot and its 95% interval, and the line of no change.
+
+    Args:
+        frame: columns choice, value (of the measure with that choice), difference (from the study's own), low, high.
+        label: the measure.
+    """
+    rows = frame.sort_values("difference", ascending=False, kind="stable")
+    figure, axes = panels(1, title, (8, 0.42 * len(rows) + 1.7))
+    for at, row in enumerate(rows.itertuples()):
+        # Filled where the interval leaves out 0.
+        told = row.low > 0 or row.high < 0
+        draw_interval(axes[0], [row.low, row.high], [at, at], color="black")
+        axes[0].plot(row.difference, at, "o", color="black", markerfacecolor="black" if told else "white")
+        words = {"transform": axes[0].get_yaxis_transform(), "va": "center", "fontsize": 10}
+        axes[0].text(1.02, at, f"{row.value:.3f}", **words)
+    axes[0].axvline(0, color="grey", linestyle=":")
+    axes[0].set_yticks(range(len(rows)), list(rows["choice"]))
+    axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    axes[0].text(1.02, -0.62, label, transform=axes[0].get_yaxis_transform(), va="bottom", fontsize=10)
+    axes[0].set(xlabel=f"change of {label}, 95% interval (filled: leaves out 0)")
+    return figure

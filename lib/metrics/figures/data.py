@@ -1,0 +1,127 @@
+"""What the images of a dataset are like: sizes, compression, spectra, split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from lib.metrics.figures.style import CLASS_COLOURS, LINES, panels, sentence, styled
+
+
+@styled
+def quality_histogram(images: pd.DataFrame, title: str) -> Figure:
+    """Distributions of image area, bytes per pixel and JPEG quantisation, by class.
+
+    A panel whose images are all alike, or that has none, says so instead of drawing a single bar.
+
+    Args:
+        images: columns label, width, height (pixels), bytes, quantisation (mean step of a JPEG's luma table: 1 keeps
+            every grey level, larger is coarser; NaN for other formats).
+    """
+    figure, axes = panels(3, title, (12.5, 3.6))
+    images = images.reset_index(drop=True)
+    area, step = images["width"] * images["height"], images["quantisation"].astype(float)
+    columns = {
+        "square root of area (pixels)": np.sqrt(area),
+        "file size (bytes per pixel)": images["bytes"] / area,
+        "mean JPEG quantisation step": step,
+    }
+    for ax, (label, values) in zip(axes, columns.items()):
+        _class_histogram(ax, images["label"], values, "No JPEG among the images." if values is step else "No images.")
+        ax.set(xlabel=label, ylabel="images")
+    figure.get_layout_engine().set(wspace=0.06)
+    if step.notna().any():
+        classes = [(label, step[images["label"] == label]) for label in CLASS_COLOURS]
+        counts = [f"JPEG: {steps.notna().sum():,} of {len(steps):,} {label}" for label, steps in classes]
+        axes[2].set_title("\n".join(counts), fontsize=9)
+    handles = [Patch(color=colour, alpha=0.5, label=label) for label, colour in CLASS_COLOURS.items()]
+    axes[2].legend(handles=handles, bbox_to_anchor=(1.01, 1), loc="upper left")
+    return figure
+
+
+def _class_histogram(ax: Axes, labels: pd.Series, values: pd.Series, nothing: str) -> None:
+    known = values[np.isfinite(values)]
+    if known.empty:
+        sentence(ax, nothing)
+    elif np.isclose(known.min(), known.max(), rtol=1e-9):
+        sentence(ax, f"{known.iloc[0]:.4g} in each of\n{len(known):,} images")
+    else:
+        frame = pd.DataFrame({"value": known, "label": labels[known.index]})
+        options = {"hue": "label", "hue_order": list(CLASS_COLOURS), "palette": CLASS_COLOURS, "element": "step"}
+        sns.histplot(frame, x="value", bins=30, legend=False, ax=ax, **options)
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+
+
+@styled
+def power_spectra(spectra: Mapping[str, Sequence[np.ndarray]], title: str) -> Figure:
+    """Power at each spatial frequency for both classes, and the difference of their means.
+
+    Args:
+        spectra: `real` and `synthetic` to (mean, low, high), each in dB at evenly spaced frequencies that end at 0.5
+            cycles per pixel; low and high bound the range that 80% of the images lie in. NaN where there are no images.
+    """
+    figure, axes = panels(2, title, (11, 4.2))
+    known = {label: np.asarray(values, float) for label, values in spectra.items() if np.isfinite(values).any()}
+    for label, style in zip(CLASS_COLOURS, LINES):
+        if label in known:
+            mean, low, high = known[label]
+            at = _frequencies(mean)
+            axes[0].fill_between(at, low, high, color=CLASS_COLOURS[label], alpha=0.2, linewidth=0)
+            axes[0].plot(at, np.transpose([low, high]), linestyle=style, color=CLASS_COLOURS[label], linewidth=0.7)
+            axes[0].plot(at, mean, linestyle=style, color=CLASS_COLOURS[label], label=label)
+    if set(CLASS_COLOURS) <= set(known):
+        difference = known["synthetic"][0] - known["real"][0]
+        axes[1].axhline(0, color="grey", linestyle=":")
+        axes[1].plot(_frequencies(difference), difference, color="black")
+        # At least one dB up and down, so that noise is not blown up to the height of the panel.
+        most = 1.1 * max(1 / 1.1, np.nanmax(np.abs(difference)))
+        axes[1].set(xlim=(0, 0.5), ylim=(-most, most))
+    else:
+        sentence(axes[1], "Nothing to compare.")
+    if known:
+        axes[0].set(xlim=(0, 0.5))
+        axes[0].legend(title="mean; band: 80% of images")
+    else:
+        sentence(axes[0], "No image is large enough.")
+    axes[0].set(xlabel="frequency (cycles per pixel)", ylabel="power density (dB re 1 grey level²)")
+    axes[1].set(xlabel="frequency (cycles per pixel)", ylabel="synthetic − real (dB)")
+    return figure
+
+
+def _frequencies(values: np.ndarray) -> np.ndarray:
+    return np.arange(1, len(values) + 1) / (2 * len(values))
+
+
+@styled
+def split_counts(counts: pd.DataFrame, title: str) -> Figure:
+    """Images of each split and class.
+
+    Args:
+        counts: columns split, label, images.
+    """
+    figure, axes = panels(1, title, (6, 3.4))
+    sns.barplot(
+        counts,
+        x="split",
+        y="images",
+        hue="label",
+        hue_order=list(CLASS_COLOURS),
+        palette=CLASS_COLOURS,
+        saturation=1,
+        ax=axes[0],
+    )
+    axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes[0].margins(y=0.12)
+    for bars in axes[0].containers:
+        axes[0].bar_label(bars, fmt="{:,.0f}", fontsize=9)
+    axes[0].set(xlabel="split", ylabel="images")
+    axes[0].legend(title=None)
+    return figure

@@ -1,0 +1,152 @@
+"""Images themselves: samples, pairs, means, heat maps, errors."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from lib.metrics.figures.style import CLASS_COLOURS, panels, sentence, styled
+
+PAIRS_A_ROW, SINGLES_A_ROW = 4, 6
+
+
+@styled
+def sample_sheet(images: Mapping[str, Sequence[np.ndarray]], title: str) -> Figure:
+    """A row of images for each class.
+
+    Args:
+        images: label to uint8 RGB images (height, width, 3); the same number for each label looks best.
+    """
+    columns = max(len(row) for row in images.values())
+    figure, axes = panels(columns, title, (1.35 * columns, 1.6 * len(images) + 0.7), rows=len(images))
+    for ax in axes:
+        ax.set_axis_off()
+    for row, (label, pictures) in enumerate(images.items()):
+        for column, picture in enumerate(pictures):
+            axes[row * columns + column].imshow(picture)
+        axes[row * columns].set_title(label, loc="left", color=CLASS_COLOURS.get(label, "black"), fontweight="bold")
+    return figure
+
+
+@styled
+def pair_gallery(pairs: Sequence[tuple[np.ndarray, np.ndarray, str]], title: str) -> Figure:
+    """Pairs of images side by side, each with a caption: (image a, image b, caption); a sentence where there are none."""
+    pictures = [[(first, None), (second, None)] for first, second, _ in pairs]
+    return _gallery(pictures, [caption for *_, caption in pairs], title, "No pairs.")
+
+
+def _gallery(
+    pictures: Sequence[Sequence[tuple[np.ndarray, np.ndarray | None]]],
+    captions: Sequence[str],
+    title: str,
+    nothing: str,
+) -> Figure:
+    """Places with a caption above one or two pictures, each an image and the heat map that lies over it, if any."""
+    wide = max((len(row) for row in pictures), default=2)
+    across = max(1, min(len(pictures), PAIRS_A_ROW if wide == 2 else SINGLES_A_ROW))
+    down = max(1, -(-len(pictures) // across))
+    # Wrapped to the width of the pictures: a long file name must neither be cut nor run into its neighbour.
+    columns = 34 if wide == 2 else 22
+    captions = ["\n".join(textwrap.fill(line, columns) for line in caption.splitlines()) for caption in captions]
+    lines = max((caption.count("\n") + 1 for caption in captions), default=1)
+    width = 2.6 if wide == 2 else 1.7
+    figure = Figure(figsize=(max(width * across + 0.5, 4.0), (1.5 + 0.17 * lines) * down + 0.6), layout="constrained")
+    figure.suptitle(title)
+    if not pictures:
+        figure.text(0.5, 0.4, nothing, ha="center")
+    places = figure.subfigures(down, across, squeeze=False).ravel()
+    for place, row, caption in zip(places, pictures, captions):
+        place.suptitle(caption, fontsize=9)
+        for ax, (image, heat) in zip(place.subplots(1, len(row), squeeze=False).ravel(), row):
+            if heat is None:
+                ax.imshow(image)
+            else:
+                _draw_heat(ax, image, heat, float(np.max(heat)) or 1.0)
+            ax.set_axis_off()
+    return figure
+
+
+@styled
+def mean_images(images: Mapping[str, np.ndarray], title: str) -> Figure:
+    """The mean image of each class and where they differ.
+
+    The difference is synthetic - real, averaged over red, green and blue; its colours are the classes', centred on 0.
+
+    Args:
+        images: `real` and `synthetic` to uint8 (side, side, 3), equal sides.
+    """
+    figure, axes = panels(3, title, (10.5, 3.6))
+    for ax, label in zip(axes, CLASS_COLOURS):
+        ax.set_title(label, color=CLASS_COLOURS[label], fontweight="bold")
+        ax.set_axis_off()
+        if label in images:
+            ax.imshow(images[label])
+        else:
+            sentence(ax, f"No {label} images.")
+    axes[2].set_title("synthetic − real")
+    axes[2].set_axis_off()
+    if not set(CLASS_COLOURS) <= set(images):
+        sentence(axes[2], "Nothing to compare.")
+        return figure
+    difference = (images["synthetic"].astype(float) - images["real"]).mean(axis=2)
+    # At least one grey level, so that rounding is not blown up to full colour.
+    most = max(1.0, np.abs(difference).max())
+    colours = LinearSegmentedColormap.from_list("classes", [CLASS_COLOURS["real"], "white", CLASS_COLOURS["synthetic"]])
+    shown = axes[2].imshow(difference, cmap=colours, vmin=-most, vmax=most)
+    bar = figure.colorbar(shown, ax=axes[2], label="grey levels (0 to 255)\nblue: real is brighter")
+    bar.outline.set_visible(False)
+    return figure
+
+
+@styled
+def heat_maps(
+    maps: Mapping[str, np.ndarray], title: str, images: Mapping[str, np.ndarray] | None = None, label: str = "Grad-CAM"
+) -> Figure:
+    """Average heat map of each class, on one colour scale, over an image where one is given.
+
+    Args:
+        maps: `real` and `synthetic` to arrays (height, width), 0 upwards; of the images' height and width or coarser.
+        images: label to the image to lay the map over, uint8 (height, width, 3), e.g. the mean image of the class.
+        label: what the maps hold, for the colour bar.
+    """
+    figure, axes = panels(len(CLASS_COLOURS), title, (8, 3.8))
+    most = max((float(np.max(values)) for values in maps.values()), default=0.0) or 1.0
+    shown = None
+    for ax, name in zip(axes, CLASS_COLOURS):
+        ax.set_title(name, color=CLASS_COLOURS[name], fontweight="bold")
+        ax.set_axis_off()
+        if name in maps:
+            shown = _draw_heat(ax, None if images is None else images.get(name), maps[name], most)
+        else:
+            sentence(ax, f"No {name} images.")
+    if shown is not None:
+        bar = figure.colorbar(shown, ax=list(axes), label=f"{label} (mean over images)", shrink=0.85)
+        bar.outline.set_visible(False)
+    return figure
+
+
+def _draw_heat(ax: Axes, image: np.ndarray | None, heat: np.ndarray, most: float) -> AxesImage:
+    height, width = heat.shape if image is None else image.shape[:2]
+    place = {"extent": (-0.5, width - 0.5, height - 0.5, -0.5), "interpolation": "bicubic"}
+    if image is not None:
+        # In grey, so that colour is the map's alone.
+        ax.imshow(image.mean(axis=2) if image.ndim == 3 else image, cmap="gray", vmin=0, vmax=255)
+    return ax.imshow(heat, cmap="inferno", vmin=0, vmax=most, alpha=1 if image is None else 0.5, **place)
+
+
+@styled
+def error_gallery(cases: Sequence[tuple[np.ndarray, np.ndarray | None, str]], title: str) -> Figure:
+    """Images that were called wrongly, each with a caption and, where there is one, its heat map beside it.
+
+    Args:
+        cases: (image, heat map or None, caption); the image uint8 (height, width, 3), the map (height, width) or
+            coarser, 0 upwards, drawn on its own scale.
+    """
+    pictures = [[(image, None)] if heat is None else [(image, None), (image, heat)] for image, heat, _ in cases]
+    return _gallery(pictures, [caption for *_, caption in cases], title, "No errors.")

@@ -1,0 +1,226 @@
+"""What a run's models do: training, curves, scores, thresholds, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from lib.metrics.checks import Interval
+from lib.metrics.figures.style import (
+    CLASS_COLOURS,
+    LINES,
+    MARKERS,
+    POLICY_NAMES,
+    STAGE_COLOURS,
+    STAGE_NAMES,
+    draw_interval,
+    panels,
+    styled,
+)
+
+METHOD_NAMES = {"uncalibrated": "as scored", "temperature": "temperature", "platt": "Platt", "isotonic": "isotonic"}
+
+
+@styled
+def training_curves(history: pd.DataFrame, title: str) -> Figure:
+    """Loss and ROC AUC over the epochs, one column of panels per stage; epoch 0 is the model as the stage began.
+
+    Args:
+        history: columns stage, epoch, loss, val_loss, roc_auc, val_roc_auc.
+    """
+    stages = list(dict.fromkeys(history["stage"]))
+    figure, axes = panels(len(stages), title, (3.9 * len(stages) + 1, 5.4), rows=2, sharey="row", sharex="col")
+    for column, stage in enumerate(stages):
+        rows = history[history["stage"] == stage]
+        for row, (name, label) in enumerate((("loss", "loss (cross-entropy)"), ("roc_auc", "ROC AUC"))):
+            ax = axes[row * len(stages) + column]
+            colour = STAGE_COLOURS.get(stage, "black")
+            ax.plot(rows["epoch"], rows[name], "--", color=colour, marker=".", label="training")
+            ax.plot(rows["epoch"], rows[f"val_{name}"], color=colour, marker="o", label="validation")
+            ax.set(ylabel=label if column == 0 else "", xlabel="epoch" if row else "")
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+            if row == 0:
+                ax.set_title(STAGE_NAMES.get(stage, stage))
+                ax.legend()
+            else:
+                ax.axhline(0.5, color="grey", linewidth=1, linestyle=":")
+    return figure
+
+
+@styled
+def roc_curves(curves: Mapping[str, pd.DataFrame], aucs: Mapping[str, Interval], title: str) -> Figure:
+    """ROC curve of each stage with its AUC and interval in the legend.
+
+    Args:
+        curves: stage to points with columns false_positive_rate and true_positive_rate.
+        aucs: stage to ROC AUC.
+    """
+    figure, axes = panels(1, title, (6, 5.4))
+    for stage, points in curves.items():
+        label = f"{STAGE_NAMES.get(stage, stage)}: AUC {aucs[stage]}"
+        axes[0].plot(points.iloc[:, 0], points.iloc[:, 1], color=STAGE_COLOURS.get(stage), label=label)
+    axes[0].plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance")
+    axes[0].set(xlabel="real images called synthetic (share)", ylabel="synthetic images found (share)", aspect="equal")
+    axes[0].legend(loc="lower right", fontsize=9)
+    return figure
+
+
+@styled
+def precision_recall_curves(
+    curves: Mapping[str, pd.DataFrame], prevalence: float, marks: Mapping[str, tuple[float, float]], title: str
+) -> Figure:
+    """Precision against recall of the synthetic class, with the point of a chosen threshold on each curve.
+
+    Args:
+        curves: stage to points with columns recall and precision.
+        prevalence: share of synthetic images, the precision of chance.
+        marks: stage to (recall, precision) at the chosen threshold; a stage whose precision is None gets no mark.
+    """
+    figure, axes = panels(1, title, (6, 5))
+    drawn = {stage for stage, point in marks.items() if None not in point}
+    for stage, points in curves.items():
+        colour = STAGE_COLOURS.get(stage)
+        axes[0].plot(points["recall"], points["precision"], color=colour, label=STAGE_NAMES.get(stage, stage))
+        if stage in drawn:
+            axes[0].plot(*marks[stage], "o", color=colour, markersize=9, markeredgecolor="black")
+    if drawn:
+        axes[0].plot([], [], "o", color="white", markersize=9, markeredgecolor="black", label="at the chosen threshold")
+    axes[0].axhline(prevalence, color="grey", linestyle=":", label="chance (share of synthetic images)")
+    axes[0].set(xlabel="recall of synthetic images", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.05))
+    axes[0].legend(loc="lower left", fontsize=9)
+    return figure
+
+
+@styled
+def score_histograms(scores: pd.DataFrame, thresholds: Mapping[str, float], title: str) -> Figure:
+    """Distribution of the scores of both classes, with thresholds as lines.
+
+    Args:
+        scores: columns label (`real`, `synthetic`) and score; bins span 0 to 1, or the scores where they go beyond.
+        thresholds: policy to threshold.
+    """
+    figure, axes = panels(1, title, (8, 3.8))
+    options = {"hue": "label", "hue_order": list(CLASS_COLOURS), "palette": CLASS_COLOURS, "element": "step"}
+    bins = np.linspace(min(0, scores["score"].min()), max(1, scores["score"].max()), 31)
+    sns.histplot(scores, x="score", bins=bins, ax=axes[0], legend=True, **options)
+    classes = axes[0].get_legend()
+    lines = [
+        axes[0].axvline(value, color="black", linestyle=style, label=f"{POLICY_NAMES.get(policy, policy)}: {value:.2f}")
+        for (policy, value), style in zip(thresholds.items(), LINES)
+    ]
+    classes.set_title(None)
+    axes[0].add_artist(classes)
+    axes[0].legend(handles=lines, title="thresholds", bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=9)
+    axes[0].set(xlabel="score (higher: more synthetic)", ylabel="images")
+    return figure
+
+
+@styled
+def confusion_matrices(matrices: Mapping[str, Mapping[str, int]], title: str) -> Figure:
+    """A confusion matrix for each policy: counts, coloured by the share of the true class.
+
+    Args:
+        matrices: policy to true_real, false_synthetic, false_real, true_synthetic.
+    """
+    figure, axes = panels(len(matrices), title, (2.5 * len(matrices) + 0.8, 3.1), sharey=True)
+    for ax, (policy, cells) in zip(axes, matrices.items()):
+        counts = np.array(
+            [[cells["true_real"], cells["false_synthetic"]], [cells["false_real"], cells["true_synthetic"]]]
+        )
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        text = np.array([[f"{n:,}\n{share:.0%}" for n, share in zip(*row)] for row in zip(counts, shares)])
+        names = list(CLASS_COLOURS)
+        options = {"xticklabels": names, "yticklabels": names, "cbar": False, "square": True}
+        sns.heatmap(shares, annot=text, fmt="", cmap="Blues", vmin=0, vmax=1, ax=ax, **options)
+        ax.set(title=POLICY_NAMES.get(policy, policy), xlabel="called", ylabel="truth" if ax is axes[0] else "")
+    return figure
+
+
+@styled
+def threshold_stability(intervals: Mapping[str, Mapping[str, Interval]], title: str) -> Figure:
+    """Each policy's threshold with the range it takes over resamples of validation, side by side for each stage.
+
+    Args:
+        intervals: stage to policy to threshold, as in thresholds.json's `interval`.
+    """
+    policies = list(dict.fromkeys(policy for found in intervals.values() for policy in found))
+    figure, axes = panels(1, title, (8, 0.5 * len(policies) + 1.9))
+    for number, (stage, found) in enumerate(intervals.items()):
+        colour, marker = STAGE_COLOURS.get(stage, "dimgrey"), MARKERS[number % len(MARKERS)]
+        # Moved a little, so that stages do not cover each other.
+        shift = 0.22 * (number - (len(intervals) - 1) / 2)
+        rows = [policies.index(policy) + shift for policy in found]
+        for row, interval in zip(rows, found.values()):
+            draw_interval(axes[0], [interval.low, interval.high], [row, row], color=colour)
+        values = [interval.value for interval in found.values()]
+        axes[0].plot(values, rows, marker, color=colour, label=STAGE_NAMES.get(stage, stage))
+    axes[0].set_yticks(range(len(policies)), [POLICY_NAMES.get(policy, policy) for policy in policies])
+    axes[0].set_ylim(len(policies) - 0.5, -0.5)
+    axes[0].set(xlabel="threshold, with 95% of its values over resamples of validation")
+    axes[0].legend(bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=9)
+    return figure
+
+
+@styled
+def cost_curve(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tuple[float, float]], title: str) -> Figure:
+    """Expected cost against threshold, with the points of chosen thresholds.
+
+    Args:
+        curves: name of a split (`validation`, `test`) to the columns threshold (falling) and expected_cost.
+        marks: policy to (threshold, expected cost).
+    """
+    figure, axes = panels(1, title, (8.5, 4.2))
+    for (name, points), style, width in zip(curves.items(), ("--", "-", "-.", ":"), (1.2, 1.8, 1.2, 1.2)):
+        rising = points.iloc[::-1]
+        # A threshold between two scores decides as the higher of them does.
+        line = {"linestyle": style, "linewidth": width, "drawstyle": "steps-pre", "label": name}
+        axes[0].plot(rising["threshold"], rising["expected_cost"], color="dimgrey", **line)
+    colours = sns.color_palette("colorblind", len(marks))
+    for (policy, point), marker, colour in zip(marks.items(), MARKERS, colours):
+        # Hollow, and the cost in words: policies often choose the same threshold.
+        style = {"color": colour, "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 2}
+        axes[0].plot(*point, marker, label=f"{POLICY_NAMES.get(policy, policy)}: {point[1]:.3g}", **style)
+    axes[0].set(xlabel="threshold (score from which an image is called synthetic)", ylabel="expected cost of an image")
+    axes[0].set_ylim(bottom=0)
+    axes[0].legend(
+        title="cost at chosen thresholds" if marks else None, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=9
+    )
+    return figure
+
+
+@styled
+def reliability_diagram(
+    tables: Mapping[str, pd.DataFrame], title: str, errors: Mapping[str, Interval] | None = None
+) -> Figure:
+    """What was predicted against what came, a panel for each method, above the number of images predicted so.
+
+    Points on the dotted line are calibrated: of images predicted p, a share p is synthetic.
+
+    Args:
+        tables: method to columns bin_low, bin_high, images, mean_predicted, observed, low, high.
+        errors: method to expected calibration error, for the panels' titles.
+    """
+    size = (3.1 * len(tables) + 0.6, 4.9)
+    options = {"sharex": True, "sharey": "row", "height_ratios": [3, 1]}
+    figure, axes = panels(len(tables), title, size, rows=2, **options)
+    colour = CLASS_COLOURS["synthetic"]
+    for column, (method, table) in enumerate(tables.items()):
+        above, below = axes[column], axes[column + len(tables)]
+        above.plot([0, 1], [0, 1], color="grey", linestyle=":")
+        for row in table.itertuples():
+            draw_interval(above, [row.mean_predicted] * 2, [row.low, row.high], color=colour, alpha=0.6)
+        above.plot(table["mean_predicted"], table["observed"], "o-", color=colour, markersize=5)
+        below.bar(table["bin_low"], table["images"], table["bin_high"] - table["bin_low"], align="edge", color="grey")
+        name = METHOD_NAMES.get(method, method)
+        above.set_title(f"{name}\nECE {errors[method]}" if errors and method in errors else name, fontsize=10)
+        above.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1))
+        below.set(xlabel="probability of synthetic")
+        below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes[0].set(ylabel="share that is synthetic\n(95% Wilson interval)")
+    axes[len(tables)].set(ylabel="images")
+    return figure

@@ -1,0 +1,61 @@
+"""One look for all figures: style, colours that colour-blind readers tell apart, names, and drawn intervals."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, 2008; no stage has the colour of a class.
+CLASS_COLOURS = {"real": "#0072B2", "synthetic": "#D55E00"}
+STAGE_COLOURS = {"phase1": "#CC79A7", "partial": "#E69F00", "full": "#009E73"}
+STAGE_NAMES = {"phase1": "phase 1 (frozen base)", "partial": "partly unfrozen", "full": "fully unfrozen"}
+POLICY_NAMES = {
+    "fixed": "fixed at 0.5",
+    "best_f1": "best F1",
+    "balanced": "balanced (Youden)",
+    "fpr_5": "5% false positives",
+    "fpr_1": "1% false positives",
+    "cost": "least cost",
+}
+# Told apart in black and white: one for each policy, in their order, and for each recipe.
+LINES = ("-", "--", "-.", (0, (1, 1)), (0, (6, 2, 1, 2, 1, 2)), (0, (1, 4)))
+MARKERS = "osD^v<>P"
+
+
+def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Draw inside the study's style and leave the caller's settings alone."""
+
+    @functools.wraps(function)
+    def styled(*args, **kwargs) -> Figure:
+        style = {**sns.axes_style("whitegrid"), **sns.plotting_context("notebook")}
+        # parse_math off: a dollar sign in a file name is a dollar sign.
+        extra = {"text.parse_math": False, "svg.hashsalt": "study", "axes.titlesize": 11, "figure.titlesize": 12}
+        with mpl.rc_context({**style, **extra}):
+            return function(*args, **kwargs)
+
+    return styled
+
+
+def draw_interval(ax: Axes, x: Sequence[float], y: Sequence[float], **options) -> None:
+    """Draws the line between an interval's ends; `errorbar` refuses intervals that leave out their point."""
+    ax.plot(x, y, marker="|" if y[0] == y[1] else "_", markersize=9, label="_interval", **options)
+
+
+def panels(columns: int, title: str, size: tuple[float, float], rows: int = 1, **options) -> tuple[Figure, np.ndarray]:
+    """A figure with its title and rows x columns of axes, in one flat array."""
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    figure.suptitle(title)
+    return figure, axes.ravel()
+
+
+def sentence(ax: Axes, words: str) -> None:
+    """Words in the place of a drawing that would show nothing."""
+    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center")
+    ax.set(xticks=[], yticks=[])

@@ -1,0 +1,187 @@
+"""The bootstrap's resamples: many at once, stratified and aware of groups.
+
+A resample is a row of multiplicities (how often each image is drawn), so that all measures of many resamples come from
+a few cumulative sums instead of a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lib.metrics.checks import Interval, UndefinedMeasure, units
+
+# Cells of one block of resamples x images: 4 to 8 MB an array, which keeps the bootstrap far below 500 MB.
+BLOCK_CELLS = 1_000_000
+
+
+class Resamples:
+    """A block of resamples as counts of shape (resamples, images), images sorted by falling score.
+
+    Curves have one column per distinct score, so that images with tied scores enter together: column j stands for the
+    threshold ``distinct[j]``. Counts stay whole numbers: exact, and several times faster to accumulate than floats.
+    """
+
+    def __init__(self, counts: NDArray[np.int32], labels: NDArray, scores: NDArray) -> None:
+        self.counts, self.labels, self.scores = counts, labels.astype(np.int32), scores
+
+    @classmethod
+    def of_all(cls, labels: NDArray, scores: NDArray) -> Resamples:
+        """The images themselves, each once: one row, in which a measure has its plain value."""
+        order = np.argsort(-scores, kind="stable")
+        return cls(np.ones((1, scores.size), dtype=np.int32), labels[order], scores[order])
+
+    @cached_property
+    def first_of_ties(self) -> NDArray[np.int64]:
+        """Where each distinct score begins among the images."""
+        return np.flatnonzero(np.append(True, np.diff(self.scores) != 0))
+
+    @property
+    def distinct(self) -> NDArray[np.float64]:
+        """The distinct scores, falling."""
+        return self.scores[self.first_of_ties]
+
+    def _per_score(self, counts: NDArray[np.int32]) -> NDArray[np.int32]:
+        if self.first_of_ties.size == self.scores.size:
+            return counts
+        return np.add.reduceat(counts, self.first_of_ties, axis=1)
+
+    @cached_property
+    def hits(self) -> NDArray[np.int32]:
+        """Synthetic images drawn of each distinct score."""
+        return self._per_score(self.counts * self.labels)
+
+    @cached_property
+    def misses(self) -> NDArray[np.int32]:
+        """Real images drawn of each distinct score."""
+        return self._per_score(self.counts) - self.hits
+
+    @cached_property
+    def true_positives(self) -> NDArray[np.int32]:
+        return np.cumsum(self.hits, axis=1, dtype=np.int32)
+
+    @cached_property
+    def false_positives(self) -> NDArray[np.int32]:
+        return np.cumsum(self.misses, axis=1, dtype=np.int32)
+
+    @cached_property
+    def synthetic(self) -> NDArray[np.int64]:
+        return self.true_positives[:, -1].astype(np.int64)
+
+    @cached_property
+    def real(self) -> NDArray[np.int64]:
+        return self.false_positives[:, -1].astype(np.int64)
+
+    def first(self, holds: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]) -> NDArray[np.int64]:
+        """First column of each row where a condition holds that, once true, stays true; the number of columns if none.
+
+        Args:
+            holds: The condition, given the true and the false positives at one column of each row.
+        """
+        low = np.zeros(len(self.counts), dtype=np.int64)
+        high = np.full_like(low, self.first_of_ties.size)
+        while np.any(low < high):
+            middle = (low + high) // 2
+            found = holds(*self.before(middle + 1)) | (middle == high)
+            low, high = np.where(found, low, middle + 1), np.where(found, middle, high)
+        return low
+
+    def before(self, column: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """True and false positives of each row when every column before its ``column`` is called synthetic."""
+        last = np.maximum(column - 1, 0)[:, None]
+        curves = (self.true_positives, self.false_positives)
+        true, false = (np.take_along_axis(curve, np.minimum(last, curve.shape[1] - 1), axis=1) for curve in curves)
+        some = column > 0
+        return np.where(some, true[:, 0], 0).astype(np.int64), np.where(some, false[:, 0], 0).astype(np.int64)
+
+    def confusion(self, threshold: float) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+        """True real, false synthetic, false real, true synthetic at a threshold: shape (resamples,) each."""
+        above = np.full(len(self.counts), np.sum(self.distinct >= threshold))
+        hits, alarms = self.before(above)
+        return self.real - alarms, alarms, self.synthetic - hits, hits
+
+    def means(self, per_image: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Sums over stretches of the images drawn, divided by all images drawn.
+
+        Args:
+            per_image: Numbers of each image, shape (images, numbers), in the order of the counts.
+            edges: Where a stretch begins, other than the first, rising.
+
+        Returns:
+            Shape (numbers, stretches, resamples).
+        """
+        weights = self.counts.astype(np.float64)
+        bounds = [0, *edges.tolist(), self.scores.size]
+        sums = [weights[:, start:end] @ per_image[start:end] for start, end in pairwise(bounds)]
+        return np.moveaxis(np.array(sums), 2, 0) / (self.real + self.synthetic)
+
+
+def draws(
+    labels: NDArray[np.int64], groups: ArrayLike | None, order: NDArray[np.int64], resamples: int, seed: int
+) -> Iterator[NDArray[np.int32]]:
+    """Yields blocks of shape (resamples, images): how often each resample draws each image, images put in ``order``.
+
+    Groups (one person = one group) are drawn whole, within strata of the classes a group holds (real only, synthetic
+    only, both). They depend on labels, groups and seed alone, not on the order.
+
+    Raises:
+        UndefinedMeasure: No stratum that holds a class has two groups, which leaves nothing to resample.
+        ValueError: Groups that do not fit the labels.
+    """
+    unit = units(labels, groups)
+    stratum = _strata(labels, unit)
+    # Units are numbered stratum by stratum, so that the strata's draws can be put side by side.
+    column = np.empty(stratum.size, dtype=np.int64)
+    column[np.argsort(stratum, kind="stable")] = np.arange(stratum.size)
+    columns = column[unit][order]
+    sizes = [int(size) for size in np.bincount(stratum) if size]
+    random = np.random.default_rng(seed)
+    block = max(1, BLOCK_CELLS // labels.size)
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        drawn = np.hstack([_multiplicities(random, rows, size) for size in sizes])
+        yield np.take(drawn, columns, axis=1)
+
+
+def blocks(
+    labels: NDArray[np.int64], scores: NDArray[np.float64], groups: ArrayLike | None, resamples: int, seed: int
+) -> Iterator[Resamples]:
+    """Yields the draws of `draws` together with the images they are of, as `Resamples`."""
+    order = np.argsort(-scores, kind="stable")
+    for counts in draws(labels, groups, order, resamples, seed):
+        yield Resamples(counts, labels[order], scores[order])
+
+
+def percentile_interval(value: float, drawn: Sequence[float] | NDArray[np.float64], level: float = 0.95) -> Interval:
+    """A value with the percentile interval of its resamples; those in which it is undefined (NaN) are left out."""
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(drawn, (tail, 1 - tail))
+    return Interval(float(value), float(low), float(high))
+
+
+def _multiplicities(random: np.random.Generator, rows: int, size: int) -> NDArray[np.int32]:
+    """Draws ``size`` of ``size`` units with replacement in each row and counts each: shape (rows, size)."""
+    drawn = random.integers(0, size, size=(rows, size)) + size * np.arange(rows)[:, None]
+    return np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size).astype(np.int32)
+
+
+def _strata(labels: NDArray[np.int64], unit: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each unit's stratum: 1 real only, 2 synthetic only, 3 both."""
+    holds = [np.bincount(unit[labels == label], minlength=unit.max() + 1) > 0 for label in (0, 1)]
+    stratum = holds[0] + 2 * holds[1]
+    sizes = np.bincount(stratum, minlength=4)
+    for label, held, alone in zip(("real", "synthetic"), holds, (1, 2)):
+        if held.sum() < 2:
+            raise UndefinedMeasure(
+                f"all {label} images come from {held.sum()} group; an interval needs at least 2 groups of each class"
+            )
+        if max(sizes[alone], sizes[3]) < 2:
+            raise UndefinedMeasure(
+                f"{label} images come from one group of that class and one of both classes, which cannot stand in for "
+                "each other; an interval needs at least 2 groups of either kind"
+            )
+    return stratum
