@@ -202,7 +202,6 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
         Variant("phase-1 schedule", "constant", other(phase1=phase(recipe.phase1, schedule="constant"))),
         Variant("label smoothing", "0.1", other(label_smoothing=0.1)),
         Variant("augmented views", "none", other(views=0)),
-        Variant("augmented views", "4 kept", other(views=4)),
         Variant("augmented views", "fresh every epoch", other(views=FRESH)),
     ]
     found.append(Variant("degraded views", "none, crops and flips alone", other(degradation="")))
@@ -214,7 +213,6 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
         Variant("fine-tuning", "partial stage, then full", other(partial=partial), "full"),
         Variant("fine-tuning", "partial stage alone", other(partial=partial), "full", "partial"),
         Variant("full learning rate", "2e-5", other(full=phase(full, learning_rate=2e-5)), "full"),
-        Variant("full learning rate", "3e-4", other(full=phase(full, learning_rate=3e-4)), "full"),
         Variant("BatchNorm while fine-tuning", "trained", other(batch_norm="trained"), "full"),
     ]
     return found

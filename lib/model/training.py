@@ -407,7 +407,7 @@ def _image_scores(infer, files: Sequence[ImageFile], recipe: Recipe) -> np.ndarr
 def score_images(
     model: keras.Model | Engine, files: Sequence[ImageFile], recipe: Recipe, degradation: str = ""
 ) -> np.ndarray:
-    """Scores of image files by a whole model, on the TFLite engine.
+    """Scores of image files by a whole model, on the fast engine.
 
     Args:
         model: a detector, or its engine where it is used more than once.
