@@ -42,8 +42,9 @@ from lib.study import (
 
 # Inverse regularisation strengths that validation chooses from, for the regression that starts a linear head.
 REGULARISATIONS = (1e-4, 1e-3, 1e-2, 1e-1)
-# The regression needs all features in memory at once; beyond this many images it starts from a sample.
-MAX_REGRESSION_IMAGES = 12_000
+# The regression needs its features in memory at once, in float32 and more than once; beyond this many images it sees a
+# sample, and the epochs that follow see all.
+MAX_REGRESSION_IMAGES = 6_000
 # Bytes that the activations before the first trained block may take on disk: 60 to 80 kB an image and view. Above it, the
 # partial stage computes them anew for every epoch.
 ACTIVATION_BUDGET = 8 * 2**30
@@ -289,9 +290,10 @@ def feature_batches(
 def _regression_head(features, labels, validation, validation_labels, seed: int) -> keras.Model:
     """A linear head that starts as the logistic regression which does best on the validation images."""
     rows = np.random.default_rng(seed).permutation(len(labels))[:MAX_REGRESSION_IMAGES]
-    scaler = _scaler(features[rows].astype("float32"))
-    train = scaler.transform(features[rows].astype("float32"))
-    check = scaler.transform(validation.astype("float32"))
+    train = features[rows].astype("float32")
+    scaler = _scaler(train)
+    train = scaler.transform(train, copy=False)
+    check = scaler.transform(validation.astype("float32"), copy=False)
     best, best_auc = None, -1.0
     for strength in REGULARISATIONS:
         regression = LogisticRegression(C=strength, class_weight="balanced", max_iter=200).fit(train, labels[rows])
