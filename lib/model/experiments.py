@@ -213,7 +213,6 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
         Variant("fine-tuning", "partial stage, then full", other(partial=partial), "full"),
         Variant("fine-tuning", "partial stage alone", other(partial=partial), "full", "partial"),
         Variant("full learning rate", "2e-5", other(full=phase(full, learning_rate=2e-5)), "full"),
-        Variant("BatchNorm while fine-tuning", "trained", other(batch_norm="trained"), "full"),
     ]
     return found
 
