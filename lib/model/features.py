@@ -103,13 +103,16 @@ class FeatureStore:
         self.index.update({key: len(self.index) + offset for offset, key in enumerate(keys)})
 
     def take(self, keys: Sequence[str], width: int) -> Rows:
-        """The rows of the keys, in their order; they stay on disk until they are asked for."""
+        """The rows of the keys, in their order; they stay on disk until they are asked for. One that is not there is -1."""
         stored = np.memmap(self._rows, "float16", "r", shape=(len(self.index), width))
-        return Rows(stored, np.array([self.index[key] for key in keys], int))
+        return Rows(stored, np.array([self.index.get(key, -1) for key in keys], int))
 
 
 class Rows:
-    """Rows (n, width) float16 that lie on disk, in an order of their own; `rows[i]` and `rows[[i, j]]` read them."""
+    """Rows (n, width) float16 that lie on disk, in an order of their own; `rows[i]` and `rows[[i, j]]` read them.
+
+    A row that was never computed raises KeyError when it is asked for.
+    """
 
     def __init__(self, stored: np.ndarray, order: np.ndarray):
         self._stored, self._order = stored, order
@@ -118,7 +121,10 @@ class Rows:
         return len(self._order)
 
     def __getitem__(self, index) -> np.ndarray:
-        return np.asarray(self._stored[self._order[index]])
+        places = self._order[index]
+        if np.min(places, initial=0) < 0:
+            raise KeyError("a row that was not computed")
+        return np.asarray(self._stored[places])
 
 
 def frozen_features(
@@ -129,6 +135,7 @@ def frozen_features(
     width: int,
     engine: Callable[[], Engine],
     on_progress: Callable[[int], None],
+    wanted: Sequence[bool] | None = None,
 ) -> Rows:
     """Features of images under one view, from the cache where they are there, else computed and put there.
 
@@ -138,13 +145,15 @@ def frozen_features(
         width: number of features.
         engine: makes the extractor; called only where something is missing.
         on_progress: called with the number of images just done.
+        wanted: of each image, whether its features will be asked for; None for all.
 
     Returns:
         float16 (images, width), on disk: `[:]` reads all.
     """
     store = FeatureStore(cache_folder("features") / text_hash(kind, width, vars(view))[:24])
-    missing = {file.key: file for file in files if file.key not in store.index}
-    on_progress(len(files) - len(missing))
+    asked = [file for file, used in zip(files, wanted) if used] if wanted is not None else files
+    missing = {file.key: file for file in asked if file.key not in store.index}
+    on_progress(len(asked) - len(missing))
     if missing:
         todo = list(missing.values())
         extract, done = engine(), 0

@@ -274,10 +274,8 @@ def feature_batches(
 
     def batches():
         for epoch in itertools.count(done + 1):
-            rng = np.random.default_rng([seed, epoch])
-            order = rng.permutation(len(labels))[:images]
             given = views(epoch) if callable(views) else views
-            version = rng.integers(len(given), size=len(labels))
+            order, version = _drawn(len(labels), len(given), seed, epoch, images)
             for rows in np.array_split(order, steps):
                 features = np.stack([given[version[row]][row] for row in rows]).astype("float32")
                 yield features, labels[rows, None].astype("float32"), weights[rows, None].astype("float32")
@@ -285,6 +283,12 @@ def feature_batches(
     # array_split makes the last batches one row smaller, so the number of rows is left open.
     spec = tuple(tf.TensorSpec((None, columns), tf.float32) for columns in (width, 1, 1))
     return tf.data.Dataset.from_generator(batches, output_signature=spec).prefetch(2)
+
+
+def _drawn(count: int, views: int, seed: int, epoch: int, images: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """The images of an epoch in their order, and the view that each of all images would have in it."""
+    rng = np.random.default_rng([seed, epoch])
+    return rng.permutation(count)[:images], rng.integers(views, size=count)
 
 
 def _regression_head(features, labels, validation, validation_labels, seed: int) -> keras.Model:
@@ -376,26 +380,33 @@ def _can_keep(recipe: Recipe, stage: str) -> bool:
 def _kept_activations(
     run: Run, model: keras.Model, train: list[ImageFile], validation: list[ImageFile]
 ) -> tuple[keras.Model, list[Rows], Rows] | None:
-    """What the unchanged lower half of the network gives for every training view and validation image, computed once.
+    """What the unchanged lower half of the network gives for the training views that are used and for validation, once.
 
     Returns:
         The upper half, the training images' views (plain first), and the validation images; None where keeping them
         would take more than ACTIVATION_BUDGET on disk.
     """
-    recipe = run.recipe
+    recipe, count, views = run.recipe, len(train), run.recipe.views + 1
     lower, upper = network.split_at_boundary(model, recipe)
-    width, total = lower.output_shape[1], len(train) * (recipe.views + 1) + len(validation)
+    # The draws follow from the seed: what no epoch will use is not computed.
+    wanted = np.zeros((views, count), bool)
+    for epoch in range(1, recipe.partial.epochs + 1):
+        order, version = _drawn(count, views, run.seed, epoch, recipe.partial.epoch_images(count))
+        wanted[version[order], order] = True
+    width, total = lower.output_shape[1], int(wanted.sum()) + len(validation)
     if 2 * width * total > ACTIVATION_BUDGET:
         return None
     kind = f"{_kind(recipe, run.recorded()['weights_sha256'])}/before block {recipe.unfreeze_from}"
     engine = _Once(lambda: Engine(lower, recipe.image_size, key=text_hash(kind, recipe.image_size)[:24]))
     with progress(total, "activations of the frozen blocks") as advance:
         options = {"kind": kind, "width": width, "engine": engine, "on_progress": advance}
-        views = [
-            frozen_features(train, recipe_view(recipe, version, run.seed if version else 0), **options)
-            for version in range(recipe.views + 1)
+        kept = [
+            frozen_features(
+                train, recipe_view(recipe, version, run.seed if version else 0), **options, wanted=wanted[version]
+            )
+            for version in range(views)
         ]
-        return upper, views, frozen_features(validation, recipe_view(recipe), **options)
+        return upper, kept, frozen_features(validation, recipe_view(recipe), **options)
 
 
 def _image_scores(infer, files: Sequence[ImageFile], recipe: Recipe) -> np.ndarray:

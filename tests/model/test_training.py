@@ -153,6 +153,10 @@ def test_feature_store_survives_a_kill_between_rows_and_keys(tmp_path):
     assert list(again.index) == ["a", "b"]
     again.append(["c"], np.array([[5.0, 6.0]]))
     np.testing.assert_array_equal(FeatureStore(tmp_path).take(["c", "a"], 2), [[5, 6], [1, 2]])
+    absent = FeatureStore(tmp_path).take(["c", "d"], 2)
+    np.testing.assert_array_equal(absent[0], [5, 6])
+    with pytest.raises(KeyError):  # never another image's row
+        absent[1]
 
 
 @pytest.fixture(scope="module")
