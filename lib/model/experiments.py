@@ -8,6 +8,7 @@ another. The models are not kept.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -96,6 +97,9 @@ def run_trial(run: Run, trial: Trial) -> pd.DataFrame:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".trial-", dir=folder) as place:
             write_table(path, _train(run, trial, images, Path(place)))
+        # Keras remembers every model of the process; after many trainings that would be all of the memory.
+        keras.backend.clear_session()
+        gc.collect()
     return pd.read_csv(path, dtype={"image_id": object, "group": object})[TRIAL_COLUMNS]
 
 
