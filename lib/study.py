@@ -643,3 +643,5 @@ STEPS = (
     ),
     Step("05_cross_dataset_comparison", "all", "comparison", ("comparison.csv",)),
 )
+# Not one of the series: it makes a dataset, where a user asks for one.
+GENERATE = Step("00_generate_omnigen", "dataset", "generation", ())

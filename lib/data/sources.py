@@ -16,6 +16,8 @@ from lib.data.table import TABLES, class_of, read_table
 from lib.study import DATASETS, LABELS, NOT_OMNIGEN, UserError, home
 
 TWIN = "public set of the same size, not shown to be the original's"
+# Where a generated set says what it is, once it is whole.
+RECORD = "generated.json"
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,18 @@ def _own_source(data: Path, name: str) -> Source:
 
 def _folder_source(folder: Path, name: str) -> Source:
     folders = {label: (path,) for label, path in class_folders(folder).items()}
-    return Source(name, Path(os.path.realpath(folder)), {}, False, "own images", folders)
+    return Source(name, Path(os.path.realpath(folder)), {}, False, _words(folder / RECORD), folders)
+
+
+def _words(record: Path) -> str:
+    """What the images of a user's folder are: what the program that generated them left there, or own images."""
+    if not os.path.lexists(record):
+        return "own images"
+    try:
+        return str(json.loads(record.read_text(encoding="utf-8"))["words"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{printable(record)}: cannot be read as the record of a generated set ({reason})") from None
 
 
 def _stand_in_source(dataset: str, name: str) -> Source:
