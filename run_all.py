@@ -105,8 +105,11 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     if options.name and not options.data:
         parser.error("--name names the results of --data; give --data too")
     if options.generate:
-        if options.data or options.download or options.list or (len(options.dataset) != 1 and not options.tiny):
-            parser.error("--generate makes one dataset: give one --dataset, 1 to 4, and --references")
+        others = ("data", "download", "list", "quick", "normalise", "start", "force")
+        if any(getattr(options, name) for name in others) or len(options.dataset) != (0 if options.tiny else 1):
+            parser.error(
+                "--generate only makes a dataset: give --references and one --dataset, 1 to 4 (none with --tiny)"
+            )
         return options
     for name in ("references", "images", "prompts", "batch", "offload", "yes", "tiny"):
         if getattr(options, name) not in (None, False):

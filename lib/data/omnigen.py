@@ -113,6 +113,15 @@ def load_generator(job: Job, offload: str = "model") -> Generator:
             f"{MODEL} at {REVISION[:8]} could not be loaded ({type(error).__name__}: {reason}); it is downloaded once, "
             "8.1 GB, and the same command goes on with that"
         ) from None
+    try:
+        _place(pipeline, offload)
+    except torch.OutOfMemoryError:
+        raise UserError(_out_of_memory(1, offload, max(row.size for row in job.rows))) from None
+    words = f"real photographs and OmniGen images ({MODEL}, revision {REVISION[:8]})"
+    return Generator(drawer(pipeline, offload), MODEL, REVISION, words, versions())
+
+
+def _place(pipeline, offload: str) -> None:
     device = _accelerator()
     if offload == "none":
         pipeline.to(device)
@@ -120,8 +129,6 @@ def load_generator(job: Job, offload: str = "model") -> Generator:
         pipeline.enable_model_cpu_offload(device=device)
     else:
         pipeline.enable_sequential_cpu_offload(device=device)
-    words = f"real photographs and OmniGen images ({MODEL}, revision {REVISION[:8]})"
-    return Generator(drawer(pipeline, offload), MODEL, REVISION, words, versions())
 
 
 def _accelerator():
@@ -306,12 +313,16 @@ def _reference(job: Job, row: Row, name: str) -> Image.Image:
 
     One size for all makes cost and memory the same for every row with as many references.
     """
-    path = job.references / row.person / name
+    pixels = _photograph(job, row.person, name)
+    return ImageOps.fit(Image.fromarray(pixels), (row.size, row.size), Image.Resampling.LANCZOS)
+
+
+def _photograph(job: Job, person: str, name: str) -> np.ndarray:
+    path = job.references / person / name
     try:
-        pixels = read_rgb(path)
+        return read_rgb(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{printable(path)}: cannot be read any more ({' '.join(str(error).split())})") from None
-    return ImageOps.fit(Image.fromarray(pixels), (row.size, row.size), Image.Resampling.LANCZOS)
 
 
 def _contents(job: Job) -> dict[tuple[str, str], str]:
@@ -348,7 +359,7 @@ def _finish(job: Job) -> None:
     def write(name: str, person: str, photo: str) -> None:
         path = job.work / "real" / f"{name}.jpg"
         if not path.exists():
-            write_square(read_rgb(job.references / person / photo), path, *job.door)
+            write_square(_photograph(job, person, photo), path, *job.door)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(write, names, photos["person"], photos["name"]))

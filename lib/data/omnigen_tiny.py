@@ -13,7 +13,7 @@ from lib.data import standin
 from lib.data.omnigen import Generator, drawer, quiet, versions
 from lib.study import home, text_hash, written_whole
 
-WORDS = "noise of a tiny random model and its references, not OmniGen"
+WORDS = "noise of a tiny random model, not OmniGen"
 PEOPLE, PHOTOS = 12, 4
 
 

@@ -15,6 +15,7 @@ from lib.data import audit, listing, manifest, omnigen, shortcut, sources
 from lib.data.duplicates import find_duplicates
 from lib.data.omnigen import carry_out
 from lib.data.split import assign_splits
+from lib.study import UserError
 
 
 def made(tmp_path, own_home, **options):
@@ -111,9 +112,16 @@ def test_a_reference_that_has_gone_and_options_out_of_range_are_one_line(tmp_pat
     work = job(tmp_path, own_home)
     assert "--batch 0: expected 1 or more" in refused(lambda: carry_out(work, batch=0))
     assert "--offload half: expected one of none, model, sequential" in refused(lambda: carry_out(work, offload="half"))
-    for path in work.references.rglob("*.jpg"):
-        path.unlink()
+    hidden = work.references.rename(tmp_path / "hidden")
     assert "cannot be read any more" in refused(lambda: carry_out(work, load=Fake().load))
+    hidden.rename(work.references)
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(work, load=Fake(stop_after=23).load)
+    for person, name in work.photos.loc[work.photos["use"] == "real", ["person", "name"]].to_numpy():
+        (work.references / person / name).write_bytes(b"no picture")
+    with pytest.raises(UserError, match="cannot be read any more"):
+        carry_out(work, load=Fake().load)
+    assert not work.is_finished
 
 
 # ------------------------------------------------------------------------------------------------------------- the door
@@ -230,9 +238,11 @@ def wrong(options, capsys) -> str:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--generate"], "--generate makes one dataset"),
-        (["--generate", "--dataset", "1", "2"], "--generate makes one dataset"),
-        (["--generate", "--dataset", "1", "--data", "x"], "--generate makes one dataset"),
+        (["--generate"], "--generate only makes a dataset"),
+        (["--generate", "--dataset", "1", "2"], "--generate only makes a dataset"),
+        (["--generate", "--dataset", "1", "--data", "x"], "--generate only makes a dataset"),
+        (["--generate", "--dataset", "1", "--tiny"], "none with --tiny"),
+        (["--generate", "--dataset", "1", "--references", "x", "--quick"], "--generate only makes a dataset"),
         (["--generate", "--dataset", "control", "--references", "x"], "expected one of 1, 2, 3, 4"),
         (["--generate", "--dataset", "1"], "--references: expected a folder"),
         (["--generate", "--dataset", "1", "--references", "nowhere"], "no such folder"),

@@ -151,11 +151,23 @@ def test_the_weights_are_loaded_at_the_pinned_revision(tiny, tmp_path, own_home,
     torch.use_deterministic_algorithms(False)
 
 
+def test_a_model_that_does_not_fit_says_which_option_to_change(tiny, tmp_path, own_home, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(OmniGenPipeline, "from_pretrained", lambda *_, **__: tiny)
+    monkeypatch.setattr(omnigen, "_accelerator", lambda: torch.device("cpu"))
+    monkeypatch.setattr(omnigen, "_place", full)
+    work = job(tmp_path, own_home, images=12, each=2)
+    assert "give --offload model instead of none" in refused(lambda: omnigen.load_generator(work, "none"))
+    torch.use_deterministic_algorithms(False)
+
+
 def test_weights_that_are_not_there_are_one_line(tmp_path, own_home, monkeypatch):
     monkeypatch.setattr(omnigen, "_accelerator", lambda: torch.device("cpu"))
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr(omnigen, "MODEL", "nobody/no-such-model")
     work = job(tmp_path, own_home, images=12, each=2)
-    assert f"{omnigen.MODEL} at 016e2f61 could not be loaded" in refused(lambda: omnigen.load_generator(work))
+    assert "nobody/no-such-model at 016e2f61 could not be loaded" in refused(lambda: omnigen.load_generator(work))
     torch.use_deterministic_algorithms(False)
 
 
