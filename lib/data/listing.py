@@ -13,7 +13,7 @@ from lib.data.folders import check_inside, walk
 from lib.data.sources import Source
 from lib.study import ASIDE, UserError
 
-PEOPLE = "people.csv"  # columns path and group: how a folder of images carries groups
+PEOPLE = "people.csv"  # columns path and group: how stand-ins and generated sets carry groups
 FILE_COLUMNS = ["label", "path", "group", "split", "issue"]
 
 
@@ -29,13 +29,10 @@ def image_files(source: Source) -> pd.DataFrame:
         UserError: a folder is missing or cannot be read.
     """
     rows = _folder_rows(source) if source.rows is None else _table_rows(source)
-    people = _people(source.root) if source.rows is None else {}
-    if people:
+    # A file of that name among a user's own images could mean anything; a table carries their groups.
+    if source.stand_in or source.generated:
+        people = _people(source.root)
         rows = [(label, path, people.get(path, ""), split, issue) for label, path, _, split, issue in rows]
-        if rows and not any(group for _, _, group, _, _ in rows):
-            raise UserError(
-                f"{source.root / PEOPLE}: none of its paths is an image of this folder, such as {rows[0][1]!r}"
-            )
     # Python sorts, and the columns hold objects: pandas' own text columns cannot hold surrogate escapes.
     return pd.DataFrame(sorted(rows), columns=FILE_COLUMNS, dtype=object)
 
@@ -103,7 +100,7 @@ def _kind_issue(found: os.stat_result) -> str:
 
 
 def _people(root: Path) -> dict[str, str]:
-    """Path to person, where a folder says so; nobody while stand-ins are being drawn, which ends with people.csv."""
+    """Path to person of images made by this program; nobody while they are being made, which ends with people.csv."""
     path = root / PEOPLE
     if not path.is_file():
         return {}

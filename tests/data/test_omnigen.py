@@ -204,22 +204,18 @@ def test_the_dataset_is_used_and_no_longer_called_a_stand_in(tmp_path, own_home,
     assert images.groupby("group")["split"].nunique().max() == 1 and images["group"].nunique() == 12
 
 
-def test_a_folder_of_ones_own_can_carry_groups_too(folder_of_images):
-    root = folder_of_images(2)
-    names = [f"real/{number}, no comma.png" for number in range(2)]
-    pd.DataFrame({"path": names, "group": ["anna", "ben"]}).to_csv(root / "people.csv", index=False)
-    files = listing.image_files(sources.find_source("", str(root)))
-    assert dict(zip(files["path"], files["group"])) == {
-        **dict(zip(names, ["anna", "ben"])),
-        **{name.replace("real", "synthetic"): "" for name in names},
-    }
-    (root / "people.csv").write_text("path,group\nelsewhere.jpg,anna\n")
-    source = sources.find_source("", str(root))
-    assert "none of its paths is an image" in refused(listing.image_files, source)
-    (root / "people.csv").write_text("file,person\na,b\n")
-    assert "expected a CSV table with columns path and group" in refused(listing.image_files, source)
-    (root / "generated.json").write_text("{")
-    assert "cannot be read as the record of a generated set" in refused(sources.find_source, "", str(root))
+def test_a_set_may_be_given_as_a_folder_or_copied_and_its_record_is_checked(tmp_path, own_home):
+    work, source = made(tmp_path, own_home)
+    copy = work.target.rename(tmp_path / "a copy ü")
+    found = sources.find_source("", str(copy))
+    assert found.words == source.words and found.generated
+    assert (listing.image_files(found)["group"] != "").all()
+    next((copy / "synthetic").iterdir()).unlink()  # who throws a bad image away keeps the others' people
+    assert (listing.image_files(found)["group"] != "").sum() == 47
+    (copy / "people.csv").write_text("file,person\na,b\n")
+    assert "expected a CSV table with columns path and group" in refused(listing.image_files, found)
+    (copy / "generated.json").write_text("{")
+    assert "cannot be read as the record of a generated set" in refused(sources.find_source, "", str(copy))
 
 
 # --------------------------------------------------------------------------------------------------------- command line
