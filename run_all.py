@@ -7,6 +7,8 @@ examples:
   python run_all.py --data "my pictures"         a folder of your own that holds real/ and synthetic/ (or fake/, ai/, …)
   python run_all.py --dataset 1 --also wrong_turns   also what each mistake costs; ablation: what each choice brings
   python run_all.py --dataset 1 --from 04        run notebook 04 and what follows again
+  python run_all.py --generate --references people --dataset 1
+                                                 make it with OmniGen from people/<person>/*.jpg (needs a GPU)
   python run_all.py --list                       datasets, where their images come from, what has been run
 
 exit codes: 0 done, 1 a notebook failed, 2 wrong use or wrong data
@@ -18,6 +20,7 @@ import argparse
 import json
 import logging
 import os
+import shlex
 import sys
 import tempfile
 import threading
@@ -29,9 +32,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lib import pretrained, study
-from lib.data import download, listing, sources
+from lib.data import download, listing, omnigen, omnigen_plan, sources
 from lib.progress import FILE_VARIABLE
-from lib.study import STEPS, Run, Step, UserError
+from lib.study import GENERATE, STEPS, Run, Step, UserError
 
 # Paths and messages are shown as they are: no markup in them, no guessing of what to colour, no wrapping of a log line.
 console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -91,11 +94,34 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 … 05) and what follows again")
     add("--force", action="store_true", help="run everything again, also what has not changed")
     add("--list", action="store_true", help="show datasets, where their images come from and what has been run")
+    make = parser.add_argument_group(
+        "make a dataset with OmniGen (needs a GPU and requirements-generate.lock)"
+    ).add_argument
+    make("--generate", action="store_true", help="plan, show the cost, generate into datasets/N, stop")
+    make("--references", metavar="FOLDER", help="photographs, a folder for each person: FOLDER/<person>/*.jpg")
+    make("--images", type=int, metavar="N", help="images to generate; default: as many as dataset N has")
+    make("--prompts", metavar="FILE", help="words and settings; default: prompts.toml")
+    make("--batch", type=int, metavar="N", help="images drawn at once; default: 1")
+    make("--offload", choices=omnigen.OFFLOADS, help="what leaves the GPU's memory while idle; default: model")
+    make("--yes", action="store_true", help="carry the plan out without asking")
+    make(
+        "--tiny", action="store_true", help="a tiny random model draws noise into datasets/tiny: shows the way, no GPU"
+    )
     options = parser.parse_args(argv)
     if options.seed < 0:
         parser.error(f"--seed {options.seed}: expected 0 or more")
     if options.name and not options.data:
         parser.error("--name names the results of --data; give --data too")
+    if options.generate:
+        others = ("data", "download", "list", "quick", "normalise", "start", "force")
+        if any(getattr(options, name) for name in others) or len(options.dataset) != (0 if options.tiny else 1):
+            parser.error(
+                "--generate only makes a dataset: give --references and one --dataset, 1 to 4 (none with --tiny)"
+            )
+        return options
+    for name in ("references", "images", "prompts", "batch", "offload", "yes", "tiny"):
+        if getattr(options, name) not in (None, False):
+            parser.error(f"--{name} goes with --generate; give --generate too")
     if not (options.dataset or options.data or options.list):
         parser.error("nothing to run; give --dataset 1, --data FOLDER or --list (--help shows examples)")
     return options
@@ -190,12 +216,13 @@ def is_done(step: Step, run: Run, key: str) -> bool:
 # ------------------------------------------------------------------------------------------------------------ running
 
 
-def run_step(step: Step, run: Run, key: str, label: str) -> None:
-    """Execute a notebook beside its place; when it is done, put it there."""
+def run_step(step: Step, run: Run, key: str, label: str, values: dict | None = None) -> None:
+    """Execute a notebook beside its place, with `parameters` or the values given; when it is done, put it there."""
     import nbformat
     import papermill
 
-    unknown = set(parameters(run)) - set(papermill.inspect_notebook(str(step.source)))
+    values = values or parameters(run)
+    unknown = set(values) - set(papermill.inspect_notebook(str(step.source)))
     if unknown:
         raise RuntimeError(f"{step.source}: its parameters cell lacks {', '.join(sorted(unknown))}")
     target = step.executed(run)
@@ -207,7 +234,7 @@ def run_step(step: Step, run: Run, key: str, label: str) -> None:
             papermill.execute_notebook(
                 str(step.source),
                 str(partial),
-                parameters(run),
+                values,
                 progress_bar=False,
                 cwd=str(target.parent),
                 extra_arguments=["--IPKernelApp.log_level=ERROR"],
@@ -327,6 +354,39 @@ def summary(runs: list[Run], seconds: float) -> None:
     console.print(f"done in {seconds:.0f} s")
 
 
+def generate(options: argparse.Namespace) -> None:
+    """Draw the plan of a generated dataset, show it with its cost and, when it is agreed to, carry it out."""
+    asked = {
+        **{"dataset": "" if options.tiny else options.dataset[0], "references": options.references or ""},
+        **{"images": options.images or 0, "prompts": options.prompts or "", "seed": options.seed, "tiny": options.tiny},
+    }
+    job = omnigen_plan.open_job(**asked)
+    console.print(omnigen_plan.describe(job))
+    console.print(f"  to read or edit before: {job.place / 'plan.csv'}" if not job.is_finished else f"  {job.target}")
+    use = f"--data {shlex.quote(str(job.target))} --name tiny" if options.tiny else f"--dataset {options.dataset[0]}"
+    if job.is_finished:
+        console.print(f"{job.target}: all is there already; python run_all.py {use} uses it")
+        return
+    if problem := omnigen.obstacle(job):
+        raise UserError(f"--generate: {problem}")
+    omnigen.check_options(options.batch or 1, options.offload or "model")
+    if not options.yes:
+        if not sys.stdin.isatty():
+            raise UserError("--generate: there is no terminal to agree in; give --yes to carry the plan out")
+        if input(f"Generate {omnigen.left(job):,} images? [y/N] ").strip().lower() not in ("y", "yes"):
+            console.print("nothing generated")
+            return
+    place = {"data": str(job.target), "name": "tiny"} if options.tiny else {"dataset": options.dataset[0]}
+    run = study.open_run(**place, results=options.results)
+    study.check_writable(run.results)
+    paths = {name: str(Path(asked[name]).resolve()) if asked[name] else "" for name in ("references", "prompts")}
+    values = {name.upper(): value for name, value in {**asked, **paths}.items()}
+    values |= {"BATCH": options.batch or 1, "OFFLOAD": options.offload or "model"}
+    run_step(GENERATE, run, "", f"{job.name} · {GENERATE.notebook}", values)
+    console.print(f"  open {GENERATE.executed(run)}")
+    console.print(f"{job.target}: done; python run_all.py {use} uses it")
+
+
 def show_list(options: argparse.Namespace) -> None:
     """Datasets, where their images come from, how many are there, what has been run."""
     table = Table("dataset", "source", "images", "run", title="datasets")
@@ -354,7 +414,8 @@ def main(argv: list[str] | None = None) -> int:
     # What papermill logs, run_all says in its own words.
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     try:
-        show_list(options) if options.list else run_all(options)
+        action = generate if options.generate else show_list if options.list else run_all
+        action(options)
     except UserError as error:
         errors.print(f"run_all.py: {error}")
         return 2

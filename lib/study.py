@@ -698,3 +698,5 @@ EXPERIMENTS = {
     "wrong_turns": Step("07_wrong_turns", "experiment", "wrong turns", ("wrong_turns.csv",)),
     "ablation": Step("08_ablation", "experiment", "ablation", ("ablation.csv", "imbalance.csv")),
 }
+# Not one of the series: it makes a dataset, where a user asks for one.
+GENERATE = Step("00_generate_omnigen", "dataset", "generation", ())

@@ -16,9 +16,10 @@ from lib import study
 from run_all import parameters
 
 SOURCES = sorted((PROJECT / "notebooks").glob("0[1-8]_*.ipynb"))
+GENERATE = study.GENERATE.source
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [GENERATE, *SOURCES], ids=lambda path: path.stem)
 def test_notebook_is_stored_bare_and_thin(path):
     notebook = nbformat.read(path, 4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -31,6 +32,24 @@ def test_notebook_is_stored_bare_and_thin(path):
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_notebook_takes_the_parameters_that_run_all_gives(path):
     assert set(papermill.inspect_notebook(str(path))) == set(parameters(study.open_run(dataset="1")))
+
+
+def test_generating_runs_top_to_bottom_as_it_stands_and_says_what_is_missing(tmp_path, own_home, monkeypatch):
+    # The kernel does not find what generates, whether it is installed or not.
+    blind = tmp_path / "blind"
+    blind.mkdir()
+    (blind / "sitecustomize.py").write_text(
+        "import importlib.util as util\nfind = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'diffusers' else find(name, *rest)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(blind), str(PROJECT)]))
+    done = tmp_path / "done.ipynb"
+    papermill.execute_notebook(str(GENERATE), str(done), progress_bar=False, cwd=str(tmp_path))
+    outputs = [out for cell in nbformat.read(done, 4).cells if cell.cell_type == "code" for out in cell.outputs]
+    text = "".join(out.get("text", "") + out.get("data", {}).get("text/markdown", "") for out in outputs)
+    assert "24 images of 12 people" in text and "NOISE of a tiny random model" in text
+    assert "Nothing generated: generating needs diffusers" in text and "requirements-generate.lock" in text
+    assert not (own_home / "datasets" / "tiny").exists()
 
 
 def executed(results):

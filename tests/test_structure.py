@@ -19,17 +19,24 @@ ALLOWED = {
     "run_all.py": {
         *("lib.study", "lib.pretrained", "lib.progress"),
         *("lib.data.manifest", "lib.data.sources", "lib.data.listing", "lib.data.download"),
+        *("lib.data.omnigen", "lib.data.omnigen_plan"),
     },
 }
 TENSORFLOW_ROOMS = ("lib/model/", "lib/data/loading.py")
+GENERATING = {"torch", "torchvision", "diffusers", "transformers", "accelerate", "tokenizers"}
+LOCKS = {"requirements.lock": ["test"], "requirements-generate.lock": ["generate"]}
 
 
 def imported(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        yield from imported_by(node)
+
+
+def imported_by(node):
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def files(room):
@@ -53,13 +60,24 @@ def test_tensorflow_is_imported_in_its_rooms_only():
             assert not [found for found in imported(path) if found.split(".")[0] in ("tensorflow", "keras")], name
 
 
-def direct_dependencies():
+def test_what_generates_is_imported_in_its_rooms_only_and_never_before_it_is_needed():
+    for path in [*files("lib"), PROJECT / "run_all.py"]:
+        if not path.match("lib/data/omnigen*.py"):
+            assert GENERATING.isdisjoint(name.split(".")[0] for name in imported(path)), path
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        above = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+        names = {name for node in above for name in imported_by(node)}
+        assert GENERATING.isdisjoint(name.split(".")[0] for name in names), path
+
+
+def direct_dependencies(lock="requirements.lock"):
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [Requirement(text) for text in project["dependencies"] + project["optional-dependencies"]["test"]]
+    extra = [text for name in LOCKS[lock] for text in project["optional-dependencies"][name]]
+    return [Requirement(text) for text in project["dependencies"] + extra]
 
 
-def locked():
-    text = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
+def locked(lock="requirements.lock"):
+    text = (PROJECT / lock).read_text(encoding="utf-8")
     pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", text, re.M)
     return {(normal(name), version) for name, version in pins}
 
@@ -68,15 +86,24 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_lock_pins_every_direct_dependency_within_its_range():
-    for requirement in direct_dependencies():
-        versions = [version for name, version in locked() if name == normal(requirement.name)]
-        assert versions, f"{requirement.name} is not in requirements.lock"
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_pins_every_direct_dependency_within_its_range(lock):
+    for requirement in direct_dependencies(lock):
+        versions = [version for name, version in locked(lock) if name == normal(requirement.name)]
+        assert versions, f"{requirement.name} is not in {lock}"
         assert all(requirement.specifier.contains(version) for version in versions), requirement
 
 
-def test_lock_has_hashes_and_no_addresses():
-    text = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
+def test_both_locks_pin_the_same_versions_and_only_one_has_what_generates():
+    main, generate = locked(), locked("requirements-generate.lock")
+    shared = {name for name, _ in main} & {name for name, _ in generate}
+    assert {pin for pin in main if pin[0] in shared} == {pin for pin in generate if pin[0] in shared}
+    assert GENERATING.isdisjoint(name for name, _ in main) and {name for name, _ in generate} >= GENERATING
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_has_hashes_and_no_addresses(lock):
+    text = (PROJECT / lock).read_text(encoding="utf-8")
     assert "://" not in text and "--index" not in text and "--find-links" not in text
     pins = re.split(r"\n(?=[A-Za-z])", text.strip())
     assert len(pins) > 100 and all("--hash=sha256:" in pin for pin in pins)

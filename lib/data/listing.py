@@ -13,6 +13,7 @@ from lib.data.folders import check_inside, walk
 from lib.data.sources import Source
 from lib.study import ASIDE, UserError
 
+PEOPLE = "people.csv"  # columns path and group: how stand-ins and generated sets carry groups
 FILE_COLUMNS = ["label", "path", "group", "split", "issue"]
 
 
@@ -28,7 +29,8 @@ def image_files(source: Source) -> pd.DataFrame:
         UserError: a folder is missing or cannot be read.
     """
     rows = _folder_rows(source) if source.rows is None else _table_rows(source)
-    if source.stand_in:
+    # A file of that name among a user's own images could mean anything; a table carries their groups.
+    if source.stand_in or source.generated:
         people = _people(source.root)
         rows = [(label, path, people.get(path, ""), split, issue) for label, path, _, split, issue in rows]
     # Python sorts, and the columns hold objects: pandas' own text columns cannot hold surrogate escapes.
@@ -98,11 +100,13 @@ def _kind_issue(found: os.stat_result) -> str:
 
 
 def _people(root: Path) -> dict[str, str]:
-    """Path to person of the stand-ins; nobody while they are being drawn, which ends with people.csv."""
-    path = root / "people.csv"
+    """Path to person of images made by this program; nobody while they are being made, which ends with people.csv."""
+    path = root / PEOPLE
     if not path.is_file():
         return {}
     try:
         return pd.read_csv(path, dtype=str, keep_default_na=False).set_index("path")["group"].to_dict()
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: cannot be read as the stand-ins' table ({error}); delete it and run again") from None
+        reason = " ".join(str(error).split())
+        expected = "expected a CSV table with columns path and group; correct or delete it"
+        raise UserError(f"{path}: cannot be read ({reason}); {expected}") from None

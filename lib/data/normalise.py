@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
@@ -29,9 +30,8 @@ def rewrite(
 ) -> tuple[Source, pd.DataFrame]:
     """Write the usable images of a source once more, all through one decoder, one crop-and-resize and one JPEG encoder.
 
-    The central square is taken and brought to SIZE pixels (Lanczos), saved as baseline JPEG of QUALITY with 4:2:0
-    subsampling and no metadata, under the image's id. Images smaller than SIZE are set aside: enlarging them would leave
-    a trace of its own. Files that are there already are kept; their name changes with the settings and the content.
+    Each is written by `write_square` under the image's id. Images smaller than SIZE are set aside: enlarging them would
+    leave a trace of its own. Files that are there already are kept; their name changes with the settings and the content.
 
     Args:
         images: the image table of `source` (columns image_id, path, label, group, split, sha256, issue).
@@ -61,11 +61,7 @@ def rewrite(
 
     def write(job: tuple[str, str]) -> None:
         if not (folder / job[1]).exists():
-            square = ImageOps.fit(
-                Image.fromarray(read_rgb(source.root / job[0])), (size, size), Image.Resampling.LANCZOS
-            )
-            with written_whole(folder / job[1]) as temporary:
-                square.save(temporary, "JPEG", quality=quality, subsampling=2)
+            write_square(read_rgb(source.root / job[0]), folder / job[1], size, quality)
         on_progress(1)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -75,6 +71,20 @@ def rewrite(
     words = f"{source.words}, normalised to {size} px, JPEG q{quality}"
     normalised = Source(name=run.name, root=folder, counts={}, stand_in=source.stand_in, words=words, folders={})
     return normalised, pd.concat([files[kept], files[~kept]], ignore_index=True)
+
+
+def write_square(pixels: np.ndarray, path: Path, size: int, quality: int) -> None:
+    """The door itself: the central square, brought to `size` pixels (Lanczos), as baseline JPEG without metadata.
+
+    Chroma is subsampled 4:2:0; the file is written whole.
+
+    Args:
+        pixels: uint8 (height, width, 3) RGB.
+        quality: of the JPEG, 1 to 100.
+    """
+    square = ImageOps.fit(Image.fromarray(pixels), (size, size), Image.Resampling.LANCZOS)
+    with written_whole(path) as temporary:
+        square.save(temporary, "JPEG", quality=quality, subsampling=2)
 
 
 def _folder(run: Run) -> Path:

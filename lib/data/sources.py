@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from lib.data.table import TABLES, class_of, read_table
 from lib.study import DATASETS, LABELS, NOT_OMNIGEN, UserError, home
 
 TWIN = "public set of the same size, not shown to be the original's"
+# Where a generated set says what it is, once it is whole.
+RECORD = "generated.json"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Source:
         folders: the folders of each label, below root; empty where a table lists the files.
         table: the table that lists the files, or None.
         rows: what the table says, as `read_table` returns it, or None.
+        generated: whether this program made the set from photographs (`omnigen`).
     """
 
     name: str
@@ -41,6 +45,7 @@ class Source:
     folders: dict[str, tuple[Path, ...]]
     table: Path | None = None
     rows: pd.DataFrame | None = field(default=None, compare=False, repr=False)
+    generated: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,19 @@ def _own_source(data: Path, name: str) -> Source:
 
 def _folder_source(folder: Path, name: str) -> Source:
     folders = {label: (path,) for label, path in class_folders(folder).items()}
-    return Source(name, Path(os.path.realpath(folder)), {}, False, "own images", folders)
+    source = Source(name, Path(os.path.realpath(folder)), {}, False, "own images", folders)
+    if not os.path.lexists(source.root / RECORD):
+        return source
+    return dataclasses.replace(source, words=_recorded_words(source.root / RECORD), generated=True)
+
+
+def _recorded_words(record: Path) -> str:
+    """What the images of a generated set are."""
+    try:
+        return str(json.loads(record.read_text(encoding="utf-8"))["words"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{printable(record)}: cannot be read as the record of a generated set ({reason})") from None
 
 
 def _stand_in_source(dataset: str, name: str) -> Source:
