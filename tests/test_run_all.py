@@ -152,5 +152,12 @@ def test_what_is_run_again_is_trained_again(monkeypatch):
     assert run_all.main(["--dataset", "2", "--quick"]) == 0 and steps == []
     assert run_all.main(["--dataset", "2", "--quick", "--from", "03"]) == 0 and steps == ["03", "04", "06", "05"]
     assert [run.model_path(stage).exists() for stage in study.STAGES] == [True, False, False]
-    assert run_all.main(["--dataset", "2", "--quick", "--force"]) == 0 and steps[4:] == ["01", "02", "03", "04", "06", "05"]
+    assert run_all.main(["--dataset", "2", "--quick", "--force"]) == 0 and steps[4:] == [
+        "01",
+        "02",
+        "03",
+        "04",
+        "06",
+        "05",
+    ]
     assert not run.model_path("phase1").exists()

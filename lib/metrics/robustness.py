@@ -35,12 +35,14 @@ def robustness_table(
         UndefinedMeasure: see `measures.bootstrap_intervals`.
         ValueError: the images as they are are missing.
     """
-    if NONE not in set(scored["degradation"]):
+    order = scored.loc[scored["degradation"] == NONE, "image_id"]
+    if order.empty:
         raise ValueError(f"no rows of degradation {NONE!r}: changes are from the images as they are")
     read = {}
     for key, part in scored.groupby(["degradation", "level"], sort=False, dropna=False):
-        # Resamples are drawn by position: in one order, they are of the same images.
-        part = part.sort_values("image_id", kind="stable")
+        # Resamples are drawn by position: in one order, they are of the same images. It is the order that is given, so
+        # that the images as they are get the very intervals that they have elsewhere.
+        part = part.set_index("image_id").loc[order]
         given = (part["y"], part["score"])
         points = measures.summarise(*given, thresholds[policy], MEASURES)
         draws = measures.bootstrap_values(*given, part["group"], thresholds[policy], MEASURES, seed=seed)

@@ -56,14 +56,14 @@ def pooled_blocks(detector: keras.Model) -> list[str]:
 def explain(detector: keras.Model, images: np.ndarray) -> Maps:
     """Where in the images the logit comes from.
 
-    `grad_cam` is Selvaraju et al. 2017: the channels of the last activation that is pooled, each weighted by its mean
-    gradient over space, added up; without their last step, which drops what is negative (`towards` does that).
+    `contributions`: each pooled feature's gradient times its value, laid out over the places that the value comes from:
+    for a channel's mean its activation at each place, for its standard deviation the squared distance from the mean. The
+    mean over space, added up over blocks, is the logit of a linear head but for one constant, so that nothing is lost.
 
-    `contributions` are gradient times activation at every place (HiResCAM, Draelos and Carin 2020) of every activation
-    that is pooled, along the direct way through pooling and head. Multi-level pooling takes mean and standard deviation
-    of each channel, both of degree one in the activation, so that nothing is lost: for a linear head the mean over space,
-    added up over blocks, is the logit but for one constant. Grad-CAM's mean gradient drops all that goes through a
-    standard deviation, and its one block may be one that the head hardly uses.
+    `grad_cam`: the channels of the last activation that is pooled, each weighted by its mean gradient over space, added up
+    (Selvaraju et al. 2017; their last step, which drops what is negative, is `towards`). With average pooling that is the
+    contributions' map. With multi-level pooling it is one block of many, and the mean gradient drops what goes through
+    standard deviations; a place of it sees most of a small image.
 
     Args:
         detector: as `network.assemble` makes it.
@@ -74,25 +74,26 @@ def explain(detector: keras.Model, images: np.ndarray) -> Maps:
     before = keras.Model(head.input, last.input)
     found = backbone(tf.cast(images, tf.float32), training=False)
     activations = list(found) if isinstance(found, list | tuple) else [found]
+    pooled = (network._means_and_deviations if len(activations) > 1 else _means)(activations)
     with tf.GradientTape() as tape:
-        tape.watch(activations)
-        if len(activations) == 1:
-            features = tf.reduce_mean(activations[0], (1, 2))
-        else:
-            features = tf.concat(network._means_and_deviations(activations), -1)
-        logit = (before(features, training=False) @ last.kernel + last.bias)[:, 0]
-    gradients = tape.gradient(logit, activations)
-    weights = tf.reduce_mean(gradients[-1], (1, 2), keepdims=True)
-    grad_cam = tf.reduce_sum(weights * activations[-1], -1)
-    grid = images.shape[1] // CELL
-    maps = [_on_grid(tf.reduce_sum(g * a, -1), grid) for g, a in zip(gradients, activations)]
+        tape.watch(pooled)
+        logit = (before(tf.concat(pooled, -1), training=False) @ last.kernel + last.bias)[:, 0]
+    gradients = tape.gradient(logit, pooled)
+    grid, kinds = images.shape[1] // CELL, len(pooled) // len(activations)
+    maps = []
+    for block, activation in enumerate(activations):
+        mean, *deviation = (part[:, None, None] for part in pooled[block * kinds : (block + 1) * kinds])
+        slope, *steepness = (part[:, None, None] for part in gradients[block * kinds : (block + 1) * kinds])
+        by_mean = tf.reduce_sum(slope * activation, -1)
+        spread = [tf.reduce_sum(g * (activation - mean) ** 2 / s, -1) for g, s in zip(steepness, deviation)]
+        maps.append(tf.image.resize(tf.add_n([by_mean, *spread])[..., None], (grid, grid), method="area")[..., 0])
+    # Over space, the gradient of a mean is the same everywhere, and that of a standard deviation 0 on average.
+    grad_cam = by_mean / (by_mean.shape[1] * by_mean.shape[2])
     return Maps(logit.numpy(), grad_cam.numpy(), tf.stack(maps, 1).numpy())
 
 
-def _on_grid(maps: tf.Tensor, grid: int) -> tf.Tensor:
-    """Maps (images, height, width) on another grid, scaled so that the mean over space is what the sum was."""
-    places = maps.shape[1] * maps.shape[2]
-    return tf.image.resize(maps[..., None] * places, (grid, grid), method="area")[..., 0]
+def _means(activations: list) -> list:
+    return [tf.reduce_mean(x, (1, 2)) for x in activations]
 
 
 def randomised(detector: keras.Model, seed: int = 0) -> keras.Model:
@@ -143,6 +144,19 @@ def explain_images(run: Run, detector: keras.Model, images: pd.DataFrame) -> tup
     return np.concatenate(pictures), Maps(*(np.concatenate(part) for part in zip(*parts)))
 
 
+def average_map(maps: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The map of the average image, both classes counting the same: what maps are read against.
+
+    What all images share (padding at the border, where a face is) says nothing of the class, and zero has no meaning of
+    its own for activations before their normalisation.
+
+    Args:
+        maps: (images, height, width).
+        y: label of each, 0 real or 1 synthetic.
+    """
+    return np.mean([maps[y == number].mean(axis=0) for number in range(len(LABELS))], axis=0)
+
+
 def class_maps(maps: np.ndarray, y: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Average maps of the classes, for `figures.heat_maps`.
 
@@ -151,13 +165,12 @@ def class_maps(maps: np.ndarray, y: np.ndarray) -> tuple[dict[str, np.ndarray], 
         y: label of each, 0 real or 1 synthetic.
 
     Returns:
-        Class to what speaks for it on its images, 0 upwards: the mean of its maps against the mean of all maps and
-        places, since zero has no meaning of its own for activations before their normalisation. And the difference,
-        synthetic - real, at every place.
+        Class to what speaks for it on its images, 0 upwards: the mean of their maps, each against `average_map` and
+        without what speaks against the class. And the difference of the classes' mean maps, synthetic - real.
     """
-    means = {label: maps[y == number].mean(axis=0) for number, label in enumerate(LABELS)}
-    centre = np.mean(list(means.values()))
-    return {label: towards(mean - centre, label) for label, mean in means.items()}, means["synthetic"] - means["real"]
+    average = average_map(maps, y)
+    own = {label: towards(maps[y == number] - average, label).mean(axis=0) for number, label in enumerate(LABELS)}
+    return own, maps[y == 1].mean(axis=0) - maps[y == 0].mean(axis=0)
 
 
 def towards(maps: np.ndarray, label: str) -> np.ndarray:
@@ -216,7 +229,7 @@ def error_cases(
 
     Args:
         errors: columns image_id, y, called, score (of `metrics.errors`).
-        average: mean over images of the contributions, added up over blocks.
+        average: `average_map` of the contributions, added up over blocks.
     """
     if errors.empty:
         return []
@@ -225,6 +238,6 @@ def error_cases(
     cases = []
     for row, path, picture, found in zip(errors.itertuples(), images["path"], pictures, maps.contributions.sum(axis=1)):
         called = LABELS[row.called]
-        caption = f"{path}\n{LABELS[row.y]} called {called}, score {row.score:.3g}"
+        caption = f"{path}\n{LABELS[row.y]} called {called}, score {row.score:.2g}"
         cases.append((picture, towards(found - average, called), caption))
     return cases

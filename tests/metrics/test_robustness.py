@@ -38,9 +38,10 @@ def test_intervals_are_those_of_the_measures_and_changes_are_paired():
     clean = rng.normal(size=200) + np.arange(200) % 2
     data = scored(("none", np.nan, clean), ("blur", 1.0, clean), ("blur", 3.0, clean + rng.normal(size=200)))
     # The order of the rows is not what pairs them.
-    table = robustness.robustness_table(
-        data.sample(frac=1, random_state=1).sort_values("degradation"), {"balanced": 0.4}
+    mixed = pd.concat(
+        [data[data["degradation"] == "none"], data[data["degradation"] != "none"].sample(frac=1, random_state=1)]
     )
+    table = robustness.robustness_table(mixed, {"balanced": 0.4})
     for row in table.itertuples():
         part = data[(data["degradation"] == row.degradation) & ((data["level"] == row.level) | np.isnan(row.level))]
         found = measures.bootstrap_intervals(part["y"], part["score"], part["group"], 0.4, robustness.MEASURES)

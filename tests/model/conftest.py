@@ -10,6 +10,7 @@ import pytest
 from lib import study
 from lib.model import network, training
 from lib.model.backbone import build_backbone
+from lib.model.features import Engine
 from lib.pretrained import resolve
 
 SIDE = 64
@@ -44,8 +45,15 @@ def detectors(lite0, linear_detector):
     return {pooling: (recipe, linear_detector(lite0, recipe)) for pooling, recipe in recipes.items()}
 
 
+@pytest.fixture(scope="session")
+def engine(detectors):
+    """The average-pooling detector, converted: that takes longer than all scoring here."""
+    recipe, detector = detectors["average"]
+    return Engine(detector, recipe.image_size)
+
+
 @pytest.fixture
-def trained_run(own_home, folder_of_images, detectors):
+def trained_run(own_home, folder_of_images, detectors, engine):
     """A quick run of 24 noise images, all of its test split, whose stage `full` is the average-pooling detector."""
     recipe, detector = detectors["average"]
     root = folder_of_images(12)
@@ -65,7 +73,7 @@ def trained_run(own_home, folder_of_images, detectors):
     run.write_audit(pd.DataFrame(rows), pd.DataFrame(columns=study.PAIR_COLUMNS), audit)
     network.save(detector, run.model_path("full"))
     images = run.used_images()
-    scores = training.score_images(detector, training.run_files(run, images), recipe)
+    scores = training.score_images(engine, training.run_files(run, images), recipe)
     table = images[["image_id", "label", "split"]].assign(stage="full", score=scores)
     run.add_stage(table, pd.DataFrame({"stage": ["full"], "epoch": [0], "loss": [0.0]}))
     return run
