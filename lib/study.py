@@ -414,6 +414,10 @@ class Run:
         """run.json."""
         return self._json(self.recipe_folder / "run.json", "02_phase1_training")
 
+    def write_robustness(self, table: pd.DataFrame) -> None:
+        """Store robustness.csv, with the source of the images in a column."""
+        write_table(self.recipe_folder / "robustness.csv", table.assign(source=self.source()))
+
     def write_experiment(self, name: str, table: pd.DataFrame) -> None:
         """Store the table of an experiment as `<name>.csv`, with the source of its images in a column."""
         write_table(self.folder / f"{name}.csv", table.assign(source=self.source()))
@@ -691,6 +695,7 @@ STEPS = (
         "thresholds",
         ("thresholds.json", "metrics.json", "classification_report.txt"),
     ),
+    Step("06_robustness", "recipe", "robustness", ("robustness.csv",)),
     Step("05_cross_dataset_comparison", "all", "comparison", ("comparison.csv",)),
 )
 # What `run_all.py --also` runs too, by the name it is asked for.

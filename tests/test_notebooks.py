@@ -59,7 +59,7 @@ def executed(results):
 
 
 def test_executed_notebooks_show_figures_and_say_stand_in(quick_study):
-    assert len(executed(quick_study)) == 7
+    assert len(executed(quick_study)) == 8
     for path in executed(quick_study):
         notebook = nbformat.read(path, 4)
         outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]

@@ -80,7 +80,7 @@ def test_finished_steps_are_kept_until_something_changes(quick_study):
     before = {path: path.stat().st_mtime_ns for path in quick_study.rglob("*.ipynb")}
     again = run_study("--dataset", "1", "--quick")
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("unchanged, kept") == 5
+    assert again.stdout.count("unchanged, kept") == 6
     assert {path: path.stat().st_mtime_ns for path in quick_study.rglob("*.ipynb")} == before
 
 
@@ -127,7 +127,7 @@ def test_a_leak_warns_in_every_notebook_and_is_gone_after_normalising(folder_of_
     results = HOME / "results" / "quick"
     said = "the files' outside alone tells the classes apart"
     notebooks = [results / "leaky" / "01_data_audit.ipynb", *sorted((results / "leaky" / "tuned").glob("*.ipynb"))]
-    assert len(notebooks) == 4 and said in done.stdout
+    assert len(notebooks) == 5 and said in done.stdout
     assert all(said in path.read_text(encoding="utf-8") for path in notebooks)
     assert said in json.loads((results / "leaky" / "audit.json").read_text())["shortcut"]["warning"]
     assert said in (results / "comparison.csv").read_text()
@@ -150,7 +150,14 @@ def test_what_is_run_again_is_trained_again(monkeypatch):
     monkeypatch.setattr(run_all, "is_done", lambda *_: True)
     monkeypatch.setattr(run_all, "summary", lambda *_: None)
     assert run_all.main(["--dataset", "2", "--quick"]) == 0 and steps == []
-    assert run_all.main(["--dataset", "2", "--quick", "--from", "03"]) == 0 and steps == ["03", "04", "05"]
+    assert run_all.main(["--dataset", "2", "--quick", "--from", "03"]) == 0 and steps == ["03", "04", "06", "05"]
     assert [run.model_path(stage).exists() for stage in study.STAGES] == [True, False, False]
-    assert run_all.main(["--dataset", "2", "--quick", "--force"]) == 0 and steps[3:] == ["01", "02", "03", "04", "05"]
+    assert run_all.main(["--dataset", "2", "--quick", "--force"]) == 0 and steps[4:] == [
+        "01",
+        "02",
+        "03",
+        "04",
+        "06",
+        "05",
+    ]
     assert not run.model_path("phase1").exists()

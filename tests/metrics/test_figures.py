@@ -537,6 +537,18 @@ def test_heat_maps_share_a_scale_and_lie_over_the_whole_image():
     axes = saved(figures.heat_maps({"synthetic": np.zeros((2, 2))}, TITLE))
     assert words(axes[0]) == ["No real images."] and axes[1].images[0].get_clim() == (0, 1)
     assert len(saved(figures.heat_maps({}, TITLE))) == 2
+    # The difference has a panel and a bar of its own, white at 0.
+    axes = saved(figures.heat_maps({"real": HEAT, "synthetic": HEAT}, TITLE, label="logit", difference=HEAT - 1))
+    assert axes[2].get_title() == "synthetic − real" and axes[2].images[0].get_clim() == (-2, 2)
+    assert [bar.get_ylabel() for bar in axes[3:]] == ["logit (mean over images)", "difference in logit"]
+    flat = figures.heat_maps({"real": HEAT}, TITLE, difference=np.zeros((2, 2))).axes[2]
+    assert flat.images[0].get_clim() == (-1, 1)
+
+
+def test_long_units_of_degradations_stay_within_their_panel():
+    frame = DEGRADED.assign(degradation="Gaussian noise, standard deviation in grey levels")
+    label = figures.robustness_curves(frame, {}, TITLE).axes[0].get_xlabel()
+    assert label == "Gaussian noise, standard\ndeviation in grey levels"
 
 
 def test_errors_stand_beside_their_heat_maps_where_there_are_any():

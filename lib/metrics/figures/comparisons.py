@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import pandas as pd
@@ -142,7 +143,8 @@ def robustness_curves(frame: pd.DataFrame, undegraded: Mapping[str, float], titl
         ax.set_xticks(
             range(len(levels)), [f"{level:g}" if isinstance(level, float) else str(level) for level in levels]
         )
-        ax.set(xlabel=kind, xlim=(-0.4, len(levels) - 0.6))
+        # Wrapped to the panel: a unit in words would run into the neighbour's.
+        ax.set(xlabel=textwrap.fill(kind, 30), xlim=(-0.4, len(levels) - 0.6))
     for ax in axes[len(kinds) :]:
         ax.set_axis_off()
     for ax in axes[::across]:

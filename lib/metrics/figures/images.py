@@ -97,8 +97,7 @@ def mean_images(images: Mapping[str, np.ndarray], title: str) -> Figure:
     difference = (images["synthetic"].astype(float) - images["real"]).mean(axis=2)
     # At least one grey level, so that rounding is not blown up to full colour.
     most = max(1.0, np.abs(difference).max())
-    colours = LinearSegmentedColormap.from_list("classes", [CLASS_COLOURS["real"], "white", CLASS_COLOURS["synthetic"]])
-    shown = axes[2].imshow(difference, cmap=colours, vmin=-most, vmax=most)
+    shown = axes[2].imshow(difference, cmap=_class_colours(), vmin=-most, vmax=most)
     bar = figure.colorbar(shown, ax=axes[2], label="grey levels (0 to 255)\nblue: real is brighter")
     bar.outline.set_visible(False)
     return figure
@@ -106,7 +105,11 @@ def mean_images(images: Mapping[str, np.ndarray], title: str) -> Figure:
 
 @styled
 def heat_maps(
-    maps: Mapping[str, np.ndarray], title: str, images: Mapping[str, np.ndarray] | None = None, label: str = "Grad-CAM"
+    maps: Mapping[str, np.ndarray],
+    title: str,
+    images: Mapping[str, np.ndarray] | None = None,
+    label: str = "Grad-CAM",
+    difference: np.ndarray | None = None,
 ) -> Figure:
     """Average heat map of each class, on one colour scale, over an image where one is given.
 
@@ -114,8 +117,10 @@ def heat_maps(
         maps: `real` and `synthetic` to arrays (height, width), 0 upwards; of the images' height and width or coarser.
         images: label to the image to lay the map over, uint8 (height, width, 3), e.g. the mean image of the class.
         label: what the maps hold, for the colour bar.
+        difference: synthetic - real at every place, in a panel of its own, in the classes' colours around 0.
     """
-    figure, axes = panels(len(CLASS_COLOURS), title, (8, 3.8))
+    columns = len(CLASS_COLOURS) + (difference is not None)
+    figure, axes = panels(columns, title, (4 * columns, 3.8))
     most = max((float(np.max(values)) for values in maps.values()), default=0.0) or 1.0
     shown = None
     for ax, name in zip(axes, CLASS_COLOURS):
@@ -126,9 +131,22 @@ def heat_maps(
         else:
             sentence(ax, f"No {name} images.")
     if shown is not None:
-        bar = figure.colorbar(shown, ax=list(axes), label=f"{label} (mean over images)", shrink=0.85)
+        bar = figure.colorbar(
+            shown, ax=list(axes[: len(CLASS_COLOURS)]), label=f"{label} (mean over images)", shrink=0.85
+        )
         bar.outline.set_visible(False)
+    if difference is not None:
+        axes[-1].set_title("synthetic − real")
+        axes[-1].set_axis_off()
+        most = float(np.max(np.abs(difference))) or 1.0
+        shown = axes[-1].imshow(difference, cmap=_class_colours(), vmin=-most, vmax=most, interpolation="bicubic")
+        figure.colorbar(shown, ax=axes[-1], label=f"difference in {label}", shrink=0.85).outline.set_visible(False)
     return figure
+
+
+def _class_colours() -> LinearSegmentedColormap:
+    """From the colour of real through white to that of synthetic."""
+    return LinearSegmentedColormap.from_list("classes", [CLASS_COLOURS["real"], "white", CLASS_COLOURS["synthetic"]])
 
 
 def _draw_heat(ax: Axes, image: np.ndarray | None, heat: np.ndarray, most: float) -> AxesImage:

@@ -1,0 +1,87 @@
+"""How a detector holds when pictures are degraded: ranking, and both recalls at the threshold chosen on clean images."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lib.metrics import measures
+from lib.metrics.resampling import percentile_interval
+
+MEASURES = ("roc_auc", "recall_real", "recall_synthetic")
+NONE = "none"
+
+
+def robustness_table(
+    scored: pd.DataFrame, thresholds: Mapping[str, float], policy: str = "balanced", seed: int = 0
+) -> pd.DataFrame:
+    """ROC AUC, and both recalls at the home threshold, of each degradation.
+
+    Args:
+        scored: columns degradation, level, image_id, y (0 real, 1 synthetic), group, score; the images as they are have
+            the degradation `none`.
+        thresholds: policy to threshold, chosen on clean validation images: nobody chooses anew for pictures whose
+            history is not known.
+        policy: the threshold that is read.
+        seed: of the bootstrap.
+
+    Returns:
+        One row per degradation and level, in their order: degradation, level, images, then roc_auc, recall_real and
+        recall_synthetic with `_low` and `_high` (95%, `measures.bootstrap_intervals`), and `roc_auc_change` with the same:
+        the difference from the images as they are, paired: the same images, the same resamples.
+
+    Raises:
+        UndefinedMeasure: see `measures.bootstrap_intervals`.
+        ValueError: the images as they are are missing.
+    """
+    order = scored.loc[scored["degradation"] == NONE, "image_id"]
+    if order.empty:
+        raise ValueError(f"no rows of degradation {NONE!r}: changes are from the images as they are")
+    read = {}
+    for key, part in scored.groupby(["degradation", "level"], sort=False, dropna=False):
+        # Resamples are drawn by position: in one order, they are of the same images. It is the order that is given, so
+        # that the images as they are get the very intervals that they have elsewhere.
+        part = part.set_index("image_id").loc[order]
+        given = (part["y"], part["score"])
+        points = measures.summarise(*given, thresholds[policy], MEASURES)
+        draws = measures.bootstrap_values(*given, part["group"], thresholds[policy], MEASURES, seed=seed)
+        read[key] = len(part), points, draws
+    (_, clean, clean_draws) = next(found for (kind, _), found in read.items() if kind == NONE)
+    rows = []
+    for (kind, level), (images, points, draws) in read.items():
+        row = {"degradation": kind, "level": level, "images": images}
+        for name in MEASURES:
+            row |= _columns(name, points[name], draws[name])
+        change, drawn = points["roc_auc"] - clean["roc_auc"], draws["roc_auc"] - clean_draws["roc_auc"]
+        rows.append(row | _columns("roc_auc_change", change, drawn))
+    return pd.DataFrame(rows)
+
+
+def _columns(name: str, value: float, draws: NDArray[np.float64]) -> dict[str, float]:
+    found = percentile_interval(value, draws)
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def curves(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, float]]:
+    """A robustness table as `figures.robustness_curves` takes it.
+
+    Args:
+        table: of `robustness_table`.
+        labels: kind of degradation to the axis' label, with the unit of its level.
+
+    Returns:
+        Columns degradation (label), level, measure, value, low, high; and measure to its value on the images as they are.
+    """
+    degraded = table[table["degradation"] != NONE]
+    rows = [
+        pd.DataFrame(
+            {
+                **{"degradation": degraded["degradation"].map(labels), "level": degraded["level"], "measure": name},
+                **{"value": degraded[name], "low": degraded[f"{name}_low"], "high": degraded[f"{name}_high"]},
+            }
+        )
+        for name in MEASURES
+    ]
+    clean = table[table["degradation"] == NONE].iloc[0]
+    return pd.concat(rows, ignore_index=True), {name: float(clean[name]) for name in MEASURES}

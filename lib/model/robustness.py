@@ -1,0 +1,67 @@
+"""Scores of a run's own test images after what happens to pictures on their way to a reader (lib/data/degrade.py)."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pandas as pd
+
+from lib.data.degrade import LEVELS
+from lib.data.loading import load_views, recipe_view
+from lib.model import network
+from lib.model.features import BATCH, Engine
+from lib.model.scoring import test_images
+from lib.model.training import run_files
+from lib.progress import progress
+from lib.study import Run, UserError, file_hash, read_cached_table, source_hash, text_hash
+
+# How the images as they are are called in the column `degradation`.
+NONE = "none"
+# What a degraded picture depends on beside its file.
+_CODE = ("data/degrade.py", "data/loading.py")
+
+
+def degradations(run: Run) -> list[tuple[str, float]]:
+    """Kinds and levels that the curves use, mildest first; of a quick run the last level of each kind."""
+    return [(kind, float(level)) for kind, levels in LEVELS.items() for level in (levels[-1:] if run.quick else levels)]
+
+
+def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
+    """Scores of a stage on the run's test images, at most 2,000 of them, as they are and after each degradation.
+
+    Pictures are degraded on their way into the network, and only scores are kept: a table for each degradation, so that
+    a run that was killed goes on with the next one.
+
+    Returns:
+        Columns image_id, degradation (`none` first, with the scores of scores.csv), level, y, group, score.
+
+    Raises:
+        UserError: the stage has not been trained, or an image has changed since the audit.
+    """
+    path = run.model_path(stage)
+    if not path.is_file():
+        raise UserError(f"{path} is not there yet: run the training notebooks with the same parameters first")
+    images, _ = test_images(run, run)
+    files = run_files(run, images)
+    clean = run.scored().query("stage == @stage and split == 'test'").set_index("image_id").loc[images["image_id"]]
+    rows = clean.reset_index()[["image_id", "y", "group", "score"]]
+    frames = [rows.assign(degradation=NONE, level=np.nan)]
+    # Built at its first use: not where all scores are kept already.
+    engine = functools.cache(lambda: Engine(network.load(path), run.recipe.image_size))
+    settings = (file_hash(path), source_hash(*_CODE), list(images["sha256"]))
+    asked = degradations(run)
+    with progress(len(asked) * len(files), "degraded images") as advance:
+        for kind, level in asked:
+            degradation, scores = f"{kind} {level:g}", []
+
+            def compute(degradation=degradation, scores=scores) -> pd.DataFrame:
+                for batch in load_views(files, recipe_view(run.recipe, degradation=degradation), BATCH):
+                    scores.append(engine()(batch)[:, 0])
+                    advance(len(batch))
+                return pd.DataFrame({"image_id": images["image_id"], "score": np.concatenate(scores)})
+
+            kept = read_cached_table("scores", text_hash("degraded", *settings, degradation)[:24], compute)
+            advance(len(files) - sum(map(len, scores)))
+            frames.append(rows.assign(score=kept["score"].to_numpy(), degradation=kind, level=level))
+    return pd.concat(frames, ignore_index=True)[["image_id", "degradation", "level", "y", "group", "score"]]

@@ -1,0 +1,79 @@
+"""A small detector, and a run that has it as a trained stage, without training anything."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import study
+from lib.model import network, training
+from lib.model.backbone import build_backbone
+from lib.model.features import Engine
+from lib.pretrained import resolve
+
+SIDE = 64
+
+
+@pytest.fixture(scope="session")
+def lite0():
+    """EfficientNet-Lite0 with its ImageNet weights; not to be changed."""
+    return build_backbone(resolve("efficientnet-lite0"))
+
+
+@pytest.fixture(scope="session")
+def linear_detector():
+    """Makes a detector with a linear head; without coefficients, with some that split noise images about evenly."""
+
+    def make(backbone: keras.Model, recipe: study.Recipe, coefficients=None, mean=0.0, std=1.0) -> keras.Model:
+        width = network.pooled(backbone, recipe).output_shape[1]
+        if coefficients is None:
+            coefficients = np.random.default_rng(0).normal(0, 3 / np.sqrt(width), width)
+        mean, variance = np.zeros(width) + mean, np.zeros(width) + np.square(std)
+        return network.assemble(backbone, network.linear_head(mean, variance, coefficients, 0.1), recipe)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def detectors(lite0, linear_detector):
+    """Pooling to (recipe, detector), 64 pixels."""
+    recipes = {
+        recipe.pooling: dataclasses.replace(recipe, image_size=SIDE, head="linear") for recipe in study.RECIPES.values()
+    }
+    return {pooling: (recipe, linear_detector(lite0, recipe)) for pooling, recipe in recipes.items()}
+
+
+@pytest.fixture(scope="session")
+def engine(detectors):
+    """The average-pooling detector, converted: that takes longer than all scoring here."""
+    recipe, detector = detectors["average"]
+    return Engine(detector, recipe.image_size)
+
+
+@pytest.fixture
+def trained_run(own_home, folder_of_images, detectors, engine):
+    """A quick run of 24 noise images, all of its test split, whose stage `full` is the average-pooling detector."""
+    recipe, detector = detectors["average"]
+    root = folder_of_images(12)
+    run = dataclasses.replace(study.open_run(data=str(root), name="small", quick=True), recipe=recipe)
+    paths = sorted(root.rglob("*.png"))
+    rows = [
+        {
+            **dict.fromkeys(study.IMAGE_COLUMNS, ""),
+            **{"image_id": f"{path.parent.name}{number}", "path": path.relative_to(root).as_posix()},
+            **{"label": path.parent.name, "split": "test", "sha256": study.file_hash(path)},
+            **{"width": 80, "height": 80, "format": "PNG", "bytes": 1, "mode": "RGB", "exif": 0, "icc": 0},
+        }
+        for number, path in enumerate(paths)
+    ]
+    source = {"name": run.name, "source": "noise for a test", "images": 24, "stand_in": False}
+    audit = {"dataset": source, "found": 24, "used": 24, "set_aside": 0, "shortcut": {"warning": ""}}
+    run.write_audit(pd.DataFrame(rows), pd.DataFrame(columns=study.PAIR_COLUMNS), audit)
+    network.save(detector, run.model_path("full"))
+    images = run.used_images()
+    scores = training.score_images(engine, training.run_files(run, images), recipe)
+    table = images[["image_id", "label", "split"]].assign(stage="full", score=scores)
+    run.add_stage(table, pd.DataFrame({"stage": ["full"], "epoch": [0], "loss": [0.0]}))
+    return run
