@@ -30,7 +30,7 @@ COLUMNS = (
     "recall_synthetic_high",
 )
 # In the place of a policy: a detector without validation images is compared by its ranking alone.
-NO_THRESHOLD = "none"
+NO_THRESHOLD = "no threshold"
 # The columns of results/paired_tests.csv, one row per test set and two models.
 PAIRED_COLUMNS = (
     "tested_on",
@@ -215,6 +215,13 @@ def auc_matrix(frame: pd.DataFrame, recipe: str, stage: str | None = None) -> tu
     return values, texts
 
 
+def auc_intervals(frame: pd.DataFrame) -> dict[str, Interval]:
+    """AUC of every model's last stage on every test set, by "trained_on on tested_on"."""
+    rows = _one_per(last_stage(frame), ["trained_on", "tested_on"])
+    names = [f"{trained_on} on {tested_on}" for trained_on, tested_on in zip(rows["trained_on"], rows["tested_on"])]
+    return dict(zip(names, _intervals(rows, "roc_auc")))
+
+
 def learning_curve(frame: pd.DataFrame, training_images: Mapping[str, int]) -> pd.DataFrame:
     """How the AUC at home grows with the number of training images.
 
@@ -337,19 +344,20 @@ def paired_tests(scored: pd.DataFrame, common: bool = False, level: float = 0.95
 def paired_by_test_set(scored: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """`paired_tests` on every test set, each with its own Holm correction.
 
-    Compared are the last stage of every model and, of models trained on the tested dataset, the first stage too: what
-    fine-tuning added. Images that one of them was not scored on are left out and counted.
+    Compared are the last stages of every two models and, of a model trained on the tested dataset, its first and last
+    stage: what fine-tuning added. Images that one of the models was not scored on are left out and counted.
 
     Args:
         scored: columns trained_on, recipe, stage, tested_on, image_id, y, score, group.
 
     Returns:
-        The tests, columns ``tested_on, home`` (whether one of the two was trained on that dataset) and those of
-        `paired_tests`, models named "trained_on, recipe, stage"; and a sentence for each test set that has none.
+        The tests, columns `PAIRED_COLUMNS`, models named "trained_on, recipe, stage", ``home`` saying that neither was
+        trained on another of the datasets tested; and a sentence for each test set that has none.
     """
-    ends = [scored.groupby([*_MODEL, "tested_on"], sort=False)["stage"].transform(end) for end in ("first", "last")]
-    home = scored["trained_on"] == scored["tested_on"]
-    compared = scored[(scored["stage"] == ends[1]) | (home & (scored["stage"] == ends[0]))]
+    stages = scored.groupby([*_MODEL, "tested_on"], sort=False)["stage"]
+    first, last = (scored["stage"] == stages.transform(end) for end in ("first", "last"))
+    wanted = last | (first & (scored["trained_on"] == scored["tested_on"]))
+    compared = scored.assign(last=last)[wanted]
     compared = compared.assign(model=compared[[*_MODEL, "stage"]].agg(", ".join, axis=1))
     tables, sentences = [], []
     for tested_on, rows in compared.groupby("tested_on", sort=False):
@@ -361,21 +369,43 @@ def paired_by_test_set(scored: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         except UndefinedMeasure as error:
             sentences.append(f"{tested_on}: {error}")
             continue
-        at_home = set(rows.loc[rows["trained_on"] == tested_on, "model"])
-        table.insert(0, "home", table["first"].isin(at_home) | table["second"].isin(at_home))
-        tables.append(table.assign(tested_on=tested_on))
+        models = rows.drop_duplicates("model").set_index("model")
+        one, two = (models.loc[table[side]].reset_index() for side in ("first", "second"))
+        same = (one[_MODEL] == two[_MODEL]).all(axis=1)
+        away = set(scored["tested_on"]) - {tested_on}
+        table = table.assign(tested_on=tested_on, home=~(one["trained_on"].isin(away) | two["trained_on"].isin(away)))[
+            same | (one["last"] & two["last"])
+        ]
+        # Fewer tests than those of all pairs, so corrected anew.
+        adjusted = delong.holm(table["p_value"])
+        tables.append(table.assign(p_holm=adjusted, different=adjusted < 0.05))
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     return table.reindex(columns=list(PAIRED_COLUMNS)), sentences
 
 
 def paired_table(tests: pd.DataFrame) -> pd.DataFrame:
-    """Paired tests as a table for reading, those that hold a model of the tested dataset (all, where none does)."""
-    held = tests.groupby("tested_on")["home"].transform("any")
-    shown = tests[tests["home"].astype(bool) | ~held.astype(bool)]
+    """Paired tests as a table for reading, without models trained on other datasets."""
+    shown = tests[tests["home"].astype(bool)]
     intervals = [str(Interval(*numbers)) for numbers in shown[["difference", "low", "high"]].to_numpy(float)]
     columns = ["tested_on", "first", "second", "images", "left_out", "roc_auc_first", "roc_auc_second"]
     table = shown[columns].round(3).assign(difference=intervals, p_holm=[f"{p:.2g}" for p in shown["p_holm"]])
     return table.assign(different=shown["different"]).reset_index(drop=True)
+
+
+def paired_sentences(tests: pd.DataFrame) -> list[str]:
+    """How many of the pairs of each test set differ."""
+    sentences = []
+    for tested_on, rows in tests.groupby("tested_on", sort=False):
+        home = rows["home"].astype(bool)
+        counts = [
+            f"{int(part['different'].sum())} of {len(part)} pairs {kind} differ"
+            for kind, part in (("shown", rows[home]), ("with a model trained on another dataset", rows[~home]))
+            if len(part)
+        ]
+        left_out = rows["left_out"].iloc[0]
+        said = f"; {left_out:,} images that not every model was scored on are left out" if left_out else ""
+        sentences.append(f"{tested_on}: {', '.join(counts)}{said}")
+    return sentences
 
 
 def transfer_table(frame: pd.DataFrame, policy: str = "balanced") -> pd.DataFrame:
@@ -388,6 +418,10 @@ def transfer_table(frame: pd.DataFrame, policy: str = "balanced") -> pd.DataFram
     rows = _read_at(frame, policy)
     columns = ["trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed"]
     named = {name: [str(found) for found in _intervals(rows, name)] for name in ("roc_auc", *_RECALLS)}
+    for name in _RECALLS:
+        named[name] = [
+            NO_THRESHOLD if policy == NO_THRESHOLD else said for policy, said in zip(rows["policy"], named[name])
+        ]
     verdicts = [verdict(found) for found in _intervals(rows, "roc_auc")]
     table = rows[columns].assign(**named, ranking=verdicts)
     warned = "warning" in rows and rows["warning"].any()

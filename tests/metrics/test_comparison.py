@@ -78,7 +78,9 @@ def test_transfer_rows_hand_worked():
         assert Interval(*(rows[0][name + end] for end in ("", "_low", "_high"))) == interval
     (ranking,) = comparison.transfer_rows(labels, scores, None, {}, **names, resamples=50)
     assert (
-        ranking["policy"] == "none" and np.isnan(ranking["recall_real"]) and np.isnan(ranking["recall_synthetic_low"])
+        ranking["policy"] == comparison.NO_THRESHOLD
+        and np.isnan(ranking["recall_real"])
+        and np.isnan(ranking["recall_synthetic_low"])
     )
     assert ranking["roc_auc_low"] == rows[0]["roc_auc_low"]
 
@@ -250,15 +252,23 @@ def test_paired_tests_of_every_test_set_hold_last_stages_and_at_home_the_first_t
     tests, without = comparison.paired_by_test_set(TWO)
     assert tuple(tests.columns) == comparison.PAIRED_COLUMNS and set(tests["tested_on"]) == {"a"}
     names = {"a, tuned, phase1", "a, tuned, full", "bb, tuned, full", "other, scores file, scores"}
-    assert set(tests["first"]) | set(tests["second"]) == names and len(tests) == 6
-    assert tests["home"].tolist() == ["a, " in one + two for one, two in zip(tests["first"], tests["second"])]
+    assert set(tests["first"]) | set(tests["second"]) == names
+    # Every two last stages, and the two stages of the model at home.
+    assert len(tests) == 4 and tests[["first", "second"]].iloc[0].tolist() == ["a, tuned, phase1", "a, tuned, full"]
+    assert tests["home"].all() and "a, tuned, phase1" not in set(tests["first"].iloc[1:]) | set(tests["second"])
     assert without == ["z: one model, nothing to compare it with"]
     assert tests["p_holm"].tolist() == pytest.approx(delong.holm(tests["p_value"]).tolist())
-    shown = comparison.paired_table(tests)
-    assert len(shown) == tests["home"].sum() == 5 and shown["difference"].str.match(r"-?\d\.\d{3} \[").all()
-    # Without a model of the dataset all pairs are shown.
-    away, _ = comparison.paired_by_test_set(TWO[TWO["trained_on"] != "a"])
-    assert len(comparison.paired_table(away)) == 1
+    assert tests["different"].tolist() == (tests["p_holm"] < 0.05).tolist()
+    # Once the other model's own dataset is tested too, it is one from elsewhere.
+    both, _ = comparison.paired_by_test_set(pd.concat([TWO, model("bb", "bb", {"phase1": 1, "full": 3})]))
+    assert both["tested_on"].tolist() == ["a"] * 4 + ["bb"] and both["home"].sum() == 3
+    shown = comparison.paired_table(both)
+    assert len(shown) == 3 and shown["difference"].str.match(r"-?\d\.\d{3} \[").all()
+    first, second = comparison.paired_sentences(both)
+    assert first.startswith("a: ") and " of 2 pairs shown differ, 2 of 2 pairs with a model trained on another" in first
+    assert second.startswith("bb: ") and second.endswith("of 1 pairs shown differ")
+    fewer, _ = comparison.paired_by_test_set(TWO[~((TWO["trained_on"] == "bb") & (TWO["image_id"] == "image 3"))])
+    assert comparison.paired_sentences(fewer)[0].endswith("1 images that not every model was scored on are left out")
     empty, said = comparison.paired_by_test_set(TWO[TWO["trained_on"] == "alone"])
     assert empty.empty and len(said) == 1 and comparison.paired_table(empty).empty
 
@@ -284,12 +294,14 @@ def test_last_stage_of_every_model(transferred):
     values, _ = comparison.auc_matrix(transferred, "tuned")
     assert values.loc["a", "a"] > 0.9 > 0.7 > values.loc["bb", "a"]
     assert comparison.auc_matrix(transferred, "scores file")[0].shape == (2, 2)
+    aucs = comparison.auc_intervals(transferred[transferred["recipe"] == "scores file"])
+    assert list(aucs) == ["other on a", "alone on z"] and aucs["other on a"].low > 0.9
 
 
 def test_transfer_is_read_at_the_threshold_of_home_and_says_what_failed(transferred):
     table = comparison.transfer_table(transferred)
     assert table["trained_on"].tolist() == ["a", "bb", "other", "alone"] and "warning" not in table
-    assert table.loc[2, "recall_real"] == "undefined" and table.loc[0, "recall_real"] != "undefined"
+    assert table.loc[2, "recall_real"] == "no threshold" and table.loc[0, "recall_real"] != "undefined"
     warned = transferred.assign(warning=np.where(transferred["trained_on"] == "a", "format tells", ""))
     assert comparison.transfer_table(warned)["warning"].tolist() == ["format tells", "", "", ""]
     bb, other, alone = comparison.transfer_sentences(transferred)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -106,7 +107,9 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
 def _draw_fit(ax: Axes, fit: pd.DataFrame, linestyle: str | tuple, color: str) -> None:
     ax.fill_between(fit["training_images"], fit["low"], fit["high"], color=color, alpha=0.15, linewidth=0)
     beyond = fit["extrapolated"].to_numpy(dtype=bool)
-    for part, width in ((~beyond, 1.8), (beyond, 0.7)):
+    # Thin up to the point where the measured part begins or ends, so that nothing is left open.
+    joined = beyond | np.append(beyond[1:], False) | np.append(False, beyond[:-1])
+    for part, width in ((~beyond, 1.8), (joined, 0.7)):
         line = {"linestyle": linestyle, "linewidth": width, "color": color, "label": "_fit"}
         ax.plot(fit["training_images"][part], fit["roc_auc"][part], **line)
 
