@@ -99,7 +99,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="NAME",
         default=[],
         help="notebook 05 alone, over finished runs (dataset_1, dataset_1/original, …) and scores files of other detectors: "
-        "a CSV with the columns image_id,label,split,score[,stage][,group]",
+        "a CSV (or dataset_1=CSV) with the columns image_id,label,split,score[,stage][,group]",
     )
     add("--quick", action="store_true", help="a minute instead of minutes: same code, smaller parameters")
     add("--seed", type=int, default=7, help="of split, augmentation and training; default: 7")

@@ -279,7 +279,7 @@ class Run:
         data: the user's own folder or table, or "".
         normalise: `SIZE,QUALITY` where both classes are rewritten by one encoder first, or "".
         costs: `FALSE_ALARM,MISS,PREVALENCE` where the threshold of least expected cost is wanted too, or "".
-        compare: what notebook 05 compares, names of finished runs and paths of scores files; () for every finished run.
+        compare: what notebook 05 compares, names of finished runs, and paths of scores files or DATASET=PATH; () for every finished run.
     """
 
     name: str
@@ -549,8 +549,16 @@ def open_run(
         models=models / "quick" if quick else models,
         costs=costs,
         # A notebook is executed in another folder than the one the user is in.
-        compare=tuple(str(Path(name).resolve()) if Path(name).is_file() else name for name in compare),
+        compare=tuple(map(_absolute, compare)),
     )
+
+
+def _absolute(name: str) -> str:
+    """A path, or DATASET=PATH, that names a file wherever one is; anything else as it is."""
+    if Path(name).is_file():
+        return str(Path(name).resolve())
+    dataset, equals, path = name.partition("=")
+    return f"{dataset}={Path(path).resolve()}" if equals and Path(path).is_file() else name
 
 
 def costs_of(text: str) -> dict[str, float] | None:

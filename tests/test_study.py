@@ -286,8 +286,9 @@ def test_wrong_costs_are_refused_in_one_line(text):
 def test_comparisons_of_named_runs_have_a_folder_of_their_own(home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "other.csv").write_text("")
-    run = open_run(compare=["dataset_1", "other.csv"])
-    assert run.compare == ("dataset_1", str(tmp_path.resolve() / "other.csv"))
+    run = open_run(compare=["dataset_1", "other.csv", "1=other.csv", "1=none.csv"])
+    path = tmp_path.resolve() / "other.csv"
+    assert run.compare == ("dataset_1", str(path), f"1={path}", "1=none.csv")
     assert run.comparison_folder == home / "results" / "compared" and open_run().comparison_folder == home / "results"
     step = study.STEPS[-1] if study.STEPS[-1].scope == "all" else next(s for s in study.STEPS if s.scope == "all")
     assert step.executed(run).parent == run.comparison_folder

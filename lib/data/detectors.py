@@ -73,12 +73,14 @@ def compared(run: Run) -> tuple[list[Run], list[Detector]]:
         return finished, []
     runs, detectors = [], []
     for name in dict.fromkeys(run.compare):
-        wanted = run_name(name, "", "") if name in DATASETS else name
+        wanted, (said, _, path) = _full_name(name), name.partition("=")
         found = [one for one in finished if wanted in (one.name, f"{one.name}/{one.recipe.name}")]
         if found:
             runs += [one for one in found if one not in runs]
         elif Path(name).is_file():
             detectors.append(_detector(Path(name), run))
+        elif path and Path(path).is_file():
+            detectors.append(_detector(Path(path), run, said))
         else:
             known = ", ".join(dict.fromkeys(one.name for one in finished)) or "none yet"
             raise UserError(
@@ -182,20 +184,14 @@ _SCHEMA = pa.DataFrameSchema(
 )
 
 
-def _detector(path: Path, run: Run) -> Detector:
-    """The detector of a scores file, on the dataset of the study whose images it scored, if it is one."""
+def _detector(path: Path, run: Run, said: str = "") -> Detector:
+    """The detector of a scores file, on the dataset of the study whose images it scored, if it is one.
+
+    Args:
+        said: the dataset, where the user says which.
+    """
     scores = read_scores(path)
-    asked = set(scores.loc[scores["split"] == "test", "image_id"])
-    best, chosen = 0.0, None
-    for dataset in run.audited():
-        images = dataset.used_images().set_index("image_id")
-        if not asked <= set(images.index):
-            continue
-        # Datasets may use the same names: the one is meant whose test split is most alike.
-        test = set(images.index[images["split"] == "test"])
-        alike = len(asked & test) / len(asked | test)
-        if alike > best:
-            best, chosen = alike, dataset
+    chosen = _dataset_of(path, scores, run, _full_name(said))
     if chosen is None:
         return Detector(path.stem, scores, path.stem)
     images = chosen.used_images().set_index("image_id")
@@ -213,6 +209,42 @@ def _detector(path: Path, run: Run) -> Detector:
     # Groups as the study knows them, so that its models can be tested against this one.
     scores = scores.assign(group=scores["image_id"].map(group).where(known, scores["group"]))
     return Detector(path.stem, scores, chosen.name, chosen)
+
+
+def _dataset_of(path: Path, scores: pd.DataFrame, run: Run, said: str) -> Run | None:
+    """The dataset that holds all test images of a scores file; None where there is none.
+
+    Datasets may use the same names, as the stand-ins do: the one is meant whose test split is most alike.
+    """
+    asked = set(scores.loc[scores["split"] == "test", "image_id"])
+    alike = {}
+    for dataset in run.audited():
+        images = dataset.used_images()
+        test = set(images.loc[images["split"] == "test", "image_id"])
+        if asked & test and asked <= set(images["image_id"]):
+            alike[dataset.name] = (len(asked & test) / len(asked | test), dataset)
+    if said:
+        if said not in alike:
+            raise UserError(
+                f"--compare {said}={printable(path)}: {said} is no dataset with these test images; "
+                f"{', '.join(alike) or 'none'} has them"
+            )
+        return alike[said][1]
+    most = max((share for share, _ in alike.values()), default=0)
+    best = [dataset for share, dataset in alike.values() if share == most]
+    named = {_full_name(name.split("/")[0]) for name in run.compare}
+    best = [dataset for dataset in best if dataset.name in named] or best
+    if len(best) > 1:
+        names = [dataset.name for dataset in best]
+        raise UserError(
+            f"--compare {printable(path)}: its test images are named as those of {' and of '.join(names)}; say which is "
+            f"meant: {names[0]}={printable(path)}"
+        )
+    return best[0] if best else None
+
+
+def _full_name(name: str) -> str:
+    return run_name(name, "", "") if name in DATASETS else name
 
 
 def _share_unknown_images(detectors: list[Detector]) -> list[Detector]:

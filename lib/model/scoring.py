@@ -7,7 +7,7 @@ import pandas as pd
 from lib.data.duplicates import find_overlap
 from lib.model import network
 from lib.model.training import run_files, score_images
-from lib.study import STAGES, Run, as_int, file_hash, home_scores, read_cached_table, text_hash
+from lib.study import STAGES, Run, UserError, as_int, file_hash, home_scores, read_cached_table, text_hash
 
 # Enough for an interval of about 0.02; a whole large test split would take hours for every model.
 MAX_TEST_IMAGES = 2000
@@ -35,6 +35,9 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
 
     Returns:
         Columns trained_on, recipe, stage, tested_on, overlap_removed, image_id, y, group, score.
+
+    Raises:
+        UserError: a model is missing.
     """
     names = {"trained_on": trained.name, "recipe": trained.recipe.name, "tested_on": tested.name}
     if trained.name == tested.name:
@@ -44,6 +47,11 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
     frames = []
     for stage in STAGES:
         path = trained.model_path(stage)
+        if not path.is_file():
+            raise UserError(
+                f"{path} is not there, which scores {tested.name} by the model of {trained.name}: run its notebooks from 02 on "
+                "again"
+            )
         key = text_hash("cross", file_hash(path), list(images["sha256"]))[:24]
 
         def compute(path=path) -> pd.DataFrame:

@@ -88,6 +88,26 @@ def test_of_datasets_with_the_same_names_the_one_with_that_test_split_is_meant(o
     assert found.tested_on == "more"
 
 
+def test_which_dataset_is_meant_is_asked_where_it_cannot_be_told(own, table):
+    control = open_run(dataset="control")
+    finish(control, evaluated=False)
+    # Stand-ins of several datasets have the same names.
+    control.write_audit(own, control.pairs(), control.audit())
+    path = str(table(COLUMNS, *lines(own)))
+
+    def tested_on(*names):
+        _, (found,) = detectors.compared(open_run(compare=names))
+        return found.tested_on
+
+    assert tested_on("1", path) == "dataset_1" and tested_on("control/tuned", path) == "control"
+    assert tested_on("1", "control", f"1={path}") == "dataset_1" and tested_on(f"control={path}") == "control"
+    for names in ([path], ["1", "control", path]):
+        said = refused(detectors.compared, open_run(compare=names))
+        assert f"named as those of control and of dataset_1; say which is meant: control={path}" in said
+    said = refused(detectors.compared, open_run(compare=[f"2={path}"]))
+    assert "dataset_2 is no dataset with these test images; control, dataset_1 has them" in said
+
+
 def test_names_that_are_nothing_are_refused_with_what_there_is(own, table):
     said = refused(detectors.compared, open_run(compare=["dataset_9"]))
     assert (

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pandas as pd
 import pytest
-from support import finish
+from support import finish, refused
 
 from lib.model import scoring
 from lib.study import open_run
@@ -39,6 +39,10 @@ def test_overlap_is_looked_for_once_for_each_pair_of_datasets(runs, monkeypatch)
     # All images of one are in the other here, byte for byte.
     away = scored[[trained != tested for trained, _, tested in scored["pair"]]]
     assert (away["left"] == 20).all() and scored["left"].isna().sum() == 4
+
+
+def test_a_missing_model_is_named_in_one_line(runs):
+    assert "phase1.keras is not there, which scores dataset_2" in refused(scoring.cross_scores, runs[0], runs[2])
 
 
 def test_at_home_the_scores_are_those_that_are_saved(runs):

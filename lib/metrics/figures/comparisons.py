@@ -55,7 +55,8 @@ def auc_matrix(values: pd.DataFrame, texts: pd.DataFrame, title: str) -> Figure:
         texts: what stands in each cell.
     """
     width = max(5.5, 1.7 * values.shape[1] + 2.6)
-    figure, axes = panels(1, title, (width, 0.9 * values.shape[0] + 2.0))
+    # High enough for the words beside the bar.
+    figure, axes = panels(1, title, (width, max(3.6, 0.9 * values.shape[0] + 2.0)))
     bar = {"label": "ROC AUC (0.5 and below: darkest)", "extend": "min"}
     sns.heatmap(values, annot=texts, fmt="", cmap="cividis", vmin=0.5, vmax=1, ax=axes[0], cbar_kws=bar)
     axes[0].grid(False)
