@@ -554,3 +554,10 @@ def test_errors_stand_beside_their_heat_maps_where_there_are_any():
 def test_every_policy_has_a_name_and_a_line_of_its_own():
     assert list(figures.POLICY_NAMES) == list(thresholds.POLICIES)
     assert len(set(figures.LINES)) >= len(thresholds.POLICIES)
+
+
+def test_a_learning_curve_of_one_size_stays_at_that_size():
+    rows = [("a", "tuned", stage, 100, 0.7, 0.6, 0.8) for stage in ("phase1", "full")]
+    names = ["trained_on", "recipe", "stage", "training_images", "roc_auc", "roc_auc_low", "roc_auc_high"]
+    ax = figures.learning_curve(pd.DataFrame(rows, columns=names), "one size").axes[0]
+    assert ax.get_xlim() == (50, 200)

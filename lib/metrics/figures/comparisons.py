@@ -92,7 +92,11 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
             draw_interval(axes[0], [x, x], [low, high], **style)
     axes[0].set_xscale("log")
     axes[0].margins(x=0.25)
-    axes[0].set_xticks(sorted(set(curve["training_images"])), minor=False)
+    sizes = sorted(set(curve["training_images"]))
+    if len(sizes) == 1:
+        # Or the little move sideways would fill the axis.
+        axes[0].set_xlim(sizes[0] / 2, sizes[0] * 2)
+    axes[0].set_xticks(sizes, minor=False)
     axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes[0].xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
     axes[0].axhline(0.5, color="grey", linestyle=":", label="chance")
