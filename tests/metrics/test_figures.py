@@ -457,7 +457,8 @@ def test_quality_of_odd_tables_is_drawn_or_said(images, found):
 def test_a_fit_is_drawn_with_its_band_and_the_points_are_then_not_joined():
     axes = figures.learning_curve(CURVE, TITLE, FITS).axes[0]
     inside, beyond = (line for line in axes.lines if line.get_label() == "_fit")
-    assert list(inside.get_ydata()) == [0.6, 0.75] and list(beyond.get_xdata()) == [2000]
+    assert list(inside.get_ydata()) == [0.6, 0.75] and list(beyond.get_xdata()) == [500, 2000]
+    # The thin part begins where the measured part ends.
     assert inside.get_linewidth() > beyond.get_linewidth()
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (0.5, 0.95)
