@@ -9,6 +9,7 @@ examples:
   python run_all.py --dataset 1 --from 04        run notebook 04 and what follows again
   python run_all.py --generate --references people --dataset 1
                                                  make it with OmniGen from people/<person>/*.jpg (needs a GPU)
+  python run_all.py --compare dataset_1 other.csv    finished runs, and another detector's scores (a CSV file), side by side
   python run_all.py --list                       datasets, where their images come from, what has been run
 
 exit codes: 0 done, 1 a notebook failed, 2 wrong use or wrong data
@@ -32,7 +33,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lib import pretrained, study
-from lib.data import download, listing, omnigen, omnigen_plan, sources
+from lib.data import detectors, download, listing, omnigen, omnigen_plan, sources
 from lib.progress import FILE_VARIABLE
 from lib.study import GENERATE, STEPS, Run, Step, UserError
 
@@ -88,6 +89,21 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         default=[],
         help="experiments to run too: wrong_turns (about a quarter of an hour for 2,000 images), ablation (an hour or two)",
     )
+    add(
+        "--costs",
+        metavar="FALSE_ALARM,MISS,PREVALENCE",
+        default="",
+        help="also choose the threshold of least expected cost, such as 1,5,0.01: what each error costs, share of synthetic "
+        "images in use",
+    )
+    add(
+        "--compare",
+        nargs="+",
+        metavar="NAME",
+        default=[],
+        help="notebook 05 alone, over finished runs (dataset_1, dataset_1/original, …) and scores files of other detectors: "
+        "a CSV (or dataset_1=CSV) with the columns image_id,label,split,score[,stage][,group]",
+    )
     add("--quick", action="store_true", help="a minute instead of minutes: same code, smaller parameters")
     add("--seed", type=int, default=7, help="of split, augmentation and training; default: 7")
     add("--results", metavar="FOLDER", default="", help="where results go; default: results/")
@@ -113,7 +129,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     if options.name and not options.data:
         parser.error("--name names the results of --data; give --data too")
     if options.generate:
-        others = ("data", "download", "list", "quick", "normalise", "start", "force")
+        others = ("data", "download", "list", "quick", "normalise", "start", "force", "compare", "costs", "also")
         if any(getattr(options, name) for name in others) or len(options.dataset) != (0 if options.tiny else 1):
             parser.error(
                 "--generate only makes a dataset: give --references and one --dataset, 1 to 4 (none with --tiny)"
@@ -122,15 +138,17 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     for name in ("references", "images", "prompts", "batch", "offload", "yes", "tiny"):
         if getattr(options, name) not in (None, False):
             parser.error(f"--{name} goes with --generate; give --generate too")
-    if not (options.dataset or options.data or options.list):
-        parser.error("nothing to run; give --dataset 1, --data FOLDER or --list (--help shows examples)")
+    if options.compare and (options.dataset or options.data or options.also or options.start or options.costs):
+        parser.error("--compare runs notebook 05 alone; give it without --dataset, --data, --also, --from and --costs")
+    if not (options.dataset or options.data or options.list or options.compare):
+        parser.error("nothing to run; give --dataset 1, --data FOLDER, --compare or --list (--help shows examples)")
     return options
 
 
 def chosen_runs(options: argparse.Namespace) -> list[Run]:
     """The runs that the options name, each checked before anything is computed."""
     names = list(study.DATASETS) if "all" in options.dataset else list(dict.fromkeys(options.dataset))
-    names_of_options = ("recipe", "backbone", "weights", "quick", "seed", "results", "normalise")
+    names_of_options = ("recipe", "backbone", "weights", "quick", "seed", "results", "normalise", "costs")
     shared = {key: getattr(options, key) for key in names_of_options}
     runs = [study.open_run(dataset=name, **shared) for name in names]
     if options.data is not None:
@@ -173,6 +191,8 @@ def parameters(run: Run) -> dict:
         "SEED": run.seed,
         "RESULTS": run.results_option,
         "NORMALISE": run.normalise,
+        "COSTS": run.costs,
+        "COMPARE": list(run.compare),
     }
 
 
@@ -182,6 +202,9 @@ def step_key(step: Step, run: Run, before: str) -> str:
         finished = sorted(run.results.glob("*/*/metrics.json"))
         return study.text_hash(_source(step), [(str(path), study.file_hash(path)) for path in finished])
     wanted = parameters(run)
+    if not step.costs:
+        # New costs train nothing anew.
+        del wanted["COSTS"]
     if step.scope in ("dataset", "experiment"):
         # The audit is the same for every recipe and backbone; experiments choose recipes themselves.
         same = ("RECIPE", "BACKBONE", "WEIGHTS") if step.scope == "dataset" else ("RECIPE",)
@@ -343,6 +366,21 @@ def run_all(options: argparse.Namespace) -> None:
     summary(runs, time.time() - began)
 
 
+def compare(options: argparse.Namespace) -> None:
+    """Run notebook 05 alone, over what the user names."""
+    run = study.open_run(quick=options.quick, results=options.results, compare=options.compare)
+    # Before anything is computed: names and files that are wrong.
+    runs, others = detectors.compared(run)
+    for found in runs:
+        console.print(f"{found.name}, {found.recipe.name} recipe: {found.source()}")
+    for other in others:
+        console.print(other.describe())
+    step = next(step for step in STEPS if step.scope == "all")
+    study.check_writable(step.executed(run).parent)
+    run_step(step, run, "", step.notebook)
+    console.print(f"  open {step.executed(run)}")
+
+
 def summary(runs: list[Run], seconds: float) -> None:
     """What came out, and the files to open."""
     for run in runs:
@@ -414,7 +452,9 @@ def main(argv: list[str] | None = None) -> int:
     # What papermill logs, run_all says in its own words.
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     try:
-        action = generate if options.generate else show_list if options.list else run_all
+        action = (
+            generate if options.generate else show_list if options.list else compare if options.compare else run_all
+        )
         action(options)
     except UserError as error:
         errors.print(f"run_all.py: {error}")

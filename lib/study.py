@@ -10,11 +10,12 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import platform
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +28,10 @@ SPLITS = ("train", "validation", "test")
 STAGES = ("phase1", "partial", "full")
 DATASETS = ("1", "2", "3", "4", "control")
 NOT_OMNIGEN = "stand-in images, not OmniGen"
+# Folder in results/ for comparisons of runs that were named.
+COMPARED = "compared"
+# In the place of a recipe, for detectors that are known by a file of their scores alone.
+SCORES_FILE = "scores file"
 # How the column `issue` of images.csv begins: a file that is not used, or a remark on one that is.
 ASIDE, NOTE = "set aside: ", "note: "
 
@@ -39,7 +44,8 @@ PAIR_COLUMNS = ["image_a", "image_b", "kind", "distance", "same_label", "across_
 SCORE_COLUMNS = ["image_id", "label", "split", "stage", "score"]
 COMPARISON_COLUMNS = [
     "trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed", "roc_auc", "roc_auc_low", "roc_auc_high",
-    "policy", "recall_real", "recall_synthetic", "warning",
+    "policy", "recall_real", "recall_real_low", "recall_real_high",
+    "recall_synthetic", "recall_synthetic_low", "recall_synthetic_high", "warning",
 ]
 # fmt: on
 
@@ -272,6 +278,8 @@ class Run:
         dataset: `1` … `4`, `control`, or "" where `data` is given.
         data: the user's own folder or table, or "".
         normalise: `SIZE,QUALITY` where both classes are rewritten by one encoder first, or "".
+        costs: `FALSE_ALARM,MISS,PREVALENCE` where the threshold of least expected cost is wanted too, or "".
+        compare: what notebook 05 compares, names of finished runs, and paths of scores files or DATASET=PATH; () for every finished run.
     """
 
     name: str
@@ -286,6 +294,8 @@ class Run:
     models: Path = field(repr=False)
     results_option: str = ""
     normalise: str = ""
+    costs: str = ""
+    compare: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -296,6 +306,11 @@ class Run:
     def recipe_folder(self) -> Path:
         """`results/<name>/<recipe>`."""
         return self.folder / self.recipe.name
+
+    @property
+    def comparison_folder(self) -> Path:
+        """Where notebook 05 leaves what it makes: `results`, or `results/compared` where a choice of runs was given."""
+        return self.results / COMPARED if self.compare else self.results
 
     def model_path(self, stage: str) -> Path:
         """`models/<name>/<recipe>/<stage>.keras`."""
@@ -350,12 +365,15 @@ class Run:
         Left out is this dataset in another form (as it came, or normalised), which is the same images.
         """
         mine = base_name(self.name, self.normalise)
+        return [found for found in self.audited() if base_name(found.name, found.normalise) != mine]
+
+    def audited(self) -> list[Run]:
+        """A run for every dataset audited so far under the same results folder, this one too, by name."""
         found = []
         for path in sorted(self.results.glob("*/audit.json")):
             known = json.loads(path.read_text(encoding="utf-8"))["dataset"]
             options = {key: known[key] for key in ("dataset", "data", "normalise")}
-            if base_name(path.parent.name, options["normalise"]) != mine:
-                found.append(dataclasses.replace(self, name=path.parent.name, **options))
+            found.append(dataclasses.replace(self, name=path.parent.name, **options))
         return found
 
     # What 02, 03 and 04 leave, for each recipe
@@ -400,6 +418,15 @@ class Run:
     def thresholds(self) -> dict:
         """thresholds.json."""
         return self._json(self.recipe_folder / "thresholds.json", "04_threshold_analysis")
+
+    def write_calibration(self, calibrations: dict) -> None:
+        """Store calibration.json, with the source of the images."""
+        content = {"schema": 1, "source": self.source(), "stages": calibrations}
+        write_json(self.recipe_folder / "calibration.json", content)
+
+    def calibration(self) -> dict:
+        """calibration.json."""
+        return self._json(self.recipe_folder / "calibration.json", "04_threshold_analysis")
 
     def record(self, **values: object) -> dict:
         """Add values to run.json (dictionaries are merged) and return all of it."""
@@ -492,6 +519,8 @@ def open_run(
     seed: int = 7,
     results: str = "",
     normalise: str = "",
+    costs: str = "",
+    compare: Sequence[str] = (),
 ) -> Run:
     """The run that these options name; they are the parameters of the notebooks and options of run_all.py.
 
@@ -505,6 +534,7 @@ def open_run(
         raise UserError(f"--dataset {dataset}: expected one of {', '.join(DATASETS)}")
     if recipe not in RECIPES:
         raise UserError(f"--recipe {recipe}: expected one of {', '.join(RECIPES)}")
+    costs_of(costs)
     chosen = RECIPES[recipe].quick() if quick else RECIPES[recipe]
     results_folder = Path(results).resolve() if results else home() / "results"
     models = results_folder / "models" if results else home() / "models"
@@ -521,7 +551,38 @@ def open_run(
         seed=seed,
         results=results_folder / "quick" if quick else results_folder,
         models=models / "quick" if quick else models,
+        costs=costs,
+        # A notebook is executed in another folder than the one the user is in.
+        compare=tuple(map(_absolute, compare)),
     )
+
+
+def _absolute(name: str) -> str:
+    """A path, or DATASET=PATH, that names a file wherever one is; anything else as it is."""
+    if Path(name).is_file():
+        return str(Path(name).resolve())
+    dataset, equals, path = name.partition("=")
+    return f"{dataset}={Path(path).resolve()}" if equals and Path(path).is_file() else name
+
+
+def costs_of(text: str) -> dict[str, float] | None:
+    """`FALSE_ALARM,MISS,PREVALENCE` of --costs as numbers by name; None where none are given.
+
+    Raises:
+        UserError: not three numbers in their ranges.
+    """
+    if not text.strip():
+        return None
+    try:
+        false_alarm, miss, prevalence = map(float, text.split(","))
+    except ValueError:
+        false_alarm = miss = prevalence = math.nan
+    if not (0 < false_alarm < math.inf and 0 < miss < math.inf and 0 < prevalence < 1):
+        raise UserError(
+            f"--costs {text}: expected FALSE_ALARM,MISS,PREVALENCE, such as 1,5,0.01 (what each error costs, above 0 in "
+            "one unit, and the share of synthetic images in use, above 0 and below 1)"
+        )
+    return {"false_alarm": false_alarm, "miss": miss, "prevalence": prevalence}
 
 
 def run_name(dataset: str, data: str, name: str, normalise: str = "") -> str:
@@ -535,7 +596,7 @@ def run_name(dataset: str, data: str, name: str, normalise: str = "") -> str:
         return (dataset if dataset == "control" else f"dataset_{dataset}") + ending
     path = Path(data).resolve()
     chosen = name or (path.stem if path.is_file() else path.name)
-    reserved = {"quick", "models", "figures", "control", *(f"dataset_{number}" for number in DATASETS[:4])}
+    reserved = {"quick", "models", "figures", "control", COMPARED, *(f"dataset_{number}" for number in DATASETS[:4])}
     if not re.fullmatch(r"[^\W_][\w .()+-]*", chosen) or chosen.lower() in reserved:
         hint = "use letters, digits, spaces, . - _ and start with a letter or digit"
         raise UserError(f"--name {chosen!r}: cannot be the name of a results folder ({hint}; not {sorted(reserved)})")
@@ -598,11 +659,15 @@ def finished_runs(results: Path, models: Path, quick: bool) -> list[Run]:
 
 def home_scores(runs: list[Run]) -> pd.DataFrame:
     """Test scores of each run at home, in the columns that `comparison.compare` reads."""
+    columns = ["stage", "image_id", "y", "group", "score"]
     frames = []
     for run in runs:
-        rows = run.scored().query("split == 'test'")[["stage", "image_id", "y", "group", "score"]]
+        rows = run.scored().query("split == 'test'")[columns]
         names = {"trained_on": run.name, "recipe": run.recipe.name, "tested_on": run.name}
         frames.append(rows.assign(overlap_removed=0, **names))
+    if not frames:
+        columns = ["trained_on", "recipe", "tested_on", "overlap_removed", *columns]
+        return pd.DataFrame(columns=columns).astype({"overlap_removed": int, "y": int, "score": float})
     return pd.concat(frames, ignore_index=True)
 
 
@@ -615,17 +680,30 @@ def all_thresholds(runs: list[Run]) -> dict[tuple[str, str, str], dict[str, floa
     }
 
 
+def sizes_of_one_kind(runs: list[Run]) -> list[Run]:
+    """The runs of datasets 1 to 4 whose images come from one source, the most there are of one: what only differs in size.
+
+    A learning curve through datasets of different kinds would show their difficulty and not their size.
+    """
+    kinds: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        if run.dataset in DATASETS[:4]:
+            kinds.setdefault((run.audit()["dataset"]["source"], run.normalise), []).append(run)
+    return max(kinds.values(), key=lambda found: len({run.name for run in found}), default=[])
+
+
 def with_warnings(compared: pd.DataFrame, runs: list[Run]) -> pd.DataFrame:
     """The comparison with a column `warning`: what the audits say of the datasets trained and tested on."""
-    known = {run.name: run.warning() for run in runs}
+    known = {run.name: run.warning() for run in runs if run.warning()}
     names = zip(compared["trained_on"], compared["tested_on"])
-    texts = ["; ".join(f"{name}: {known[name]}" for name in dict.fromkeys(pair) if known[name]) for pair in names]
+    texts = ["; ".join(f"{name}: {known[name]}" for name in dict.fromkeys(pair) if name in known) for pair in names]
     return compared.assign(warning=texts)
 
 
-def write_comparison(results: Path, compared: pd.DataFrame) -> None:
-    """Store comparison.csv."""
-    write_table(results / "comparison.csv", compared[list(COMPARISON_COLUMNS)])
+def write_comparison(folder: Path, compared: pd.DataFrame, tests: pd.DataFrame) -> None:
+    """Store comparison.csv and paired_tests.csv."""
+    write_table(folder / "comparison.csv", compared[list(COMPARISON_COLUMNS)])
+    write_table(folder / "paired_tests.csv", tests)
 
 
 def sources_line(sources: dict[str, str]) -> str:
@@ -659,6 +737,7 @@ class Step:
         title: what it does, in a word or two.
         outputs: files it leaves in its folder beside the executed notebook.
         stages: models it leaves.
+        costs: whether its answer depends on the costs of wrong decisions that the user gives.
     """
 
     notebook: str
@@ -666,6 +745,7 @@ class Step:
     title: str
     outputs: tuple[str, ...]
     stages: tuple[str, ...] = ()
+    costs: bool = False
 
     @property
     def source(self) -> Path:
@@ -674,8 +754,8 @@ class Step:
 
     def executed(self, run: Run) -> Path:
         """Where the executed notebook of `run` belongs."""
-        folders = {"dataset": run.folder, "experiment": run.folder, "recipe": run.recipe_folder, "all": run.results}
-        folder = folders[self.scope]
+        folders = {"dataset": run.folder, "experiment": run.folder, "recipe": run.recipe_folder}
+        folder = run.comparison_folder if self.scope == "all" else folders[self.scope]
         return folder / f"{self.notebook}.ipynb"
 
     def results(self, run: Run) -> list[Path]:
@@ -693,10 +773,11 @@ STEPS = (
         "04_threshold_analysis",
         "recipe",
         "thresholds",
-        ("thresholds.json", "metrics.json", "classification_report.txt"),
+        ("thresholds.json", "calibration.json", "metrics.json", "classification_report.txt"),
+        costs=True,
     ),
     Step("06_robustness", "recipe", "robustness", ("robustness.csv",)),
-    Step("05_cross_dataset_comparison", "all", "comparison", ("comparison.csv",)),
+    Step("05_cross_dataset_comparison", "all", "comparison", ("comparison.csv", "paired_tests.csv")),
 )
 # What `run_all.py --also` runs too, by the name it is asked for.
 EXPERIMENTS = {

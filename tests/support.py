@@ -1,5 +1,6 @@
 """What tests share: an offline home folder of their own, run_all.py as a user runs it, small data sets and refusals."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,10 +8,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
+import numpy as np
+import pandas as pd
 import pytest
 
 from lib.data import listing, sources
-from lib.study import UserError
+from lib.metrics import evaluation
+from lib.study import IMAGE_COLUMNS, PAIR_COLUMNS, STAGES, Run, UserError, as_int
 
 PROJECT = Path(__file__).resolve().parent.parent
 # A space and an accent, because users' folders have them.
@@ -49,3 +54,49 @@ def issues(data: Path) -> dict[str, str]:
     files = listing.image_files(sources.find_source("", str(data), "test"))
     assert list(files.columns) == ["label", "path", "group", "split", "issue"]
     return dict(zip(files["path"], files["issue"]))
+
+
+def schema(name: str) -> dict:
+    """A schema of docs/schemas, itself checked."""
+    content = json.loads((PROJECT / "docs" / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(content)
+    return content
+
+
+def complaints(name: str, content: dict) -> list[str]:
+    """Where a file is not as its schema says."""
+    return [error.json_path for error in jsonschema.Draft202012Validator(schema(name)).iter_errors(content)]
+
+
+def finish(run: Run, shift: float = 1.0, count: int = 240, evaluated: bool = True) -> pd.DataFrame:
+    """Leaves what a finished run of `count` made-up images leaves, models aside, and returns its image table.
+
+    Half of the images are synthetic, two of each person; a third each train, validation and test.
+
+    Args:
+        shift: how far apart the classes score, in standard deviations.
+        evaluated: whether metrics.json and thresholds.json say something.
+    """
+    number = np.arange(count)
+    images = pd.DataFrame(dict.fromkeys(IMAGE_COLUMNS, ""), index=number).assign(
+        image_id=[f"{run.name}-{at:04}" for at in number],
+        label=np.where(number % 2, "synthetic", "real"),
+        group=[f"p{at // 4 * 2 + at % 2}" for at in number],
+        split=np.repeat(["train", "validation", "test"], count // 3),
+        sha256=[f"{at:064}" for at in number],
+        **dict.fromkeys(("width", "height", "bytes", "quantisation", "exif", "icc"), 1),
+    )
+    known = {"name": run.name, "source": "made-up images", "dataset": run.dataset, "data": run.data, "normalise": ""}
+    audit = {"dataset": known, "seed": run.seed, "used": count, "shortcut": {"warning": ""}}
+    run.write_audit(images, pd.DataFrame(columns=PAIR_COLUMNS), audit)
+    run.record(
+        options={key: getattr(run, key) for key in ("dataset", "data", "normalise", "backbone", "weights", "seed")}
+    )
+    scored = images[images["split"] != "train"]
+    random = np.random.default_rng(0)
+    for stage in STAGES:
+        logits = random.normal(size=len(scored)) + shift * as_int(scored["label"])
+        scores = scored[["image_id", "label", "split"]].assign(stage=stage, score=1 / (1 + np.exp(-logits)))
+        run.add_stage(scores, pd.DataFrame({"stage": [stage], "epoch": [1], "loss": [0.5]}))
+    run.write_metrics(*(evaluation.evaluate(run.scored()) if evaluated else ({}, {})), "report")
+    return images

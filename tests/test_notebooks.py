@@ -10,9 +10,10 @@ import nbformat
 import pandas as pd
 import papermill
 import pytest
-from support import HOME, PROJECT
+from support import HOME, PROJECT, complaints
 
 from lib import study
+from lib.metrics import comparison
 from run_all import parameters
 
 SOURCES = sorted((PROJECT / "notebooks").glob("0[1-8]_*.ipynb"))
@@ -123,4 +124,11 @@ def test_results_of_a_quick_study_keep_their_contract(quick_study):
         assert auc["low"] <= auc["value"] <= auc["high"]
         assert {"threshold", "confusion", "recall_real", "recall_synthetic"} <= set(stage["policies"]["balanced"])
     assert list(pd.read_csv(quick_study / "comparison.csv").columns) == study.COMPARISON_COLUMNS
+    for name, content in {
+        "metrics": run.metrics(),
+        "thresholds": run.thresholds(),
+        "calibration": run.calibration(),
+    }.items():
+        assert complaints(name, content) == [], name
+    assert list(pd.read_csv(quick_study / "paired_tests.csv").columns) == list(comparison.PAIRED_COLUMNS)
     assert {"versions", "device", "backbone", "weights_sha256", "seconds"} <= set(run.recorded())

@@ -2,9 +2,10 @@
 
 import json
 
+import pandas as pd
 import pytest
 from PIL import Image
-from support import HOME, PROJECT, run_study
+from support import HOME, PROJECT, finish, run_study
 
 import run_all
 from lib import study
@@ -27,6 +28,10 @@ from lib.study import UserError
         (["--dataset", "1", "--download"], "only datasets 3 and 4"),
         (["--dataset", "1", "--normalise", "big"], "expected SIZE,QUALITY"),
         (["--data", str(PROJECT / "LICENSE")], "expected a folder"),
+        (["--dataset", "1", "--costs", "1,5"], "expected FALSE_ALARM,MISS,PREVALENCE"),
+        (["--compare", "nothing"], "neither a finished run in"),
+        (["--compare", str(PROJECT / "data_manifest.csv")], "column image_id is missing"),
+        (["--compare", "dataset_1", "--dataset", "1"], "--compare runs notebook 05 alone"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_2(options, said, capsys):
@@ -90,6 +95,48 @@ def test_steps_depend_on_seed_and_on_the_step_before():
     assert run_all.step_key(step, run, "a") == run_all.step_key(step, run, "a")
     assert run_all.step_key(step, run, "a") != run_all.step_key(step, run, "b")
     assert run_all.step_key(step, run, "a") != run_all.step_key(step, other, "a")
+
+
+def test_new_costs_choose_thresholds_anew_and_train_nothing():
+    run, other = (study.open_run(dataset="1", costs=costs) for costs in ("", "1,5,0.1"))
+    changed = [
+        step.notebook[:2]
+        for step in study.STEPS
+        if run_all.step_key(step, run, "") != run_all.step_key(step, other, "")
+    ]
+    assert changed == ["04"]
+
+
+def test_compare_runs_notebook_05_alone_with_another_detectors_scores(own_home, tmp_path):
+    results = tmp_path / "my results"
+    run = study.open_run(dataset="1", results=str(results))
+    images = finish(run, shift=2.0)
+    rows = images[images["split"] == "test"]
+    lines = [f"{row.image_id},{row.label},test,{(row.Index * 37) % 97}" for row in rows.itertuples()]
+    path = tmp_path / "other detector.csv"
+    path.write_text("\n".join(["image_id,label,split,score", *lines]))
+    done = run_study("--compare", "1", str(path), "--results", str(results))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no validation images, hence no thresholds" in done.stdout
+    folder = results / "compared"
+    compared, tests = (pd.read_csv(folder / name) for name in ("comparison.csv", "paired_tests.csv"))
+    other = compared[compared["trained_on"] == "other detector"].iloc[0]
+    assert (other["tested_on"], other["images"], other["policy"]) == ("dataset_1", 80, "no threshold")
+    assert other["recall_real":"recall_synthetic_high"].isna().all() and set(compared["recipe"]) == {
+        "tuned",
+        "scores file",
+    }
+    # Phase 1 and the last stage, the last stage and the other detector, on the same images.
+    assert len(tests) == 2 and (tests["images"] == 80).all() and tests["home"].all()
+    said = (folder / "05_cross_dataset_comparison.ipynb").read_text(encoding="utf-8")
+    assert "other detector (scores file) on dataset_1: **at chance**" in said
+    assert sorted(path.name for path in (folder / "figures").glob("*.png")) == [
+        "auc_matrix_tuned.png",
+        "auc_scores_files.png",
+        "learning_curve.png",
+    ]
+    # What all finished runs came to is not touched.
+    assert not (results / "comparison.csv").exists()
 
 
 def test_list_names_every_dataset_and_says_stand_in(capsys):

@@ -18,7 +18,7 @@ ALLOWED = {
     "lib/progress.py": set(),
     "run_all.py": {
         *("lib.study", "lib.pretrained", "lib.progress"),
-        *("lib.data.manifest", "lib.data.sources", "lib.data.listing", "lib.data.download"),
+        *("lib.data.manifest", "lib.data.sources", "lib.data.listing", "lib.data.download", "lib.data.detectors"),
         *("lib.data.omnigen", "lib.data.omnigen_plan"),
     },
 }

@@ -82,6 +82,7 @@ def test_unknown_options_are_refused_with_what_was_expected(options, said):
         "quick",
         "QUICK",
         "models",
+        "compared",
         "figures",
         "control",
         "dataset_1",
@@ -261,6 +262,51 @@ def test_siblings_are_the_other_datasets_and_not_other_forms_of_this_one():
 def test_a_wrong_normal_form_is_refused(text):
     with pytest.raises(UserError, match="expected SIZE,QUALITY"):
         study.open_run(dataset="1", normalise=text)
+
+
+def test_costs_are_three_numbers_in_their_ranges():
+    assert study.costs_of("1, 5,0.01") == {"false_alarm": 1, "miss": 5, "prevalence": 0.01}
+    assert study.costs_of("") is None and study.costs_of(" ") is None
+    assert open_run(costs="1,5,0.01").costs == "1,5,0.01" and open_run().costs == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1,5", "1,5,0.01,2", "a,5,0.1", "0,5,0.1", "1,-5,0.1", "1,5,0", "1,5,1", "inf,5,0.1", "1,nan,0.1", "1;5;0.1"],
+)
+def test_wrong_costs_are_refused_in_one_line(text):
+    with pytest.raises(UserError) as error:
+        open_run(costs=text)
+    said = str(error.value)
+    assert (
+        said.startswith(f"--costs {text}: expected FALSE_ALARM,MISS,PREVALENCE, such as 1,5,0.01") and "\n" not in said
+    )
+
+
+def test_comparisons_of_named_runs_have_a_folder_of_their_own(home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.csv").write_text("")
+    run = open_run(compare=["dataset_1", "other.csv", "1=other.csv", "1=none.csv"])
+    path = tmp_path.resolve() / "other.csv"
+    assert run.compare == ("dataset_1", str(path), f"1={path}", "1=none.csv")
+    assert run.comparison_folder == home / "results" / "compared" and open_run().comparison_folder == home / "results"
+    step = study.STEPS[-1] if study.STEPS[-1].scope == "all" else next(s for s in study.STEPS if s.scope == "all")
+    assert step.executed(run).parent == run.comparison_folder
+
+
+def test_only_sizes_of_one_kind_make_a_learning_curve():
+    runs = [open_run(dataset=name) for name in ("1", "2", "3", "control")] + [open_run(data="/some/mine")]
+    for run in runs:
+        write_audit(run, source="own images" if run.name in ("dataset_2", "mine") else "stand-ins")
+    assert [run.name for run in study.sizes_of_one_kind(runs)] == ["dataset_1", "dataset_3"]
+    assert study.sizes_of_one_kind(runs[3:]) == []
+
+
+def test_calibration_is_stored_with_its_source():
+    run = open_run()
+    write_audit(run, source="stand-ins")
+    run.write_calibration({"full": {}})
+    assert run.calibration() == {"schema": 1, "source": "stand-ins", "stages": {"full": {}}}
 
 
 def test_scores_come_with_truth_and_group():

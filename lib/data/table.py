@@ -43,7 +43,7 @@ def _is_inside(path: str) -> bool:
     return not (outside or "\\" in path or "\0" in path or posixpath.normpath(path.strip()) == ".")
 
 
-def _label(text: str) -> str:
+def label_of(text: str) -> str:
     """`real`, `synthetic`, or "" for what is neither."""
     text = text.strip()
     if text in ("0", "1"):
@@ -52,7 +52,8 @@ def _label(text: str) -> str:
     return class_of(text) if re.fullmatch(r"[A-Za-z _-]+", text) else ""
 
 
-def _split(text: str) -> str:
+def split_of(text: str) -> str:
+    """`train`, `validation`, `test`, or "" for what is neither."""
     return SPLIT_NAMES.get(text.strip().lower(), "")
 
 
@@ -68,11 +69,13 @@ _SCHEMA = pa.DataFrameSchema(
                 pa.Check(lambda paths: ~paths.map(posixpath.normpath).duplicated(), error="each path once"),
             ]
         ),
-        "label": pa.Column(checks=_each(lambda text: bool(_label(text)), "real, synthetic or fake, or 0 (real) or 1")),
+        "label": pa.Column(
+            checks=_each(lambda text: bool(label_of(text)), "real, synthetic or fake, or 0 (real) or 1")
+        ),
         "group": pa.Column(),
         "split": pa.Column(
             checks=[
-                _each(lambda text: not text.strip() or bool(_split(text)), f"{', '.join(SPLITS)}, or nothing"),
+                _each(lambda text: not text.strip() or bool(split_of(text)), f"{', '.join(SPLITS)}, or nothing"),
                 pa.Check(
                     lambda splits: (splits.str.strip() != "") | (splits.str.strip() == "").all(),
                     error=f"{', '.join(SPLITS)}: in every row, or in none",
@@ -101,10 +104,10 @@ def read_table(path: Path) -> pd.DataFrame:
     validate(frame, _SCHEMA, path, unit)
     frame = pd.DataFrame(
         {
-            "label": frame["label"].map(_label),
+            "label": frame["label"].map(label_of),
             "path": frame["path"].map(posixpath.normpath),
             "group": frame["group"],
-            "split": frame["split"].map(_split),
+            "split": frame["split"].map(split_of),
         },
         dtype=object,
     ).reset_index(drop=True)

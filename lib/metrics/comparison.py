@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from lib.metrics import delong, measures, power_law
+from lib.metrics import delong, measures, power_law, resampling, thresholds
 from lib.metrics.measures import Interval, UndefinedMeasure
 
 # The columns of results/comparison.csv, one row per model, tested dataset and threshold policy.
@@ -23,7 +23,31 @@ COLUMNS = (
     "roc_auc_high",
     "policy",
     "recall_real",
+    "recall_real_low",
+    "recall_real_high",
     "recall_synthetic",
+    "recall_synthetic_low",
+    "recall_synthetic_high",
+)
+# In the place of a policy: a detector without validation images is compared by its ranking alone.
+NO_THRESHOLD = "no threshold"
+# The columns of results/paired_tests.csv, one row per test set and two models.
+PAIRED_COLUMNS = (
+    "tested_on",
+    "home",
+    "first",
+    "second",
+    "images",
+    "left_out",
+    "roc_auc_first",
+    "roc_auc_second",
+    "difference",
+    "low",
+    "high",
+    "z",
+    "p_value",
+    "p_holm",
+    "different",
 )
 AT_CHANCE = "at chance"
 BETTER = "better than chance"
@@ -32,13 +56,16 @@ WORSE = "worse than chance"
 LEAST_EXPONENT = 0.01
 
 _AUC = ["roc_auc", "roc_auc_low", "roc_auc_high"]
+_MODEL = ["trained_on", "recipe"]
+_RECALLS = ("recall_real", "recall_synthetic")
+_NONE = Interval(np.nan, np.nan, np.nan)
 
 
 def transfer_rows(
     labels: ArrayLike,
     scores: ArrayLike,
     groups: ArrayLike | None,
-    thresholds: Mapping[str, float],
+    chosen: Mapping[str, float],
     *,
     trained_on: str,
     recipe: str,
@@ -54,24 +81,22 @@ def transfer_rows(
         labels: 0 real, 1 synthetic, of the tested dataset's test images, those shared with the training data removed.
         scores: The model's score of each.
         groups: One name per image (see `measures.bootstrap_intervals`); None when images are independent.
-        thresholds: Policy to threshold, chosen on validation images of ``trained_on``.
+        chosen: Policy to threshold, chosen on validation images of ``trained_on``; empty where there are none.
         trained_on: Dataset the model was trained on.
         recipe: Its recipe.
         stage: Its stage.
         tested_on: Dataset the images are from.
         overlap_removed: Number of images removed beforehand because the training data hold them too.
-        resamples: Bootstrap resamples of the AUC's interval.
+        resamples: Bootstrap resamples of the intervals.
         seed: Their seed.
 
     Returns:
-        One row per policy with the keys `COLUMNS`; the AUC with its 95% interval is the same in each.
+        One row per policy with the keys `COLUMNS`; the AUC is the same in each. Without thresholds one row of policy
+        `NO_THRESHOLD`, whose recalls are NaN. Intervals are of 95%.
 
     Raises:
         UndefinedMeasure: See `measures.checked` and `measures.bootstrap_intervals`.
-        ValueError: No thresholds.
     """
-    if not thresholds:
-        raise ValueError(f"no thresholds for {trained_on}/{recipe}/{stage}; expected policy -> threshold")
     auc = measures.bootstrap_intervals(labels, scores, groups, measures=["roc_auc"], resamples=resamples, seed=seed)
     interval = auc["roc_auc"]
     shared = {
@@ -85,24 +110,84 @@ def transfer_rows(
         "roc_auc_low": interval.low,
         "roc_auc_high": interval.high,
     }
+    read = _recalls(labels, scores, groups, chosen, resamples, seed) or {NO_THRESHOLD: (_NONE, _NONE)}
     return [
         shared
+        | {"policy": policy}
         | {
-            "policy": policy,
-            "recall_real": measures.recall_real(labels, scores, threshold),
-            "recall_synthetic": measures.recall_synthetic(labels, scores, threshold),
+            name + ending: getattr(found, field)
+            for name, found in zip(_RECALLS, recalls)
+            for ending, field in (("", "value"), ("_low", "low"), ("_high", "high"))
         }
-        for policy, threshold in thresholds.items()
+        for policy, recalls in read.items()
     ]
 
 
-def auc_matrix(frame: pd.DataFrame, recipe: str, stage: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _recalls(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike | None,
+    chosen: Mapping[str, float],
+    resamples: int,
+    seed: int,
+) -> dict[str, tuple[Interval, Interval]]:
+    """Policy to both recalls, as `measures.bootstrap_intervals` gives them, from one set of draws for all thresholds."""
+    if not chosen:
+        return {}
+    labels, scores = measures.checked(labels, scores)
+    blocks = resampling.blocks(labels, scores, groups, resamples, seed)
+    # (policies, both recalls, resamples)
+    drawn = np.concatenate([[_both(block.confusion(limit)) for limit in chosen.values()] for block in blocks], axis=2)
+    return {
+        policy: tuple(
+            resampling.percentile_interval(point(labels, scores, limit), values)
+            for point, values in zip((measures.recall_real, measures.recall_synthetic), both)
+        )
+        for (policy, limit), both in zip(chosen.items(), drawn)
+    }
+
+
+def _both(confusion: tuple) -> np.ndarray:
+    true_real, false_synthetic, false_real, true_synthetic = confusion
+    return np.array([true_real / (true_real + false_synthetic), true_synthetic / (true_synthetic + false_real)])
+
+
+def choose_thresholds(scored: pd.DataFrame) -> dict[tuple[str, str, str], dict[str, float]]:
+    """Thresholds of detectors by every policy, chosen on their validation scores.
+
+    Args:
+        scored: columns trained_on, recipe, stage, split, y, score; only rows of `validation` are looked at.
+
+    Returns:
+        (trained_on, recipe, stage) to policy to threshold; 0.5 (`fixed`) only where scores lie between 0 and 1, and
+        none for a detector without validation images.
+
+    Raises:
+        UndefinedMeasure: See `measures.checked`.
+    """
+    found = {}
+    for names, rows in scored.groupby([*_MODEL, "stage"], sort=False):
+        validation = rows[rows["split"] == "validation"]
+        policies = thresholds.choose_all(validation["y"], validation["score"]) if len(validation) else {}
+        if not validation["score"].between(0, 1).all():
+            del policies["fixed"]
+        found[names] = {policy: chosen.threshold for policy, chosen in policies.items()}
+    return found
+
+
+def last_stage(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of every model's last stage, by order of appearance: what training ended with."""
+    last = frame.groupby(_MODEL, sort=False)["stage"].transform("last")
+    return frame[frame["stage"] == last]
+
+
+def auc_matrix(frame: pd.DataFrame, recipe: str, stage: str | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Lays the comparison out as a matrix, rows trained on, columns tested on, in order of first appearance.
 
     Args:
         frame: Rows with the columns `COLUMNS`.
         recipe: Recipe to show.
-        stage: Stage to show.
+        stage: Stage to show; None shows the last of every model.
 
     Returns:
         ROC AUC (NaN where a pair was not measured) and, of the same shape, annotations such as "0.81\\n[0.75, 0.86]"
@@ -112,10 +197,11 @@ def auc_matrix(frame: pd.DataFrame, recipe: str, stage: str) -> tuple[pd.DataFra
         ValueError: Columns missing, no row of that recipe and stage, or two different values for one pair.
     """
     _require(frame, ["trained_on", "recipe", "stage", "tested_on", *_AUC])
-    chosen = frame[(frame["recipe"] == recipe) & (frame["stage"] == stage)]
+    chosen = last_stage(frame) if stage is None else frame[frame["stage"] == stage]
+    chosen = chosen[chosen["recipe"] == recipe]
     if chosen.empty:
         found = sorted(set(zip(frame["recipe"], frame["stage"])))
-        raise ValueError(f"no rows of recipe {recipe!r} and stage {stage!r}; found {found}")
+        raise ValueError(f"no rows of recipe {recipe!r} and stage {stage or 'last'!r}; found {found}")
     pairs = _one_per(chosen, ["trained_on", "tested_on"])
     rows = list(dict.fromkeys(pairs["trained_on"]))
     tested = set(pairs["tested_on"])
@@ -127,6 +213,13 @@ def auc_matrix(frame: pd.DataFrame, recipe: str, stage: str) -> tuple[pd.DataFra
     values = wide["roc_auc"].reindex(index=rows, columns=columns).astype(float)
     texts = wide["text"].reindex(index=rows, columns=columns).fillna("").astype(str)
     return values, texts
+
+
+def auc_intervals(frame: pd.DataFrame) -> dict[str, Interval]:
+    """AUC of every model's last stage on every test set, by "trained_on on tested_on"."""
+    rows = _one_per(last_stage(frame), ["trained_on", "tested_on"])
+    names = [f"{trained_on} on {tested_on}" for trained_on, tested_on in zip(rows["trained_on"], rows["tested_on"])]
+    return dict(zip(names, _intervals(rows, "roc_auc")))
 
 
 def learning_curve(frame: pd.DataFrame, training_images: Mapping[str, int]) -> pd.DataFrame:
@@ -248,6 +341,129 @@ def paired_tests(scored: pd.DataFrame, common: bool = False, level: float = 0.95
     return pd.DataFrame(rows).assign(p_holm=adjusted, different=adjusted < 1 - level)
 
 
+def paired_by_test_set(scored: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """`paired_tests` on every test set, each with its own Holm correction.
+
+    Compared are the last stages of every two models and, of a model trained on the tested dataset, its first and last
+    stage: what fine-tuning added. Images that one of the models was not scored on are left out and counted.
+
+    Args:
+        scored: columns trained_on, recipe, stage, tested_on, image_id, y, score, group.
+
+    Returns:
+        The tests, columns `PAIRED_COLUMNS`, models named "trained_on, recipe, stage", ``home`` saying that neither was
+        trained on another of the datasets tested; and a sentence for each test set that has none.
+    """
+    stages = scored.groupby([*_MODEL, "tested_on"], sort=False)["stage"]
+    first, last = (scored["stage"] == stages.transform(end) for end in ("first", "last"))
+    wanted = last | (first & (scored["trained_on"] == scored["tested_on"]))
+    compared = scored.assign(last=last)[wanted]
+    compared = compared.assign(model=compared[[*_MODEL, "stage"]].agg(", ".join, axis=1))
+    tables, sentences = [], []
+    for tested_on, rows in compared.groupby("tested_on", sort=False):
+        if rows["model"].nunique() < 2:
+            sentences.append(f"{tested_on}: one model, nothing to compare it with")
+            continue
+        try:
+            table = paired_tests(rows, common=True)
+        except UndefinedMeasure as error:
+            sentences.append(f"{tested_on}: {error}")
+            continue
+        models = rows.drop_duplicates("model").set_index("model")
+        one, two = (models.loc[table[side]].reset_index() for side in ("first", "second"))
+        same = (one[_MODEL] == two[_MODEL]).all(axis=1)
+        away = set(scored["tested_on"]) - {tested_on}
+        table = table.assign(tested_on=tested_on, home=~(one["trained_on"].isin(away) | two["trained_on"].isin(away)))[
+            same | (one["last"] & two["last"])
+        ]
+        # Fewer tests than those of all pairs, so corrected anew.
+        adjusted = delong.holm(table["p_value"])
+        tables.append(table.assign(p_holm=adjusted, different=adjusted < 0.05))
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return table.reindex(columns=list(PAIRED_COLUMNS)), sentences
+
+
+def paired_table(tests: pd.DataFrame) -> pd.DataFrame:
+    """Paired tests as a table for reading, without models trained on other datasets."""
+    shown = tests[tests["home"].astype(bool)]
+    intervals = [str(Interval(*numbers)) for numbers in shown[["difference", "low", "high"]].to_numpy(float)]
+    columns = ["tested_on", "first", "second", "images", "left_out", "roc_auc_first", "roc_auc_second"]
+    table = shown[columns].round(3).assign(difference=intervals, p_holm=[f"{p:.2g}" for p in shown["p_holm"]])
+    return table.assign(different=shown["different"]).reset_index(drop=True)
+
+
+def paired_sentences(tests: pd.DataFrame) -> list[str]:
+    """How many of the pairs of each test set differ."""
+    sentences = []
+    for tested_on, rows in tests.groupby("tested_on", sort=False):
+        home = rows["home"].astype(bool)
+        counts = [
+            f"{int(part['different'].sum())} of {len(part)} pairs {kind} differ"
+            for kind, part in (("shown", rows[home]), ("with a model trained on another dataset", rows[~home]))
+            if len(part)
+        ]
+        left_out = rows["left_out"].iloc[0]
+        said = f"; {left_out:,} images that not every model was scored on are left out" if left_out else ""
+        sentences.append(f"{tested_on}: {', '.join(counts)}{said}")
+    return sentences
+
+
+def transfer_table(frame: pd.DataFrame, policy: str = "balanced") -> pd.DataFrame:
+    """The last stage of every model on every test set as a table for reading, recalls at the threshold chosen at home.
+
+    Args:
+        frame: rows with the columns `COLUMNS` and, where wanted, warning.
+        policy: of the threshold; models without thresholds are shown too.
+    """
+    rows = _read_at(frame, policy)
+    columns = ["trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed"]
+    named = {name: [str(found) for found in _intervals(rows, name)] for name in ("roc_auc", *_RECALLS)}
+    for name in _RECALLS:
+        named[name] = [
+            NO_THRESHOLD if policy == NO_THRESHOLD else said for policy, said in zip(rows["policy"], named[name])
+        ]
+    verdicts = [verdict(found) for found in _intervals(rows, "roc_auc")]
+    table = rows[columns].assign(**named, ranking=verdicts)
+    warned = "warning" in rows and rows["warning"].any()
+    return (table.assign(warning=rows["warning"]) if warned else table).reset_index(drop=True)
+
+
+def transfer_sentences(frame: pd.DataFrame, policy: str = "balanced") -> list[str]:
+    """What became of every model on data it was not trained on: its ranking, and its threshold of one policy.
+
+    Args:
+        frame: rows with the columns `COLUMNS`.
+        policy: of the threshold.
+    """
+    rows = _read_at(frame, policy)
+    away = rows[rows["trained_on"] != rows["tested_on"]]
+    sentences = []
+    for row, auc, real, synthetic in zip(
+        away.itertuples(), *(_intervals(away, name) for name in ("roc_auc", *_RECALLS))
+    ):
+        found = verdict(auc)
+        said = f"**{found}**" if found != BETTER else found
+        if row.policy == NO_THRESHOLD:
+            recalls = "no validation images, hence no threshold"
+        else:
+            recalls = f"at its {row.policy} threshold recall of real {real}, of synthetic {synthetic}"
+            if min(real.value, synthetic.value) < thresholds.NEARLY_NONE:
+                recalls += ": **it calls nearly everything one class here**"
+        shared = (
+            f"; {row.overlap_removed} images that its own dataset holds too left out" if row.overlap_removed else ""
+        )
+        sentences.append(f"{row.trained_on} ({row.recipe}) on {row.tested_on}: {said}, AUC {auc}; {recalls}{shared}")
+    return sentences
+
+
+def _read_at(frame: pd.DataFrame, policy: str) -> pd.DataFrame:
+    return last_stage(frame)[lambda rows: rows["policy"].isin([policy, NO_THRESHOLD])]
+
+
+def _intervals(rows: pd.DataFrame, name: str) -> list[Interval]:
+    return [Interval(*numbers) for numbers in rows[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)]
+
+
 def verdict(interval: Interval) -> str:
     """Says what a ROC AUC's interval allows to say: `AT_CHANCE` when it covers 0.5, else `BETTER` or `WORSE`.
 
@@ -278,12 +494,12 @@ def _one_per(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return rows
 
 
-def compare(scored: pd.DataFrame, thresholds: Mapping[tuple[str, str, str], Mapping[str, float]]) -> pd.DataFrame:
+def compare(scored: pd.DataFrame, chosen: Mapping[tuple[str, str, str], Mapping[str, float]]) -> pd.DataFrame:
     """comparison.csv from scores of models on test images.
 
     Args:
         scored: columns trained_on, recipe, stage, tested_on, overlap_removed, y, score, group; one row per image.
-        thresholds: (trained_on, recipe, stage) to policy to threshold.
+        chosen: (trained_on, recipe, stage) to policy to threshold; no policies for a model without validation images.
 
     Returns:
         One row per model, tested dataset and policy, columns `COLUMNS`.
@@ -292,6 +508,6 @@ def compare(scored: pd.DataFrame, thresholds: Mapping[tuple[str, str, str], Mapp
     rows = []
     for values, part in scored.groupby(keys, sort=False):
         names = dict(zip(keys, values))
-        home = thresholds[names["trained_on"], names["recipe"], names["stage"]]
+        home = chosen[names["trained_on"], names["recipe"], names["stage"]]
         rows += transfer_rows(part["y"], part["score"], part["group"].tolist(), home, **names)
     return pd.DataFrame(rows, columns=list(COLUMNS))

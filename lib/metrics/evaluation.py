@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 from sklearn.metrics import classification_report
 
-from lib.metrics import measures, thresholds
+from lib.metrics import calibration, measures, thresholds
 from lib.metrics.measures import DECISION_MEASURES, Interval
 from lib.metrics.resampling import percentile_interval
 from lib.metrics.thresholds import Costs
@@ -44,6 +47,109 @@ def evaluate(scored: pd.DataFrame, seed: int = 0, costs: Costs | None = None) ->
             "policies": {policy: _read(test, found.threshold, seed, costs) for policy, found in policies.items()},
         }
     return metrics, chosen
+
+
+def calibrate(scored: pd.DataFrame, seed: int = 0) -> dict:
+    """Calibration of all stages of a run: fitted on validation, read on test.
+
+    Args:
+        scored: as in `evaluate`; scores are probabilities.
+        seed: of the folds and of the bootstrap.
+
+    Returns:
+        By stage, as calibration.json holds it (docs/schemas): every method's numbers, its cross-validated log loss on
+        validation, the method of least loss (`recommended`), and on test each method's calibration measures with their
+        95% intervals and the changes against the scores as they are.
+
+    Raises:
+        UndefinedMeasure: see `calibration.compare` and `calibration.cross_validated_losses`.
+    """
+    found = {}
+    for stage, rows in scored.groupby("stage", sort=False):
+        validation, test = (rows[rows["split"] == split] for split in ("validation", "test"))
+        known = (validation["y"], validation["score"])
+        losses = calibration.cross_validated_losses(*known, validation["group"], seed=seed)
+        fitted = calibration.fit_all(*known)
+        table = calibration.compare(test["y"], test["score"], fitted, test["group"], seed=seed)
+        found[stage] = {
+            "recommended": min(losses, key=losses.get),
+            "validation_log_loss": losses,
+            "methods": {name: method.to_dict() for name, method in fitted.items()},
+            "test": {
+                method: {
+                    row.measure: {
+                        **Interval(row.value, row.low, row.high).as_dict(),
+                        "change": Interval(row.change, row.change_low, row.change_high).as_dict(),
+                    }
+                    for row in part.itertuples()
+                }
+                for method, part in table.groupby("method", sort=False)
+            },
+        }
+    return found
+
+
+def calibration_table(calibrations: dict, stage: str) -> pd.DataFrame:
+    """Calibration of a stage as a table for reading: loss on validation, and on test every measure with its interval."""
+    content = calibrations[stage]
+    rows = {
+        method: {
+            "validation log loss (cross-validated)": round(content["validation_log_loss"][method], 4),
+            **{name: str(_interval(numbers)) for name, numbers in read.items()},
+            "recommended": method == content["recommended"],
+        }
+        for method, read in content["test"].items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+
+
+def calibration_errors(calibrations: dict, stage: str) -> dict[str, Interval]:
+    """Expected calibration error on test of each method of a stage."""
+    return {
+        method: _interval(read["expected_calibration_error"]) for method, read in calibrations[stage]["test"].items()
+    }
+
+
+def at_chance(rows: pd.DataFrame, policies: Sequence[str], repeats: int = 100, seed: int = 0) -> pd.DataFrame:
+    """What policies choose for a detector that knows nothing: the same scores, dealt out anew among the same images.
+
+    Args:
+        rows: validation images of one stage, columns y and score.
+        policies: names from `thresholds.POLICIES`.
+        repeats: how often the scores are dealt out.
+        seed: of the dealing.
+
+    Returns:
+        One row per policy: medians of `recall_real`, `recall_synthetic` and `f1_synthetic` at the threshold chosen, and
+        `all_synthetic`, the share of the repeats whose threshold calls (nearly) everything synthetic.
+    """
+    random = np.random.default_rng(seed)
+    dealt = [random.permutation(rows["score"].to_numpy()) for _ in range(repeats)]
+    read = []
+    for policy in policies:
+        chosen = pd.DataFrame([thresholds.choose(policy, rows["y"], scores).as_dict() for scores in dealt])
+        medians = chosen[[*RECALLS, "f1_synthetic"]].median()
+        one_class = chosen["degenerate"] & (chosen["recall_real"] < chosen["recall_synthetic"])
+        read.append({"policy": policy, **medians, "all_synthetic": one_class.mean()})
+    return pd.DataFrame(read).set_index("policy")
+
+
+def threshold_intervals(chosen: dict) -> dict[str, dict[str, Interval]]:
+    """Stage to policy to threshold with the interval that says how settled it is."""
+    return {
+        stage: {policy: _interval(content["interval"]) for policy, content in policies.items()}
+        for stage, policies in chosen.items()
+    }
+
+
+def warnings(chosen: dict) -> list[str]:
+    """A sentence for every threshold that calls (nearly) everything one class."""
+    return [
+        f"{stage}, {policy}: {found['why']}"
+        for stage, policies in chosen.items()
+        for policy, found in policies.items()
+        if found["degenerate"]
+    ]
 
 
 def intervals(rows: pd.DataFrame, seed: int = 0) -> dict[str, Interval]:
@@ -104,7 +210,8 @@ def threshold_table(chosen: dict, stage: str) -> pd.DataFrame:
 
 
 def _interval(content: dict) -> Interval:
-    return Interval(**{name: float("nan") if value is None else value for name, value in content.items()})
+    values = (content[name] for name in ("value", "low", "high"))
+    return Interval(*(float("nan") if value is None else value for value in values))
 
 
 def reports(scored: pd.DataFrame, metrics: dict, policy: str = "balanced") -> str:

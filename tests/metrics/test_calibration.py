@@ -185,3 +185,24 @@ def test_reliability_adds_up_to_the_calibration_error():
     assert table["images"].sum() == 4000
     gaps = (table["observed"] - table["mean_predicted"]).abs() * table["images"] / 4000
     assert gaps.sum() == pytest.approx(measures.expected_calibration_error(LABELS, BOLD))
+
+
+def test_cross_validated_losses_recommend_what_holds_on_other_images():
+    losses = calibration.cross_validated_losses(LABELS, BOLD)
+    assert list(losses) == [calibration.UNCALIBRATED, *calibration.METHODS]
+    assert losses[calibration.UNCALIBRATED] == pytest.approx(measures.log_loss(LABELS, BOLD))
+    assert losses["temperature"] < losses[calibration.UNCALIBRATED] - 0.01
+    # Each image judged by a fit without it: worse than the fit on all images judged on the same.
+    for name, found in calibration.fit_all(LABELS, BOLD).items():
+        assert losses[name] > measures.log_loss(LABELS, found(BOLD))
+    assert losses == calibration.cross_validated_losses(LABELS, BOLD)
+
+
+def test_cross_validation_keeps_groups_together():
+    labels, scores = np.tile(LABELS[:200], 4), np.tile(BOLD[:200], 4)
+    apart = calibration.cross_validated_losses(labels, scores)
+    together = calibration.cross_validated_losses(labels, scores, np.tile(np.arange(200), 4))
+    # With copies of the asked images among those it is fitted on, isotonic regression seems better than it is.
+    assert together["isotonic"] > apart["isotonic"]
+    with pytest.raises(UndefinedMeasure, match="at least 2 groups of each class"):
+        calibration.cross_validated_losses([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], ["a", "a", "b", "c"])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.metrics import comparison, delong
+from lib.metrics import comparison, delong, measures, thresholds
 from lib.metrics.measures import Interval, UndefinedMeasure
 
 
@@ -73,8 +73,16 @@ def test_transfer_rows_hand_worked():
     ]
     # Of 16 pairs the 0.7 of a real image beats the 0.4 and the 0.6.
     assert all(row["roc_auc"] == 14 / 16 and row["roc_auc_low"] <= 14 / 16 <= row["roc_auc_high"] for row in rows)
-    with pytest.raises(ValueError, match="no thresholds for a/tuned/full"):
-        comparison.transfer_rows(labels, scores, None, {}, **names)
+    found = measures.bootstrap_intervals(labels, scores, None, 0.5, ["recall_real", "recall_synthetic"], resamples=50)
+    for name, interval in found.items():
+        assert Interval(*(rows[0][name + end] for end in ("", "_low", "_high"))) == interval
+    (ranking,) = comparison.transfer_rows(labels, scores, None, {}, **names, resamples=50)
+    assert (
+        ranking["policy"] == comparison.NO_THRESHOLD
+        and np.isnan(ranking["recall_real"])
+        and np.isnan(ranking["recall_synthetic_low"])
+    )
+    assert ranking["roc_auc_low"] == rows[0]["roc_auc_low"]
 
 
 def test_matrix_keeps_gaps_and_refuses_contradictions(compared):
@@ -218,3 +226,103 @@ def test_learning_fits_say_of_each_curve_what_was_found():
     )
     empty, sentences = comparison.learning_fits(curve[curve["recipe"] == "short"])
     assert empty.empty and list(empty.columns) == list(fits.columns) and len(sentences) == 1
+
+
+def model(trained_on, tested_on, shifts, recipe="tuned"):
+    """A model's stages on the same 120 images of a dataset, the classes a number of deviations apart."""
+    frames = [
+        of_model("", shift, 10 * len(stage) + len(trained_on)).assign(stage=stage) for stage, shift in shifts.items()
+    ]
+    names = {"trained_on": trained_on, "recipe": recipe, "tested_on": tested_on, "overlap_removed": 0}
+    return pd.concat(frames).assign(**names).drop(columns="model")
+
+
+TWO = pd.concat(
+    [
+        model("a", "a", {"phase1": 1, "partial": 2, "full": 4}),
+        model("bb", "a", {"phase1": 1, "full": 0}),
+        model("other", "a", {"scores": 4}, "scores file"),
+        model("other", "z", {"scores": 1}, "scores file").assign(trained_on="alone"),
+    ],
+    ignore_index=True,
+)
+
+
+def test_paired_tests_of_every_test_set_hold_last_stages_and_at_home_the_first_too():
+    tests, without = comparison.paired_by_test_set(TWO)
+    assert tuple(tests.columns) == comparison.PAIRED_COLUMNS and set(tests["tested_on"]) == {"a"}
+    names = {"a, tuned, phase1", "a, tuned, full", "bb, tuned, full", "other, scores file, scores"}
+    assert set(tests["first"]) | set(tests["second"]) == names
+    # Every two last stages, and the two stages of the model at home.
+    assert len(tests) == 4 and tests[["first", "second"]].iloc[0].tolist() == ["a, tuned, phase1", "a, tuned, full"]
+    assert tests["home"].all() and "a, tuned, phase1" not in set(tests["first"].iloc[1:]) | set(tests["second"])
+    assert without == ["z: one model, nothing to compare it with"]
+    assert tests["p_holm"].tolist() == pytest.approx(delong.holm(tests["p_value"]).tolist())
+    assert tests["different"].tolist() == (tests["p_holm"] < 0.05).tolist()
+    # Once the other model's own dataset is tested too, it is one from elsewhere.
+    both, _ = comparison.paired_by_test_set(pd.concat([TWO, model("bb", "bb", {"phase1": 1, "full": 3})]))
+    assert both["tested_on"].tolist() == ["a"] * 4 + ["bb"] and both["home"].sum() == 3
+    shown = comparison.paired_table(both)
+    assert len(shown) == 3 and shown["difference"].str.match(r"-?\d\.\d{3} \[").all()
+    first, second = comparison.paired_sentences(both)
+    assert first.startswith("a: ") and " of 2 pairs shown differ, 2 of 2 pairs with a model trained on another" in first
+    assert second.startswith("bb: ") and second.endswith("of 1 pairs shown differ")
+    fewer, _ = comparison.paired_by_test_set(TWO[~((TWO["trained_on"] == "bb") & (TWO["image_id"] == "image 3"))])
+    assert comparison.paired_sentences(fewer)[0].endswith("1 images that not every model was scored on are left out")
+    empty, said = comparison.paired_by_test_set(TWO[TWO["trained_on"] == "alone"])
+    assert empty.empty and len(said) == 1 and comparison.paired_table(empty).empty
+
+
+def test_images_that_cannot_be_paired_are_said_and_do_not_stop_the_others():
+    apart = model("bb", "b", {"full": 1}).assign(image_id=lambda rows: rows["image_id"] + "x")
+    tests, without = comparison.paired_by_test_set(pd.concat([TWO, model("a", "b", {"full": 1}), apart]))
+    assert set(tests["tested_on"]) == {"a"} and "b: no test image is common to all models" in without[1]
+
+
+@pytest.fixture(scope="module")
+def transferred():
+    policies = {"fixed": 0.5, "balanced": 2.0}
+    keys = TWO[["trained_on", "recipe", "stage"]].drop_duplicates().itertuples(index=False, name=None)
+    return comparison.compare(TWO, {key: {} if key[0] == "other" else policies for key in keys})
+
+
+def test_last_stage_of_every_model(transferred):
+    last = comparison.last_stage(transferred)
+    assert set(zip(last["trained_on"], last["stage"])) == {
+        ("a", "full"), ("bb", "full"), ("other", "scores"), ("alone", "scores")
+    }  # fmt: skip
+    values, _ = comparison.auc_matrix(transferred, "tuned")
+    assert values.loc["a", "a"] > 0.9 > 0.7 > values.loc["bb", "a"]
+    assert comparison.auc_matrix(transferred, "scores file")[0].shape == (2, 2)
+    aucs = comparison.auc_intervals(transferred[transferred["recipe"] == "scores file"])
+    assert list(aucs) == ["other on a", "alone on z"] and aucs["other on a"].low > 0.9
+
+
+def test_transfer_is_read_at_the_threshold_of_home_and_says_what_failed(transferred):
+    table = comparison.transfer_table(transferred)
+    assert table["trained_on"].tolist() == ["a", "bb", "other", "alone"] and "warning" not in table
+    assert table.loc[2, "recall_real"] == "no threshold" and table.loc[0, "recall_real"] != "undefined"
+    warned = transferred.assign(warning=np.where(transferred["trained_on"] == "a", "format tells", ""))
+    assert comparison.transfer_table(warned)["warning"].tolist() == ["format tells", "", "", ""]
+    bb, other, alone = comparison.transfer_sentences(transferred)
+    assert bb.startswith("bb (tuned) on a: **at chance**, AUC ") and "at its balanced threshold recall of real" in bb
+    assert other.startswith("other (scores file) on a: better than chance") and "hence no threshold" in other
+    one_class = comparison.transfer_sentences(transferred.assign(recall_real=0.01, overlap_removed=7))[0]
+    assert (
+        "**it calls nearly everything one class here**; 7 images that its own dataset holds too left out" in one_class
+    )
+
+
+def test_thresholds_of_detectors_come_from_their_validation_scores():
+    rows = pd.concat(
+        [model("a", "a", {"s": 1}).assign(split="validation"), model("a", "a", {"s": 3}).assign(split="test")]
+    )
+    bare = model("bare", "a", {"s": 1}).assign(split="test")
+    found = comparison.choose_thresholds(pd.concat([rows, bare]))
+    validation = rows[rows["split"] == "validation"]
+    expected = thresholds.choose("balanced", validation["y"], validation["score"]).threshold
+    assert found["a", "tuned", "s"]["balanced"] == expected
+    # 0.5 means nothing among scores that are no probabilities.
+    assert "fixed" not in found["a", "tuned", "s"] and found["bare", "tuned", "s"] == {}
+    inside = rows.assign(score=1 / (1 + np.exp(-rows["score"])))
+    assert comparison.choose_thresholds(inside)["a", "tuned", "s"]["fixed"] == 0.5

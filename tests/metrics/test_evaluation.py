@@ -3,13 +3,13 @@
 import copy
 import json
 
-import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from support import PROJECT
+import support
+from support import schema
 
-from lib.metrics import evaluation, measures, thresholds
+from lib.metrics import calibration, evaluation, measures, thresholds
 from lib.metrics.measures import Interval, UndefinedMeasure
 
 
@@ -152,15 +152,8 @@ def test_costs_add_a_policy_and_what_every_policy_costs_on_test(evaluated, with_
     assert list(evaluation.policy_table(metrics, "full").columns)[-1] == "expected_cost"
 
 
-def schema(name):
-    content = json.loads((PROJECT / "docs" / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator.check_schema(content)
-    return content
-
-
 def complaints(name, stages):
-    file = {"schema": 1, "source": "stand-in images", "stages": stages}
-    return [error.json_path for error in jsonschema.Draft202012Validator(schema(name)).iter_errors(file)]
+    return support.complaints(name, {"schema": 1, "source": "stand-in images", "stages": stages})
 
 
 @pytest.mark.parametrize("name", ["metrics", "thresholds"])
@@ -191,7 +184,7 @@ def test_the_schemas_notice_what_is_amiss(with_costs):
     ]
 
 
-@pytest.mark.parametrize("name", ["metrics", "thresholds"])
+@pytest.mark.parametrize("name", ["metrics", "thresholds", "calibration"])
 def test_every_field_of_the_schemas_is_described(name):
     def undescribed(part, path):
         for key, field in part.get("properties", {}).items():
@@ -226,3 +219,70 @@ def test_a_split_without_images_or_of_one_class_is_refused(split):
         evaluation.evaluate(frame[frame["split"] != split])
     with pytest.raises(UndefinedMeasure, match="all 60 images are real"):
         evaluation.evaluate(frame.assign(y=frame["y"].where(frame["split"] != split, 0)))
+
+
+@pytest.fixture(scope="module")
+def calibrated():
+    return evaluation.calibrate(FRAME)
+
+
+def test_calibration_is_fitted_on_validation_and_read_on_test(calibrated):
+    assert list(calibrated) == ["phase1", "full"]
+    validation, test = part("full", "validation"), part("full", "test")
+    found, methods = calibrated["full"], [calibration.UNCALIBRATED, *calibration.METHODS]
+    fitted = calibration.fit_all(validation["y"], validation["score"])
+    assert {name: calibration.from_dict(numbers) for name, numbers in found["methods"].items()} == fitted
+    losses = calibration.cross_validated_losses(validation["y"], validation["score"], validation["group"])
+    assert found["validation_log_loss"] == losses and found["recommended"] == min(losses, key=losses.get)
+    assert list(found["test"]) == list(losses) == methods
+    for name, mapped in calibration.calibrated(test["score"], fitted).items():
+        read = found["test"][name]["brier_score"]
+        assert read["value"] == pytest.approx(measures.brier_score(test["y"], mapped))
+        before = found["test"][calibration.UNCALIBRATED]["brier_score"]["value"]
+        assert read["change"]["value"] == pytest.approx(read["value"] - before)
+    other = evaluation.calibrate(turned("test"))
+    for name in ("methods", "validation_log_loss", "recommended"):
+        assert other["full"][name] == found[name]
+    assert other["full"]["test"] != found["test"]
+
+
+def test_calibration_is_written_as_its_schema_says(calibrated):
+    assert complaints("calibration", calibrated) == []
+    wrong = copy.deepcopy(calibrated)
+    wrong["full"]["methods"]["temperature"]["temperature"] = 0
+    wrong["full"]["recommended"] = "best"
+    del wrong["phase1"]["test"]["platt"]["log_loss"]["change"]
+    assert sorted(complaints("calibration", wrong)) == [
+        "$.stages.full.methods.temperature.temperature",
+        "$.stages.full.recommended",
+        "$.stages.phase1.test.platt.log_loss",
+    ]
+
+
+def test_calibration_table_and_errors(calibrated):
+    table = evaluation.calibration_table(calibrated, "full")
+    assert list(table.index) == [calibration.UNCALIBRATED, *calibration.METHODS]
+    assert table.index[table["recommended"]].tolist() == [calibrated["full"]["recommended"]]
+    errors = evaluation.calibration_errors(calibrated, "full")
+    assert table.loc["platt", "expected_calibration_error"] == str(errors["platt"])
+
+
+def test_best_f1_calls_everything_synthetic_at_chance_and_balanced_does_not():
+    rows = scored(count=800)
+    found = evaluation.at_chance(rows, ["best_f1", "balanced"], repeats=30)
+    assert found.loc["best_f1", "recall_synthetic"] > 0.95 and found.loc["best_f1", "recall_real"] < 0.1
+    # What saying "synthetic" to all of a half-synthetic set gives.
+    assert found.loc["best_f1", "f1_synthetic"] == pytest.approx(2 / 3, abs=0.02)
+    assert found.loc["best_f1", "all_synthetic"] > 0.7 > found.loc["balanced", "all_synthetic"] + 0.2
+    assert 0.2 < found.loc["balanced", "recall_real"] < 0.8
+    assert found.equals(evaluation.at_chance(rows, ["best_f1", "balanced"], repeats=30))
+
+
+def test_warnings_name_the_thresholds_that_call_everything_one_class(evaluated):
+    _, chosen = evaluated
+    useless = scored().assign(score=lambda frame: frame["score"] / 1000)
+    _, other = evaluation.evaluate(useless)
+    assert "phase1, fixed: calls nearly everything real" in evaluation.warnings(other)[0]
+    expected = sum(found["degenerate"] for policies in chosen.values() for found in policies.values())
+    assert len(evaluation.warnings(chosen)) == expected
+    assert evaluation.threshold_intervals(other)["phase1"]["fixed"] == Interval(0.5, 0.5, 0.5)

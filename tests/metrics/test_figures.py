@@ -457,7 +457,8 @@ def test_quality_of_odd_tables_is_drawn_or_said(images, found):
 def test_a_fit_is_drawn_with_its_band_and_the_points_are_then_not_joined():
     axes = figures.learning_curve(CURVE, TITLE, FITS).axes[0]
     inside, beyond = (line for line in axes.lines if line.get_label() == "_fit")
-    assert list(inside.get_ydata()) == [0.6, 0.75] and list(beyond.get_xdata()) == [2000]
+    assert list(inside.get_ydata()) == [0.6, 0.75] and list(beyond.get_xdata()) == [500, 2000]
+    # The thin part begins where the measured part ends.
     assert inside.get_linewidth() > beyond.get_linewidth()
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (0.5, 0.95)
@@ -566,3 +567,10 @@ def test_errors_stand_beside_their_heat_maps_where_there_are_any():
 def test_every_policy_has_a_name_and_a_line_of_its_own():
     assert list(figures.POLICY_NAMES) == list(thresholds.POLICIES)
     assert len(set(figures.LINES)) >= len(thresholds.POLICIES)
+
+
+def test_a_learning_curve_of_one_size_stays_at_that_size():
+    rows = [("a", "tuned", stage, 100, 0.7, 0.6, 0.8) for stage in ("phase1", "full")]
+    names = ["trained_on", "recipe", "stage", "training_images", "roc_auc", "roc_auc_low", "roc_auc_high"]
+    ax = figures.learning_curve(pd.DataFrame(rows, columns=names), "one size").axes[0]
+    assert ax.get_xlim() == (50, 200)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -55,7 +56,8 @@ def auc_matrix(values: pd.DataFrame, texts: pd.DataFrame, title: str) -> Figure:
         texts: what stands in each cell.
     """
     width = max(5.5, 1.7 * values.shape[1] + 2.6)
-    figure, axes = panels(1, title, (width, 0.9 * values.shape[0] + 2.0))
+    # High enough for the words beside the bar.
+    figure, axes = panels(1, title, (width, max(3.6, 0.9 * values.shape[0] + 2.0)))
     bar = {"label": "ROC AUC (0.5 and below: darkest)", "extend": "min"}
     sns.heatmap(values, annot=texts, fmt="", cmap="cividis", vmin=0.5, vmax=1, ax=axes[0], cbar_kws=bar)
     axes[0].grid(False)
@@ -91,7 +93,11 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
             draw_interval(axes[0], [x, x], [low, high], **style)
     axes[0].set_xscale("log")
     axes[0].margins(x=0.25)
-    axes[0].set_xticks(sorted(set(curve["training_images"])), minor=False)
+    sizes = sorted(set(curve["training_images"]))
+    if len(sizes) == 1:
+        # Or the little move sideways would fill the axis.
+        axes[0].set_xlim(sizes[0] / 2, sizes[0] * 2)
+    axes[0].set_xticks(sizes, minor=False)
     axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes[0].xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
     axes[0].axhline(0.5, color="grey", linestyle=":", label="chance")
@@ -107,7 +113,9 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
 def _draw_fit(ax: Axes, fit: pd.DataFrame, linestyle: str | tuple, color: str) -> None:
     ax.fill_between(fit["training_images"], fit["low"], fit["high"], color=color, alpha=0.15, linewidth=0)
     beyond = fit["extrapolated"].to_numpy(dtype=bool)
-    for part, width in ((~beyond, 1.8), (beyond, 0.7)):
+    # Thin up to the point where the measured part begins or ends, so that nothing is left open.
+    joined = beyond | np.append(beyond[1:], False) | np.append(False, beyond[:-1])
+    for part, width in ((~beyond, 1.8), (joined, 0.7)):
         line = {"linestyle": linestyle, "linewidth": width, "color": color, "label": "_fit"}
         ax.plot(fit["training_images"][part], fit["roc_auc"][part], **line)
 

@@ -214,11 +214,13 @@ def reliability_diagram(
         above.plot([0, 1], [0, 1], color="grey", linestyle=":")
         for row in table.itertuples():
             draw_interval(above, [row.mean_predicted] * 2, [row.low, row.high], color=colour, alpha=0.6)
-        above.plot(table["mean_predicted"], table["observed"], "o-", color=colour, markersize=5)
+        # Points at 0 and 1 are whole.
+        above.plot(table["mean_predicted"], table["observed"], "o-", color=colour, markersize=5, clip_on=False)
         below.bar(table["bin_low"], table["images"], table["bin_high"] - table["bin_low"], align="edge", color="grey")
         name = METHOD_NAMES.get(method, method)
         above.set_title(f"{name}\nECE {errors[method]}" if errors and method in errors else name, fontsize=10)
-        above.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1))
+        above.set(xlim=(0, 1), ylim=(0, 1))
+        above.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
         below.set(xlabel="probability of synthetic")
         below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes[0].set(ylabel="share that is synthetic\n(95% Wilson interval)")
