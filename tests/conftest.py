@@ -15,8 +15,8 @@ def pytest_sessionfinish():
 
 @pytest.fixture(scope="session")
 def quick_study() -> Path:
-    """Results folder of a quick run of dataset 1 with all experiments, executed notebooks and all."""
-    done = run_study("--dataset", "1", "--quick", "--also", "wrong_turns", "ablation")
+    """Results folder of a quick run of dataset 1, executed notebooks and all."""
+    done = run_study("--dataset", "1", "--quick")
     assert done.returncode == 0, done.stdout + done.stderr
     return HOME / "results" / "quick"
 

@@ -100,3 +100,18 @@ def finish(run: Run, shift: float = 1.0, count: int = 240, evaluated: bool = Tru
         run.add_stage(scores, pd.DataFrame({"stage": [stage], "epoch": [1], "loss": [0.5]}))
     run.write_metrics(*(evaluation.evaluate(run.scored()) if evaluated else ({}, {})), "report")
     return images
+
+
+def made_up_trial(trial, images: pd.DataFrame) -> pd.DataFrame:
+    """What a training of an experiment would leave, with scores from its seed instead of a network."""
+    from lib.model.experiments import TRIAL_COLUMNS
+
+    rows = images[images["split"].isin(("validation", "test"))]
+    stages = STAGES[: STAGES.index(trial.until) + 1]
+    found = pd.concat(
+        [rows[["image_id", "split"]].assign(stage=stage, y=as_int(rows["label"])) for stage in stages],
+        ignore_index=True,
+    )
+    scores = np.random.default_rng(trial.seed).uniform(size=len(found)) * 0.5 + found["y"] * 0.3
+    found = found.assign(group=found["image_id"], score=scores, degraded=scores / 2, seconds=1.0)
+    return found.assign(score_change=0.1, weight_change=1e-8)[TRIAL_COLUMNS]

@@ -10,10 +10,11 @@ import nbformat
 import pandas as pd
 import papermill
 import pytest
-from support import HOME, PROJECT, complaints
+from support import HOME, PROJECT, complaints, made_up_trial, run_study
 
 from lib import study
 from lib.metrics import comparison
+from lib.model import experiments
 from run_all import parameters
 
 SOURCES = sorted((PROJECT / "notebooks").glob("0[1-8]_*.ipynb"))
@@ -55,19 +56,46 @@ def test_generating_runs_top_to_bottom_as_it_stands_and_says_what_is_missing(tmp
 
 def executed(results):
     recipe = sorted(results.glob("dataset_1/tuned/0?_*.ipynb"))
-    whole = sorted(results.glob("dataset_1/0?_*.ipynb"))
-    return [*whole, *recipe, results / "05_cross_dataset_comparison.ipynb"]
+    return [results / "dataset_1" / "01_data_audit.ipynb", *recipe, results / "05_cross_dataset_comparison.ipynb"]
 
 
 def test_executed_notebooks_show_figures_and_say_stand_in(quick_study):
-    assert len(executed(quick_study)) == 8
+    assert len(executed(quick_study)) == 6
     for path in executed(quick_study):
-        notebook = nbformat.read(path, 4)
-        outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-        assert any("image/png" in output.get("data", {}) for output in outputs), path.name
-        assert not [output for output in outputs if output.get("name") == "stderr"], path.name
-        said = "".join(output.get("data", {}).get("text/markdown", "") for output in outputs)
-        assert "stand-in images, not OmniGen" in said, path.name
+        shows_figures_and_says_stand_in(path)
+
+
+def shows_figures_and_says_stand_in(path):
+    notebook = nbformat.read(path, 4)
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in outputs), path.name
+    assert not [output for output in outputs if output.get("name") == "stderr"], path.name
+    said = "".join(output.get("data", {}).get("text/markdown", "") for output in outputs)
+    assert "stand-in images, not OmniGen" in said, path.name
+
+
+def test_experiments_are_shown_from_the_trainings_that_are_kept(quick_study, tmp_path, monkeypatch):
+    # The trainings themselves are tests/model/test_experiments.py's; here they are made up, and kept as real ones are.
+    monkeypatch.setattr(experiments, "_train", lambda run, trial, images, place: made_up_trial(trial, images))
+    for recipe, experiment in (
+        ("original", experiments.wrong_turns),
+        ("tuned", experiments.ablation),
+        ("tuned", experiments.imbalance),
+    ):
+        experiment(study.open_run(dataset="1", quick=True, recipe=recipe))
+    done = run_study("--dataset", "1", "--quick", "--also", "wrong_turns", "ablation")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("unchanged, kept") == 6
+    folder = quick_study / "dataset_1"
+    notebooks = [folder / "07_wrong_turns.ipynb", folder / "08_ablation.ipynb"]
+    for path in notebooks:
+        shows_figures_and_says_stand_in(path)
+    for name in ("wrong_turns", "ablation", "imbalance"):
+        table = pd.read_csv(folder / f"{name}.csv")
+        assert set(table["source"]) == {"stand-in images, not OmniGen"}
+        assert ((table["roc_auc_low"] <= table["roc_auc"]) & (table["roc_auc"] <= table["roc_auc_high"])).all()
+    again = nbval(notebooks, tmp_path)
+    assert again.returncode == 0, again.stdout[-6000:]
 
 
 def nbval(paths, cwd):

@@ -1,0 +1,138 @@
+"""Experiments: trials are kept and shared, thin one class, split by their seed; variants and spoiled backbones are what they say."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from support import made_up_trial
+
+from lib import study
+from lib.data import audit, sources
+from lib.model import experiments, network
+from lib.model.backbone import build_backbone, build_lite0
+from lib.model.experiments import IMBALANCE, Trial, run_trial
+from lib.pretrained import lite0_file, resolve
+from lib.study import RECIPES
+
+
+@pytest.fixture
+def run(folder_of_images, own_home):
+    """An audited run on 40 noise images a class."""
+    found = study.open_run(data=str(folder_of_images(40)), quick=True, backbone="efficientnet-lite0")
+    source = sources.find_source(found.dataset, found.data, found.name)
+    images = audit.audit_files(source, audit.list_files(source, None), lambda count: None)
+    pairs = audit.find_pairs(found, images)
+    images = audit.split_images(images, pairs, found.seed)
+    nothing = {"roc_auc": {"value": 0.5, "low": 0.5, "high": 0.5}, "warning": "", "before": None}
+    found.write_audit(images, pairs, audit.summary(found, source, images, pairs, nothing))
+    return found
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """Trainings that are not carried out; notes what they were asked for."""
+    asked = []
+
+    def train(run, trial, images, place):
+        asked.append(trial)
+        return made_up_trial(trial, images)
+
+    monkeypatch.setattr(experiments, "_train", train)
+    return asked
+
+
+def test_a_trial_trains_with_the_real_network_once(run, monkeypatch):
+    recipe = dataclasses.replace(run.recipe, image_size=64, batch_size=16)
+    trial = Trial("small", recipe, "partial", run.seed + 1)
+    found = run_trial(run, trial)
+    assert list(found) == experiments.TRIAL_COLUMNS and set(found["stage"]) == {"phase1", "partial"}
+    assert found["score"].between(0, 1).all() and set(found["split"]) == {"validation", "test"}
+    last = (found["stage"] == "partial") & (found["split"] == "validation")
+    assert found.loc[last, "degraded"].between(0, 1).all() and found.loc[~last, "degraded"].isna().all()
+    # Models and everything else of the training are gone; the scores are read, not trained again.
+    assert [path.suffix for path in (run.folder / "trials").iterdir()] == [".csv"]
+    monkeypatch.setattr(experiments, "_train", None)
+    pd.testing.assert_frame_equal(run_trial(run, dataclasses.replace(trial, name="the same")), found)
+
+
+def test_a_trials_key_is_all_that_its_training_depends_on(run, fast):
+    trial = Trial("a", run.recipe, "phase1", run.seed)
+    others = [
+        dataclasses.replace(trial, seed=trial.seed + 1),
+        dataclasses.replace(trial, until="partial"),
+        dataclasses.replace(trial, rare="real"),
+        dataclasses.replace(trial, change=experiments.random_weights),
+        dataclasses.replace(trial, recipe=dataclasses.replace(trial.recipe, label_smoothing=0.1)),
+    ]
+    for each in (trial, trial, *others):
+        run_trial(run, each)
+    assert fast == [trial, *others]
+
+
+def test_seeds_split_anew_and_a_rare_class_is_thinned_but_not_in_test(run):
+    same, other = (
+        experiments._split_again(run, Trial("", run.recipe, "full", seed)) for seed in (run.seed, run.seed + 1)
+    )
+    assert (same["split"] == run.images()["split"]).all() and (other["split"] != same["split"]).any()
+    thin = experiments._split_again(run, Trial("", run.recipe, "full", run.seed, rare="real"))
+    before, after = (table.groupby(["split", "label"]).size() for table in (same, thin))
+    assert after["test"].equals(before["test"])
+    for split in ("train", "validation"):
+        assert after.get((split, "real"), 0) == before[split, "synthetic"] // IMBALANCE
+        assert after[split, "synthetic"] == before[split, "synthetic"]
+
+
+def test_variants_differ_from_the_recipe_in_what_they_name():
+    found = experiments.variants(RECIPES["tuned"])
+    assert len({each.name for each in found}) == len(found)
+    references = [each for each in found if each.recipe == RECIPES["tuned"]]
+    assert [each.until for each in references] == ["phase1", "full"]
+    fields = {field.name for field in dataclasses.fields(RECIPES["tuned"])}
+    for each in found:
+        changed = [name for name in fields if getattr(each.recipe, name) != getattr(RECIPES["tuned"], name)]
+        assert len(changed) <= 2, each.name
+
+
+def test_ablation_reads_validation_only_and_marks_the_stage(run, fast):
+    found = experiments.ablation(run)
+    assert set(found["split"]) == {"validation"} and set(found["stage"]) == {"phase1"}
+    assert len(found["variant"].unique()) == len(fast) < len(experiments.variants(RECIPES["tuned"]))
+
+
+def test_wrong_turns_read_the_correct_run_in_two_other_ways(run, fast):
+    found = experiments.wrong_turns(run)
+    assert list(found["turn"].unique()) == list("abcdefg") and len(fast) == 5
+    scores = {turn: part[part["split"] == "test"]["score"].to_numpy() for turn, part in found.groupby("turn")}
+    np.testing.assert_array_equal(scores["a"], scores["g"])
+    assert sorted(scores["a"]) == sorted(scores["c"]) and (scores["a"] != scores["c"]).any()
+    assert set(found.loc[found["turn"] == "g", "chosen_on"]) == {"test"}
+    trials = {trial.name: trial for trial in fast}
+    assert [trials["e"].recipe.phase(stage).epochs for stage in ("phase1", "partial")] == [0, 0]
+    assert trials["e"].recipe.full.learning_rate == 1e-8 and trials["f"].recipe.batch_norm == "trained"
+
+
+def test_spoiled_backbones_are_spoiled_as_they_say():
+    images = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
+    right = build_lite0(lite0_file())
+    expected = right(images / 255, training=False).numpy()
+    divided = experiments.inputs_divided_by_255(build_lite0(lite0_file()))
+    np.testing.assert_allclose(divided(images, training=False), expected, atol=1e-4)
+    backbone = build_backbone(resolve("efficientnet-lite0"))
+    fresh = experiments.random_weights(backbone)
+    assert [layer.name for layer in fresh.layers] == [layer.name for layer in backbone.layers]
+    kernels = [(a.numpy(), b.numpy()) for a, b in zip(fresh.weights, backbone.weights) if a.path.endswith("kernel")]
+    assert kernels and not any(np.allclose(one, other) for one, other in kernels)
+
+
+def test_batch_normalisation_can_be_trained_where_the_recipe_says_so():
+    backbone = build_backbone(resolve("efficientnet-lite0"))
+    recipe = dataclasses.replace(RECIPES["original"], batch_norm="trained", image_size=64)
+    keras.utils.set_random_seed(0)
+    model = network.assemble(backbone, network.study_head(1280), recipe)
+    network.unfreeze(model, recipe, "full")
+    moving = [weight for weight in model.get_layer("backbone").weights if "moving_mean" in weight.path]
+    before = [weight.numpy() for weight in moving]
+    model(np.zeros((2, 64, 64, 3), "float32"), training=True)
+    assert all((weight.numpy() != old).any() for weight, old in zip(moving, before))
