@@ -107,7 +107,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--quick", action="store_true", help="a minute instead of minutes: same code, smaller parameters")
     add("--seed", type=int, default=7, help="of split, augmentation and training; default: 7")
     add("--results", metavar="FOLDER", default="", help="where results go; default: results/")
-    add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 … 05) and what follows again")
+    add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 to 06) and what follows again")
     add("--force", action="store_true", help="run everything again, also what has not changed")
     add("--list", action="store_true", help="show datasets, where their images come from and what has been run")
     make = parser.add_argument_group(
