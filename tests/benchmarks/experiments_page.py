@@ -1,10 +1,12 @@
 """Writes docs/experiments.md from the tables that `run_all.py --also wrong_turns ablation` has left.
 
-    python -m tests.benchmarks.experiments_page RESULTS_FOLDER
+    python -m tests.benchmarks.experiments_page RESULTS_FOLDER "what the images are"
 
-RESULTS_FOLDER holds wrong_turns.csv, ablation.csv and imbalance.csv. The tables are copied from there, no number is typed in.
+RESULTS_FOLDER holds wrong_turns.csv, ablation.csv and, where it is done, imbalance.csv. The tables are copied from there, no
+number is typed in.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -42,8 +44,8 @@ TABLES = {
 }
 WORDS = """# What mistakes cost, and what each choice brings
 
-Written by `python -m tests.benchmarks.experiments_page`, from `run_all.py --data … --also wrong_turns ablation` on {images} images:
-{source}. Backbone: {weights}. Values in brackets are 95% intervals. Notebooks 07 and 08 show the same for your own images.
+Written by `python -m tests.benchmarks.experiments_page`, from `run_all.py --data {name} --also wrong_turns ablation`: {images} images
+({source}). Backbone: {weights}. Values in brackets are 95% intervals. Notebooks 07 and 08 show the same for your own images.
 
 ## Wrong turns
 
@@ -53,8 +55,8 @@ scatter around 0.5.
 
 {wrong_turns}
 
-b, d and e are what the original reported: an AUC that cannot be told from chance, and a threshold of best F1 that then calls everything
-synthetic. What a test-chosen threshold (g) gains in F1 over the honest one (a) is not there on new images.
+b, d and e are what the original reported: an AUC that cannot be told from chance. On scores that know nothing (c, d, e) the threshold of
+best F1 calls everything synthetic: recall 1 and 0, and an F1 of 0.667 that looks like something. What a test-chosen threshold (g) gains in F1 over the honest one (a) is not there on new images.
 
 ## Ablation
 
@@ -64,6 +66,8 @@ blur or noise). Seconds are of training with what earlier rows had computed alre
 
 {ablation}
 
+"""
+RARE = """
 ## One class rare
 
 The tuned recipe with one class thinned to a ninth of the other in training and validation; thresholds are the balanced ones that
@@ -79,18 +83,20 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def main(folder: str) -> None:
-    found = {name: pd.read_csv(Path(folder) / f"{name}.csv", keep_default_na=True) for name in TABLES}
+def main(folder: str, images: str) -> None:
+    there = [name for name in TABLES if (Path(folder) / f"{name}.csv").is_file()]
+    found = {name: pd.read_csv(Path(folder) / f"{name}.csv", keep_default_na=True) for name in there}
     found["ablation"]["seconds"] = found["ablation"]["seconds"].round().astype(int)
     found["wrong_turns"]["degenerate"] = found["wrong_turns"]["degenerate"].map({True: "yes", False: ""})
-    tables = {name: markdown(repeats.shown(found[name], columns)) for name, columns in TABLES.items()}
-    images = len(pd.read_csv(Path(folder) / "images.csv").query("split.notna()"))
-    (source,) = found["ablation"]["source"].unique()
-    words = {"images": f"{images:,}", "source": source, "seeds": found["ablation"]["seeds"].max()}
+    tables = {name: markdown(repeats.shown(found[name], columns)) for name, columns in TABLES.items() if name in found}
+    count = len(pd.read_csv(Path(folder) / "images.csv").query("split.notna()"))
+    name = json.loads((Path(folder) / "audit.json").read_text(encoding="utf-8"))["dataset"]["name"]
+    words = {"name": name, "images": f"{count:,}", "source": images, "seeds": found["ablation"]["seeds"].max()}
     weights = "EfficientNet-Lite0 with ImageNet weights"
-    study.write_text(PAGE, WORDS.format(**words, weights=weights, **tables))
+    text = WORDS + (RARE if "imbalance" in tables else "")
+    study.write_text(PAGE, text.format(**words, weights=weights, **tables))
     print(f"{PAGE} written")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:3])
