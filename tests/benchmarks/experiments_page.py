@@ -45,7 +45,8 @@ TABLES = {
 WORDS = """# What mistakes cost, and what each choice brings
 
 Written by `python -m tests.benchmarks.experiments_page`, from `run_all.py --data {name} --also wrong_turns ablation`: {images} images
-({source}). Backbone: {weights}. Values in brackets are 95% intervals. Notebooks 07 and 08 show the same for your own images.
+({source}). Backbone: {weights}. Values in brackets are 95% intervals.
+Notebooks 07 and 08 show the same for your own images.
 
 ## Wrong turns
 
@@ -56,7 +57,8 @@ scatter around 0.5.
 {wrong_turns}
 
 b, d and e are what the original reported: an AUC that cannot be told from chance. On scores that know nothing (c, d, e) the threshold of
-best F1 calls everything synthetic: recall 1 and 0, and an F1 of 0.667 that looks like something. What a test-chosen threshold (g) gains in F1 over the honest one (a) is not there on new images.
+best F1 calls everything synthetic: recall 1 and 0, and an F1 of 0.667 that looks like something. What a test-chosen threshold (g) gains
+in F1 over the honest one (a) is not there on new images.
 
 ## Ablation
 
