@@ -143,7 +143,7 @@ RECIPES = {
         partial=Phase(epochs=3, learning_rate=1e-5),
         full=Phase(epochs=2, learning_rate=1e-8),
     ),
-    # Each choice has a row in the ablation table (`run_all.py --also ablation`, docs/ablation.md). The partial stage is left
+    # Each choice has a row in the ablation table (`run_all.py --also ablation`, docs/experiments.md). The partial stage is left
     # out, because the full one alone does as well; an epoch of it has a fixed number of images, so that a larger dataset
     # does not take longer.
     "tuned": Recipe(

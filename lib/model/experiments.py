@@ -22,6 +22,7 @@ from keras import layers
 
 from lib.data import audit, listing, sources
 from lib.model import network, training
+from lib.pretrained import resolve
 from lib.progress import progress
 from lib.study import (
     FRESH,
@@ -90,7 +91,8 @@ def run_trial(run: Run, trial: Trial) -> pd.DataFrame:
     placed = images.loc[images["split"] != "", ["image_id", "sha256", "split"]].to_numpy().tolist()
     settings = dataclasses.asdict(dataclasses.replace(trial, name="", change=None))
     change = trial.change.__name__ if trial.change else ""
-    key = text_hash(training_hash(), run.backbone, run.weights, settings, change, placed)
+    weights = resolve(run.backbone, run.weights)
+    key = text_hash(training_hash(), weights.backbone, weights.sha256, settings, change, placed)
     folder = run.folder / "trials"
     path = folder / f"{key[:24]}.csv"
     if not path.is_file():
@@ -149,6 +151,8 @@ def _split_again(run: Run, trial: Trial) -> pd.DataFrame:
 
 
 def _run_all(run: Run, experiment: str, trials: Sequence[Trial]) -> list[pd.DataFrame]:
+    # Decided once: `auto` may have to ask the network, and another answer halfway would mix two backbones.
+    run = dataclasses.replace(run, backbone=resolve(run.backbone, run.weights).backbone)
     found = []
     for number, trial in enumerate(trials, start=1):
         with progress(
