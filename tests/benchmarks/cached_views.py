@@ -19,17 +19,12 @@ def main(data: str, seeds: int = 3) -> None:
     home = tempfile.mkdtemp(prefix="cached-views-")
     os.environ["STUDY_HOME"] = home
     from lib import study
-    from lib.data import audit, sources
     from lib.metrics import repeats
     from lib.model.experiments import Trial, run_trial
+    from tests.auditing import write_audit
 
     run = study.open_run(data=data, backbone="efficientnet-lite0")
-    source = sources.find_source(run.dataset, run.data, run.name)
-    images = audit.audit_files(source, audit.list_files(source, None), lambda count: None)
-    pairs = audit.find_pairs(run, images)
-    images = audit.split_images(images, pairs, run.seed)
-    nothing = {"roc_auc": {"value": 0.5, "low": 0.5, "high": 0.5}, "warning": "", "before": None}
-    run.write_audit(images, pairs, audit.summary(run, source, images, pairs, nothing))
+    write_audit(run)
     phase = dataclasses.replace(run.recipe.phase1, patience=None)
     kept = dataclasses.replace(run.recipe, phase1=phase)
     rows = []

@@ -34,6 +34,7 @@ import psutil
 
 from lib import study
 from lib.data import audit, sources
+from tests.auditing import write_audit
 
 PARTS = ("phase1", "partial", "whole")
 IMAGES = 5_517
@@ -76,11 +77,7 @@ def prepare(images: int) -> None:
     source = sources.find_source(run.dataset)
     limit = None if images == IMAGES else images
     audit.draw_standins(source, run, limit, lambda count: None)
-    table = audit.audit_files(source, audit.list_files(source, limit), lambda count: None)
-    pairs = audit.find_pairs(run, table)
-    table = audit.split_images(table, pairs, run.seed)
-    unknown = {"roc_auc": {"value": 0.5, "low": 0.5, "high": 0.5}, "warning": "", "before": None}
-    run.write_audit(table, pairs, audit.summary(run, source, table, pairs, unknown))
+    write_audit(run, limit)
     shutil.rmtree(plain_folder(), ignore_errors=True)
     for row in run.used_images().itertuples():
         target = plain_folder() / row.split / row.label / Path(row.path).name

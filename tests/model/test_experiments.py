@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from auditing import write_audit
 from support import made_up_trial
 
 from lib import study
-from lib.data import audit, sources
 from lib.model import experiments, network
 from lib.model.backbone import build_backbone, build_lite0
 from lib.model.experiments import IMBALANCE, Trial, run_trial
@@ -21,12 +21,7 @@ from lib.study import RECIPES
 def run(folder_of_images, own_home):
     """An audited run on 40 noise images a class."""
     found = study.open_run(data=str(folder_of_images(40)), quick=True, backbone="efficientnet-lite0")
-    source = sources.find_source(found.dataset, found.data, found.name)
-    images = audit.audit_files(source, audit.list_files(source, None), lambda count: None)
-    pairs = audit.find_pairs(found, images)
-    images = audit.split_images(images, pairs, found.seed)
-    nothing = {"roc_auc": {"value": 0.5, "low": 0.5, "high": 0.5}, "warning": "", "before": None}
-    found.write_audit(images, pairs, audit.summary(found, source, images, pairs, nothing))
+    write_audit(found)
     return found
 
 
