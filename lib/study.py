@@ -108,7 +108,7 @@ class Recipe:
     phase1: Phase
     partial: Phase
     full: Phase
-    views: int = 3
+    views: int = 2
     degradation: str = ""
     image_size: int = 224
     batch_size: int = 32
@@ -151,7 +151,6 @@ RECIPES = {
         view="crop",
         pooling="multilevel",
         head="linear",
-        views=2,
         degradation="half",
         phase1=Phase(epochs=15, learning_rate=1e-4, schedule="cosine", patience=5),
         partial=Phase(epochs=0, learning_rate=1e-4, schedule="cosine"),

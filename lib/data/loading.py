@@ -133,9 +133,7 @@ class View:
             # The usual augmentation of photographs: a window of 80-100% of each side, a turn of up to 10 degrees.
             height, width = (int(round(side * rng.uniform(0.8, 1.0))) for side in image.shape[:2])
             top, left = rng.integers(image.shape[0] - height + 1), rng.integers(image.shape[1] - width + 1)
-            window = Image.fromarray(image[top : top + height, left : left + width])
-            turned = window.rotate(rng.uniform(-10, 10), Image.Resampling.BILINEAR, fillcolor=_mean_colour(window))
-            image = _resized(np.asarray(turned), self.size, self.size)
+            image = _turned(image[top : top + height, left : left + width], rng.uniform(-10, 10), self.size)
         else:
             # Turning or scaling would blur the fine statistics that this view is there to keep.
             image = _at_least(image, self.size)
@@ -160,8 +158,17 @@ def _at_least(image: np.ndarray, size: int) -> np.ndarray:
     return _resized(image, height, width)
 
 
-def _mean_colour(image: Image.Image) -> tuple[int, ...]:
-    return tuple(int(value) for value in np.asarray(image).mean(axis=(0, 1)))
+def _turned(image: np.ndarray, degrees: float, size: int) -> np.ndarray:
+    """An image turned about its centre and squeezed to a square, in one bilinear step; edges are mirrored outwards."""
+    if min(image.shape[:2]) >= 2 * size:
+        image = _resized(image, size, size)
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+    # Turned in the image's own pixels, then its first and last pixel centres put where a resize has them.
+    scale = np.array([[size / width], [size / height]])
+    matrix = matrix * scale
+    matrix[:, 2] += (scale[:, 0] - 1) / 2
+    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 def recipe_view(recipe: Recipe, version: int = 0, seed: int = 0, degradation: str = "") -> View:

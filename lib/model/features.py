@@ -19,15 +19,17 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from lib.data.loading import ImageFile, View, load_views
 from lib.model import quiet_native_code
-from lib.study import cache_folder, text_hash, written_whole
+from lib.study import cache_folder, source_hash, text_hash, written_whole
 
-BATCH = 16
-# Images that the engine computes at once: more would not stay in the processor's cache.
-_AT_ONCE = 4
+BATCH = 64
 
 
 class Engine:
-    """A Keras model converted for inference in float32 on all cores."""
+    """A Keras model converted for inference in float32 on all cores.
+
+    Every core works on an image of its own: a core that decodes the next pictures then holds up none of the others, as
+    it would if they shared an image.
+    """
 
     def __init__(self, model: keras.Model, size: int, *, key: str | None = None):
         """Convert `model`, from (batch, size, size, 3) to (batch, n).
@@ -41,24 +43,26 @@ class Engine:
             if not path.exists():
                 with written_whole(path) as temporary:
                     temporary.write_bytes(_converted(model, size))
-            core = openvino.Core()
+            core, cores = openvino.Core(), os.cpu_count() or 1
             network = core.read_model(path)
-            network.reshape([_AT_ONCE, size, size, 3])
+            network.reshape([1, size, size, 3])
             # float32 is asked for: on some processors OpenVINO would take bfloat16 by itself.
-            settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": os.cpu_count(), "NUM_STREAMS": 1}
-            self._compiled = core.compile_model(network, "CPU", settings)
+            settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cores, "NUM_STREAMS": cores}
+            compiled = core.compile_model(network, "CPU", settings)
+            self._width = compiled.output(0).shape[1]
+            self._queue = openvino.AsyncInferQueue(compiled, cores)
+            self._queue.set_callback(self._keep)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Outputs (batch, n) float32 for images (batch, size, size, 3), 0-255.
+        """Outputs (batch, n) float32 for images (batch, size, size, 3), 0-255; none depends on the other images."""
+        self._outputs = np.empty((len(images), self._width), "float32")
+        for row, image in enumerate(images):
+            self._queue.start_async([image[None].astype("float32")], row)
+        self._queue.wait_all()
+        return self._outputs
 
-        Whatever the batch, each image is computed among _AT_ONCE: its output does not depend on the others.
-        """
-        outputs = []
-        for start in range(0, len(images), _AT_ONCE):
-            part = images[start : start + _AT_ONCE].astype("float32")
-            filled = np.concatenate([part, np.zeros((_AT_ONCE - len(part), *part.shape[1:]), "float32")])
-            outputs.append(self._compiled([filled])[0][: len(part)].copy())
-        return np.concatenate(outputs)
+    def _keep(self, request: openvino.InferRequest, row: int) -> None:
+        self._outputs[row] = request.get_output_tensor(0).data[0]
 
 
 def _converted(model: keras.Model, size: int) -> bytes:
@@ -141,7 +145,7 @@ def frozen_features(
 
     Args:
         files: the images.
-        kind: names weights and pooling; part of the cache's key together with the view.
+        kind: names weights and pooling; part of the cache's key together with the view and the code that makes views.
         width: number of features.
         engine: makes the extractor; called only where something is missing.
         on_progress: called with the number of images just done.
@@ -150,7 +154,8 @@ def frozen_features(
     Returns:
         float16 (images, width), on disk: `[:]` reads all.
     """
-    store = FeatureStore(cache_folder("features") / text_hash(kind, width, vars(view))[:24])
+    code = source_hash("data/loading.py", "data/degrade.py")
+    store = FeatureStore(cache_folder("features") / text_hash(code, kind, width, vars(view))[:24])
     asked = [file for file, used in zip(files, wanted) if used] if wanted is not None else files
     missing = {file.key: file for file in asked if file.key not in store.index}
     on_progress(len(asked) - len(missing))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib.data.loading import ImageFile, View, load_views, read_rgb, training_batches
+from lib.data.loading import ImageFile, View, _resized, _turned, load_views, read_rgb, training_batches
 from lib.study import RECIPES, UserError, file_hash
 
 RECIPE = dataclasses.replace(RECIPES["original"], image_size=32, batch_size=5)
@@ -56,6 +56,29 @@ def test_the_plain_view_is_the_same_for_every_key_and_seed():
     for kind in ("crop", "resize"):
         plain = View(kind, 32).apply(image, "a")
         np.testing.assert_array_equal(plain, View(kind, 32, 0, 9).apply(image, "b"))
+
+
+def test_a_turned_resize_is_what_pillow_gives_by_turning_first_and_resizing_after():
+    rng = np.random.default_rng(1)
+    smooth = np.asarray(
+        Image.fromarray(rng.integers(0, 256, (5, 5, 3), "uint8")).resize((60, 48), Image.Resampling.BICUBIC)
+    )
+    np.testing.assert_allclose(_turned(smooth, 0.0, 32), _resized(smooth, 32, 32), atol=2)
+    turned = (
+        Image.fromarray(smooth)
+        .rotate(10, Image.Resampling.BILINEAR)
+        .resize((32, 32), Image.Resampling.BILINEAR, reducing_gap=None)
+    )
+    difference = np.abs(_turned(smooth, 10.0, 32).astype(int) - np.asarray(turned))[6:-6, 6:-6]
+    assert (
+        difference.mean() < 4 < np.abs(_turned(smooth, -10.0, 32).astype(int) - np.asarray(turned))[6:-6, 6:-6].mean()
+    )
+
+
+def test_a_much_larger_image_is_averaged_before_it_is_turned():
+    stripes = np.zeros((256, 256, 3), "uint8")
+    stripes[:, ::2] = 255
+    assert _turned(stripes, 3.0, 64)[8:-8, 8:-8].std() < 5
 
 
 @pytest.mark.parametrize("shape", [(10, 20), (20, 10), (10, 10)])
