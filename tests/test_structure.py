@@ -118,6 +118,36 @@ def test_environment_gives_conda_users_the_same_lock():
     assert pip == ["-r requirements.lock"]
 
 
+def test_the_hooks_and_the_container_use_what_the_lock_pins():
+    hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    assert {pin for hook in hooks for pin in hook["additional_dependencies"]} <= {"==".join(pin) for pin in locked()}
+    steps = (PROJECT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    base = next(line for line in steps if line.startswith("FROM ")).removeprefix("FROM python:").removesuffix("-slim")
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert Requirement(f"python{project['requires-python']}").specifier.contains(f"{base}.0")
+    assert "RUN pip install --no-cache-dir -r requirements.lock" in steps and "USER study" in steps
+
+
+def test_the_workflow_does_what_ci_run_does():
+    workflow = yaml.safe_load((PROJECT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    assert workflow["jobs"]["tests"]["steps"][-1] == {"run": "bash .ci/run"}
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = Requirement(f"python{project['requires-python']}").specifier
+    assert all(wanted.contains(f"{version}.0") for version in workflow["jobs"]["tests"]["strategy"]["matrix"]["python"])
+
+
+LINK = re.compile(r"\]\(([^)#:]+)\)")
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{p.name}" for p in (PROJECT / "docs").glob("*.md"))]
+)
+def test_links_between_pages_lead_somewhere(page):
+    path = PROJECT / page
+    for target in LINK.findall(path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), f"{page} links to {target}"
+
+
 def test_every_direct_dependency_has_its_reason():
     lines = (PROJECT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines):
