@@ -362,7 +362,13 @@ def fine_tune(run: Run, stage: str) -> None:
         # One traced function for all epochs: the weights change, the graph does not.
         infer = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
         score = lambda: _image_scores(infer, validation, run.recipe)
-        history = _fit(model, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
+        try:
+            history = _fit(model, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
+        except tf.errors.OpError:
+            # tf.data wraps what a file's reader raised; reading them again raises it as it is, and names the file.
+            for file in train:
+                file.read()
+            raise
     network.save(model, run.model_path(stage))
     scored = [
         (parts[split], score_images(model, run_files(run, parts[split]), run.recipe))

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupShuffleSplit
@@ -18,7 +19,7 @@ from lib.model import network, training
 from lib.model.backbone import build_backbone
 from lib.model.features import Engine, FeatureStore, frozen_features
 from lib.pretrained import resolve
-from lib.study import RECIPES, as_int, file_hash
+from lib.study import RECIPES, UserError, as_int, file_hash
 
 SMALL = {name: dataclasses.replace(recipe, image_size=64, batch_size=8) for name, recipe in RECIPES.items()}
 
@@ -245,3 +246,16 @@ def test_feature_batches_hold_each_image_once_an_epoch_and_go_on_where_they_were
     assert not all(
         np.array_equal(one[0], other[0]) for one, other in zip(two, epochs(2, 0, 2)) if len(one[0]) == len(other[0])
     )
+
+
+def test_a_file_that_changes_while_all_layers_train_is_named(trained_run, detectors):
+    images = pd.read_csv(trained_run.folder / "images.csv", keep_default_na=False)
+    images["split"] = ["train", "train", "validation"] * (len(images) // 3)
+    images.to_csv(trained_run.folder / "images.csv", index=False)
+    scores = images[["image_id", "label", "split"]].assign(stage="partial", score=np.linspace(0.2, 0.8, len(images)))
+    trained_run.add_stage(scores, pd.DataFrame({"stage": ["partial"], "epoch": [0], "loss": [0.0]}))
+    network.save(detectors["average"][1], trained_run.model_path("partial"))
+    changed = training.run_files(trained_run, images.query("split == 'train'"))[3].path
+    changed.write_bytes(changed.read_bytes() + b"more")
+    with pytest.raises(UserError, match=f"{changed.name}: has changed since the audit"):
+        training.fine_tune(trained_run, "full")
