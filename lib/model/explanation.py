@@ -74,7 +74,7 @@ def explain(detector: keras.Model, images: np.ndarray) -> Maps:
     before = keras.Model(head.input, last.input)
     found = backbone(tf.cast(images, tf.float32), training=False)
     activations = list(found) if isinstance(found, list | tuple) else [found]
-    pooled = (network._means_and_deviations if len(activations) > 1 else _means)(activations)
+    pooled = (network.means_and_deviations if len(activations) > 1 else _means)(activations)
     with tf.GradientTape() as tape:
         tape.watch(pooled)
         logit = (before(tf.concat(pooled, -1), training=False) @ last.kernel + last.bias)[:, 0]

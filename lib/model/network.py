@@ -28,11 +28,11 @@ def pooled(backbone: keras.Model, recipe: Recipe) -> keras.Model:
     else:
         # Layers behind the last depthwise convolution do not matter to these features, and are left out.
         depthwise = keras.Model(backbone.input, backbone.outputs[:-1], name="backbone")(image, **mode)
-        features = layers.Concatenate(name="multilevel_pooling")(_means_and_deviations(depthwise))
+        features = layers.Concatenate(name="multilevel_pooling")(means_and_deviations(depthwise))
     return keras.Model(image, features, name="features")
 
 
-def _means_and_deviations(activations: list) -> list:
+def means_and_deviations(activations: list) -> list:
     """Mean and standard deviation over space of each activation (batch, height, width, channels)."""
     # 1e-5 keeps the gradient of the root finite where a channel is constant.
     return [part for x in activations for part in (ops.mean(x, (1, 2)), ops.sqrt(ops.var(x, (1, 2)) + 1e-5))]
@@ -99,12 +99,12 @@ def split_at_boundary(model: keras.Model, recipe: Recipe) -> tuple[keras.Model, 
     lower = keras.Model(backbone.input, [boundary, *(below if multilevel else [])], name="backbone_below")
     activation, *depthwise = _as_list(lower(image, training=False))
     flat = layers.Flatten()(activation)
-    kept = layers.Concatenate()([flat, *_means_and_deviations(depthwise)]) if depthwise else flat
+    kept = layers.Concatenate()([flat, *means_and_deviations(depthwise)]) if depthwise else flat
     given = keras.Input((kept.shape[1],), name="kept")
     again = ops.reshape(given[:, : flat.shape[1]], (-1, *activation.shape[1:]))
     outputs = _as_list(keras.Model(boundary, above, name="backbone_above")(again, training=False))
     if multilevel:
-        features = layers.Concatenate()([given[:, flat.shape[1] :], *_means_and_deviations(outputs)])
+        features = layers.Concatenate()([given[:, flat.shape[1] :], *means_and_deviations(outputs)])
     else:
         features = layers.GlobalAveragePooling2D()(outputs[0])
     return keras.Model(image, kept, name="lower"), keras.Model(given, model.get_layer("head")(features), name="upper")
