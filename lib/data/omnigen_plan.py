@@ -586,5 +586,5 @@ def describe(job: Job) -> str:
     if min(with_real, people) < MIN_GROUPS:
         lines.append(f"  note: {with_real} people have real images; a study needs {MIN_GROUPS} for its three splits")
     if not job.tiny:
-        lines.append("  use photographs only of people who agreed to this (README: Make an OmniGen dataset)")
+        lines.append("  use photographs only of people who agreed to this (docs/omnigen.md)")
     return "\n".join(lines)
