@@ -473,7 +473,7 @@ def _fit(
     # A model of its own shares the weights but keeps optimiser and metrics out of the file that is saved.
     trainee = keras.Model(model.inputs, model.outputs)
     trainee.compile(
-        keras.optimizers.Adam(rate),
+        FusedAdam(rate),
         keras.losses.BinaryCrossentropy(label_smoothing=recipe.label_smoothing),
         weighted_metrics=[
             keras.metrics.BinaryAccuracy(name="accuracy"),
@@ -491,6 +491,27 @@ def _fit(
             trainee.fit(data(reached), **fit, verbose=0, shuffle=False, callbacks=[keeper])
     trainee.set_weights(keeper.state.best_weights)
     return pd.DataFrame(keeper.state.rows)
+
+
+class FusedAdam(keras.optimizers.Adam):
+    """Keras' Adam by TensorFlow's one operation for it: the same formula in a third of the time, where a head has millions
+    of weights."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        index, step = self._get_variable_index(variable), tf.cast(self.iterations + 1, tf.float32)
+        changed = {"var": variable, "m": self._momentums[index], "v": self._velocities[index]}
+        # Keras hands over TensorFlow's own variables here, and keeps the moments in its own.
+        held = {name: one.value if isinstance(one, keras.Variable) else one for name, one in changed.items()}
+        tf.raw_ops.ResourceApplyAdam(
+            **{name: one.handle for name, one in held.items()},
+            beta1_power=tf.pow(self.beta_1, step),
+            beta2_power=tf.pow(self.beta_2, step),
+            lr=tf.cast(learning_rate, tf.float32),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
 
 
 class _BestEpoch(keras.callbacks.Callback):

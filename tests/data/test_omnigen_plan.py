@@ -237,7 +237,12 @@ def test_the_default_is_as_many_images_as_the_dataset_has(tmp_path, own_home):
     made = job(tmp_path, own_home, images=0)
     assert len(made.rows) == 534
     said = omnigen_plan.describe(made)
-    assert "534 images of 12 people" in said and "RTX 3090" in said and "docs/omnigen.md" in said and str(own_home) not in said
+    assert (
+        "534 images of 12 people" in said
+        and "RTX 3090" in said
+        and "docs/omnigen.md" in said
+        and str(own_home) not in said
+    )
 
 
 def test_a_place_that_is_taken_is_left_alone(tmp_path, own_home):

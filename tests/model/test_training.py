@@ -259,3 +259,19 @@ def test_a_file_that_changes_while_all_layers_train_is_named(trained_run, detect
     changed.write_bytes(changed.read_bytes() + b"more")
     with pytest.raises(UserError, match=f"{changed.name}: has changed since the audit"):
         training.fine_tune(trained_run, "full")
+
+
+def test_the_optimiser_does_what_keras_adam_does():
+    x, y = np.random.default_rng(0).normal(size=(64, 5)).astype("float32"), np.arange(64) % 2
+    rate = keras.optimizers.schedules.CosineDecay(0.1, 12)
+    weights = []
+    for optimiser in (keras.optimizers.Adam, training.FusedAdam):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(7, "relu"), keras.layers.Dense(1, "sigmoid")])
+        start = model.get_weights()
+        model.compile(optimiser(rate), "binary_crossentropy")
+        model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+    for before, one, other in zip(start, *weights):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+        assert np.abs(one - before).max() > 0.01
