@@ -240,10 +240,16 @@ def source_hash(*parts: str) -> str:
     """Hash of the library's source, or of parts of it: what an older version of the code computed is computed again.
 
     Args:
-        parts: folders and files below lib/; none for all of it.
+        parts: folders and files below lib/; none for all of it but lib/report, which only shows what was computed.
     """
-    places = [PROJECT / "lib" / part for part in parts] or [PROJECT / "lib"]
-    files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
+    places = [PROJECT / "lib" / part for part in parts]
+    places = places or [place for place in (PROJECT / "lib").iterdir() if place.name != "report"]
+    files = sorted(
+        file
+        for place in places
+        for file in (place.rglob("*.py") if place.is_dir() else [place])
+        if file.suffix == ".py"
+    )
     return text_hash([(str(path.relative_to(PROJECT)), file_hash(path)) for path in files])
 
 

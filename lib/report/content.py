@@ -94,6 +94,7 @@ class Model:
         auc: test AUC of the last stage.
         standing: what its interval allows to say.
         sentences: what the numbers mean.
+        more_tables, more: tables and figures that are folded away.
         called: threshold by which the image table calls images, the last stage's of `POLICY`.
     """
 
@@ -105,6 +106,7 @@ class Model:
     sentences: list[str]
     warnings: list[str]
     tables: list[Table]
+    more_tables: list[Table]
     figures: list[Figure]
     more: list[Figure]
     notebooks: list[Link]
@@ -161,13 +163,19 @@ class Dataset:
         """The name, with the word stand-in where it is one: it never stands without."""
         return f"{self.name} ({STAND_IN})" if self.stand_in else self.name
 
+    @property
+    def label(self) -> str:
+        """What stands beside its headings and figures: the source's words where it is a stand-in, else nothing."""
+        return self.source if self.stand_in else ""
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """What notebook 05 found: models on every test set."""
+    """What notebook 05 found: models on every test set; `stand_ins` names those of its datasets that are stand-ins."""
 
     title: str
     text: str
+    stand_ins: str
     tables: list[Table]
     figures: list[Figure]
     notebooks: list[Link]
@@ -360,7 +368,9 @@ def _cell(row: Mapping, column: str, table: pd.DataFrame) -> str:
     value = row[column]
     if f"{column}_low" in table:
         found = Interval(value, row[f"{column}_low"], row[f"{column}_high"])
-        return "" if math.isnan(value) else str(found)
+        if math.isnan(value):
+            return ""
+        return words.shares(found) if column.startswith("recall") else str(found)
     if column == "stage":
         return STAGE_NAMES.get(value, value)
     if column == "degenerate":
@@ -397,9 +407,8 @@ def _model(run: Run, mark: str) -> Model:
         found: _figure(path, run.results, f"{name}: {run.source()}. {said.get(found, '')}")
         for found, path in run.figures().items()
     }
-    tables = [_stage_table(name, metrics), _policy_table(name, policies, stage)]
-    tables += [_calibration_table(name, calibration[stage])] if stage in calibration else []
-    tables += [_robustness_table(name, robust)] if robust is not None else []
+    more_tables = [_calibration_table(name, calibration[stage])] if stage in calibration else []
+    more_tables += [_robustness_table(name, robust)] if robust is not None else []
     first = [found for found in FIRST_FIGURES if found in figures]
     return Model(
         recipe=run.recipe.name,
@@ -409,7 +418,8 @@ def _model(run: Run, mark: str) -> Model:
         synthetic=recalls[POLICY][1],
         sentences=sentences,
         warnings=warnings,
-        tables=tables,
+        tables=[_stage_table(name, metrics), _policy_table(name, policies, stage)],
+        more_tables=more_tables,
         figures=[figures[found] for found in first],
         more=[figure for found, figure in figures.items() if found not in first],
         notebooks=_notebooks(_executed(run.recipe_folder), run.results),
@@ -463,15 +473,15 @@ def _calibration_table(name: str, calibration: Mapping) -> Table:
         ]
         for method, found in calibration["test"].items()
     ]
-    return Table(f"Scores made into probabilities, on test: {name}", ["Method", *names.values()], rows, "Lower is better.")
+    return Table(
+        f"Scores made into probabilities, on test: {name}", ["Method", *names.values()], rows, "Lower is better."
+    )
 
 
 def _robustness_table(name: str, table: pd.DataFrame) -> Table:
     columns = {"roc_auc": "AUC", "roc_auc_change": "Change of AUC", "recall_real": "Recall real"}
     columns["recall_synthetic"] = "Recall synthetic"
-    rows = [
-        [_degradation(row), *(_cell(row, column, table) for column in columns)] for row in table.to_dict("records")
-    ]
+    rows = [[_degradation(row), *(_cell(row, column, table) for column in columns)] for row in table.to_dict("records")]
     return Table(f"Degraded test images, threshold of clean ones: {name}", ["Degradation", *columns.values()], rows)
 
 
@@ -492,9 +502,7 @@ def _alts_of_model(
     }
     limits = words.listed({POLICY_NAMES[name]: f"{found['threshold']:.3g}" for name, found in policies.items()})
     counts = policies[POLICY]["confusion"]
-    wrong = (
-        f"{counts['false_synthetic']:,} real images are called synthetic and {counts['false_real']:,} synthetic ones real"
-    )
+    wrong = f"{counts['false_synthetic']:,} real images are called synthetic and {counts['false_real']:,} synthetic ones real"
     decided = (
         f"At the balanced threshold {counts['true_real']:,} of {counts['true_real'] + counts['false_synthetic']:,} real "
         f"images are called real and {counts['true_synthetic']:,} of "
@@ -502,7 +510,10 @@ def _alts_of_model(
     )
     points = {
         STAGE_NAMES[name]: "precision {}, recall {}".format(
-            *(words.number(found["policies"]["best_f1"][key]["value"]) for key in ("precision_synthetic", "recall_synthetic"))
+            *(
+                words.number(found["policies"]["best_f1"][key]["value"])
+                for key in ("precision_synthetic", "recall_synthetic")
+            )
         )
         for name, found in metrics.items()
     }
@@ -527,13 +538,18 @@ def _alts_of_model(
         for figure, rows in history.groupby(history["stage"].eq("phase1").map({True: "phase1", False: "fine_tuning"})):
             best = rows["val_roc_auc"].max() if "val_roc_auc" in rows else math.nan
             epochs = words.listed(
-                {STAGE_NAMES[name]: f"{part['epoch'].max():.0f} epochs" for name, part in rows.groupby("stage", sort=False)}
+                {
+                    STAGE_NAMES[name]: f"{part['epoch'].max():.0f} epochs"
+                    for name, part in rows.groupby("stage", sort=False)
+                }
             )
             said[f"{figure}_curves"] = f"{epochs}; best validation AUC {words.number(best)}."
     if robust is not None:
         clean = robust[robust["degradation"] == NONE].iloc[0]
         worst = robust.loc[robust["roc_auc"].idxmin()].to_dict()
-        said["robustness"] = f"AUC as they are {clean['roc_auc']:.3f}; lowest {worst['roc_auc']:.3f}: {_degradation(worst)}."
+        said["robustness"] = (
+            f"AUC as they are {clean['roc_auc']:.3f}; lowest {worst['roc_auc']:.3f}: {_degradation(worst)}."
+        )
     return said
 
 
@@ -625,7 +641,10 @@ def _recipes(datasets: list[Dataset], tests: pd.DataFrame) -> Table | None:
                     dataset.mark,
                     *(str(models[recipe].auc) for recipe in (one, two)),
                     *_paired(tests, dataset.name, one, two),
-                    *(f"{words.shares(models[recipe].real)} / {words.shares(models[recipe].synthetic)}" for recipe in (one, two)),
+                    *(
+                        f"{words.shares(models[recipe].real)} / {words.shares(models[recipe].synthetic)}"
+                        for recipe in (one, two)
+                    ),
                 ]
             )
     columns = ["Dataset", f"AUC, {one}", f"AUC, {two}", "Difference", "p (Holm)"]
@@ -708,7 +727,14 @@ def _comparison(results: Path, folder: Path, marks: Mapping[str, str], title: st
         for name, path in study.saved_figures(folder).items()
         if name != "learning_curve" and (several or name == "auc_scores_files")
     ]
-    return Comparison(title, text, tables, figures, _notebooks(_executed(folder), results))
+    stand_ins = _stand_ins([*once["trained_on"], *tested], marks)
+    return Comparison(title, text, stand_ins, tables, figures, _notebooks(_executed(folder), results))
+
+
+def _stand_ins(names: Iterable[str], marks: Mapping[str, str]) -> str:
+    """Which of some datasets are stand-ins, for beside a figure of them all; empty where none is."""
+    found = [name for name in dict.fromkeys(names) if marks.get(name, name) != name]
+    return f"{study.NOT_OMNIGEN}: {', '.join(found)}" if found else ""
 
 
 def _curve(results: Path, runs: list[Run], compared: pd.DataFrame, marks: Mapping[str, str]) -> Comparison | None:
@@ -748,8 +774,9 @@ def _curve(results: Path, runs: list[Run], compared: pd.DataFrame, marks: Mappin
         }
     )
     path = study.saved_figures(results).get("learning_curve")
-    figures = [_figure(path, results, f"Last stage: {said}.")] if path else []
-    return Comparison("Learning curve", text, [table], figures, [])
+    # Of one size it would show a single point.
+    figures = [_figure(path, results, f"Last stage: {said}.")] if path and sizes > 1 else []
+    return Comparison("Learning curve", text, _stand_ins(counts, marks), [table], figures, [])
 
 
 # ------------------------------------------------------------------------------------------------------- how it was made
@@ -780,7 +807,9 @@ def _made(datasets: list[Dataset]) -> list[Table]:
         caption = "Versions" if len(versions) == 1 else f"Versions: {'; '.join(names)}"
         tables.append(Table(caption, ["Package", "Version"], [list(pair) for pair in found]))
     if seconds:
-        tables.append(Table("Seconds that each notebook took", ["Dataset", "Recipe", "Notebook", "Seconds"], seconds, heads=3))
+        tables.append(
+            Table("Seconds that each notebook took", ["Dataset", "Recipe", "Notebook", "Seconds"], seconds, heads=3)
+        )
     return tables
 
 

@@ -98,7 +98,10 @@ FIGURES = {
         "camera or of the generator.",
     ),
     "split": ("Images of each split", "How many images of each class are trained on, chosen on and tested on."),
-    "pairs": ("The closest pairs", "Pictures that are copies of each other, or nearly; they stay on one side of the split."),
+    "pairs": (
+        "The closest pairs",
+        "Pictures that are copies of each other, or nearly; they stay on one side of the split.",
+    ),
     "wrong_turns": (
         "What each mistake does to the AUC",
         "The first line is the recipe run correctly, each other one the same with one mistake. Lines across 0.5 are chance.",
@@ -158,14 +161,14 @@ def ranking(auc: Interval) -> str:
     """What a test AUC means, in a sentence that needs no statistics."""
     found = standing(auc)
     if found == UNDEFINED:
-        return "How well it ranks is undefined on these images."
+        return "How well the model ranks is undefined on these images."
     limits = f"95% interval {share(auc.low)} to {share(auc.high)}"
     often = f"ranks a random synthetic image above a random real one {share(auc.value)} of the time ({limits})"
     if found == AT_CHANCE:
-        return f"At chance: it {often}, which cannot be told from guessing (50%)."
+        return f"The model {often}, which cannot be told from guessing (50%)."
     if found == BETTER:
-        return f"It {often}; guessing would do so half of the time."
-    return f"Worse than guessing: it {often}; labels or scores may be turned round somewhere."
+        return f"The model {often}; guessing would do so half of the time."
+    return f"Worse than guessing: the model {often}; labels or scores may be turned round somewhere."
 
 
 def deciding(policy: str, threshold: float, real: Interval, synthetic: Interval) -> str:
