@@ -20,7 +20,8 @@ TAGS = (
     "li", "ol", "p", "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
 )
 # fmt: on
-ATTRIBUTES = {"*": ["class"], "a": ["href"], **dict.fromkeys(("td", "th"), ["colspan", "rowspan", "scope", "align"])}
+_CELL = ["colspan", "rowspan", "scope", "align"]
+ATTRIBUTES = {"*": ["class"], "a": ["href"], "td": _CELL, "th": _CELL}
 
 
 def write_pages(results: Path) -> list[Path]:

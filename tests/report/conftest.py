@@ -87,8 +87,8 @@ def made_up(tmp_path_factory):
     original = dataclasses.replace(tuned, recipe=study.RECIPES["original"])
     own = study.open_run(data=str(results.parent / "faces & co"), name="my (faces)", results=str(results))
     audited = study.open_run(dataset="2", results=str(results))
-    # The noise of these scores favours the synthetic images a little; less 0.3 it is at chance.
-    for run, shift in ((tuned, 2.0), (original, 1.0), (own, -0.3)):
+    # The noise of these scores favours the synthetic images a little; less 0.4 it is at chance.
+    for run, shift in ((tuned, 2.0), (original, 1.0), (own, -0.4)):
         finish(run, shift=shift, stand_in=run is not own)
         run.record(seconds={"02_phase1_training": 1.5}, versions={"python": "3.11"}, weights="ImageNet weights")
         save_figures(run)
