@@ -56,7 +56,10 @@ def faults(tab, *rules):
 
     script = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
     tab.evaluate(script)
-    found = tab.evaluate("(only) => axe.run(document, ({resultTypes: ['violations'], ...(only.length ? {runOnly: only} : {})}))", list(rules))
+    found = tab.evaluate(
+        "(only) => axe.run(document, ({resultTypes: ['violations'], ...(only.length ? {runOnly: only} : {})}))",
+        list(rules),
+    )
     # Colours were really looked at.
     assert "color-contrast" in {rule["id"] for rule in found["passes"]}
     return [
