@@ -364,6 +364,7 @@ def run_all(options: argparse.Namespace) -> None:
             continue
         run_step(step, run, key, label)
     summary(runs, time.time() - began)
+    write_report(runs[-1].results)
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -379,6 +380,19 @@ def compare(options: argparse.Namespace) -> None:
     study.check_writable(step.executed(run).parent)
     run_step(step, run, "", step.notebook)
     console.print(f"  open {step.executed(run)}")
+    write_report(run.results)
+
+
+def write_report(results: Path) -> None:
+    """Write the page of all finished runs; whatever happens to it, what the run came to is kept."""
+    try:
+        # Not above: a wrong option is refused without waiting for what draws the page.
+        from lib import report
+
+        console.print(f"  open {report.write(results)}")
+    except Exception as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise StepFailed(f"the report was not written ({said}); all results are kept in {results}") from error
 
 
 def summary(runs: list[Run], seconds: float) -> None:

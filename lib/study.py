@@ -240,10 +240,16 @@ def source_hash(*parts: str) -> str:
     """Hash of the library's source, or of parts of it: what an older version of the code computed is computed again.
 
     Args:
-        parts: folders and files below lib/; none for all of it.
+        parts: folders and files below lib/; none for all of it but lib/report, which only shows what was computed.
     """
-    places = [PROJECT / "lib" / part for part in parts] or [PROJECT / "lib"]
-    files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
+    places = [PROJECT / "lib" / part for part in parts]
+    places = places or [place for place in (PROJECT / "lib").iterdir() if place.name != "report"]
+    files = sorted(
+        file
+        for place in places
+        for file in (place.rglob("*.py") if place.is_dir() else [place])
+        if file.suffix == ".py"
+    )
     return text_hash([(str(path.relative_to(PROJECT)), file_hash(path)) for path in files])
 
 
@@ -444,15 +450,36 @@ class Run:
         """Store robustness.csv, with the source of the images in a column."""
         write_table(self.recipe_folder / "robustness.csv", table.assign(source=self.source()))
 
+    def robustness(self) -> pd.DataFrame:
+        """robustness.csv: one row per degradation and level, columns of `robustness.robustness_table` and source."""
+        path = self.recipe_folder / "robustness.csv"
+        self._require(path, "06_robustness")
+        return _measured(path, "degradation")
+
     def write_experiment(self, name: str, table: pd.DataFrame) -> None:
         """Store the table of an experiment as `<name>.csv`, with the source of its images in a column."""
         write_table(self.folder / f"{name}.csv", table.assign(source=self.source()))
+
+    def experiment(self, name: str) -> pd.DataFrame:
+        """`<name>.csv` of an experiment (wrong_turns, ablation, imbalance), with a column source."""
+        makers = [step.notebook for step in EXPERIMENTS.values() if f"{name}.csv" in step.outputs]
+        self._require(self.folder / f"{name}.csv", " or ".join(makers))
+        return _measured(self.folder / f"{name}.csv", "turn", "what", "choice", "setting", "case")
 
     def save_figure(self, figure, name: str, *, per_recipe: bool = True):
         """Save a matplotlib Figure as figures/<name>.png and .svg and return it, so that a notebook also shows it."""
         folder = (self.recipe_folder if per_recipe else self.folder) / "figures"
         save_figure(figure, folder / name)
         return figure
+
+    def figures(self, *, per_recipe: bool = True) -> dict[str, Path]:
+        """The figures saved so far as PNG: name to path, by name."""
+        return saved_figures(self.recipe_folder if per_recipe else self.folder)
+
+    def files(self, *, per_recipe: bool = True) -> list[Path]:
+        """The tables and records made so far (CSV, JSON, text), by name; notebooks and figures are not among them."""
+        folder = self.recipe_folder if per_recipe else self.folder
+        return sorted(path for path in folder.glob("*.*") if path.suffix in (".csv", ".json", ".txt") and _shown(path))
 
     # Words
 
@@ -492,6 +519,18 @@ class Run:
             raise UserError(f"{path} is not there yet: run notebook {maker} with the same parameters first")
 
 
+def _shown(path: Path) -> bool:
+    """Whether a file is whole: not one that is being written, or a notebook that did not reach its end."""
+    return path.is_file() and not path.name.startswith(".") and ".partial" not in path.suffixes
+
+
+def _measured(path: Path, *text: str) -> pd.DataFrame:
+    """A table of measures: an empty cell is a number that is not known, in the columns `text` an empty text."""
+    frame = pd.read_csv(path, dtype=dict.fromkeys(text, "string"), keep_default_na=False, na_values=[""])
+    columns = [column for column in text if column in frame]
+    return frame.fillna(dict.fromkeys(columns, "")).astype(dict.fromkeys(columns, object))
+
+
 _NUMBERS = (
     *("width", "height", "bytes", "quantisation", "exif", "icc"),
     *("score", "distance", "loss", "val_loss", "roc_auc", "val_roc_auc", "weight_change", "score_change"),
@@ -504,6 +543,11 @@ def save_figure(figure, path: Path) -> None:
         with written_whole(path.with_name(path.name + suffix)) as temporary:
             # No date in the SVG, so that the same figure is the same file.
             figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata={"Date": None} if suffix == ".svg" else {})
+
+
+def saved_figures(folder: Path) -> dict[str, Path]:
+    """The figures below `folder`/figures as PNG: name to path, by name."""
+    return {path.stem: path for path in sorted((Path(folder) / "figures").glob("*.png")) if _shown(path)}
 
 
 def open_run(
@@ -656,6 +700,41 @@ def finished_runs(results: Path, models: Path, quick: bool) -> list[Run]:
     return runs
 
 
+def audited_runs(results: Path) -> list[Run]:
+    """A run for every dataset audited below a results folder, by name; of their options only the dataset's are known.
+
+    Args:
+        results: as in `finished_runs`.
+    """
+    anyone = Run(
+        **{"name": "", "dataset": "1", "data": "", "recipe": RECIPES["tuned"], "backbone": "auto", "weights": "auto"},
+        **{"quick": is_quick(results), "seed": 0, "results": Path(results), "models": Path(results) / "models"},
+    )
+    return anyone.audited()
+
+
+def is_quick(results: Path) -> bool:
+    """Whether a results folder is the one that quick runs have to themselves."""
+    return Path(results).name == "quick"
+
+
+def executed_notebooks(results: Path) -> list[Path]:
+    """Every executed notebook of a results folder that reached its end: across datasets, of datasets, of recipes."""
+    found = (path for depth in ("*", "*/*", "*/*/*") for path in Path(results).glob(f"{depth}.ipynb"))
+    others = ("quick", "models", ".ipynb_checkpoints")
+    return [path for path in sorted(found) if _shown(path) and not {*path.relative_to(results).parts} & {*others}]
+
+
+def notebook_page(notebook: Path) -> Path:
+    """Where the HTML of an executed notebook belongs: beside it."""
+    return notebook.with_suffix(".html")
+
+
+def report_page(results: Path) -> Path:
+    """Where the report of a results folder belongs."""
+    return Path(results) / "index.html"
+
+
 def home_scores(runs: list[Run]) -> pd.DataFrame:
     """Test scores of each run at home, in the columns that `comparison.compare` reads."""
     columns = ["stage", "image_id", "y", "group", "score"]
@@ -703,6 +782,17 @@ def write_comparison(folder: Path, compared: pd.DataFrame, tests: pd.DataFrame) 
     """Store comparison.csv and paired_tests.csv."""
     write_table(folder / "comparison.csv", compared[list(COMPARISON_COLUMNS)])
     write_table(folder / "paired_tests.csv", tests)
+
+
+def read_comparison(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """comparison.csv and paired_tests.csv of notebook 05; empty tables where it has not been run.
+
+    Args:
+        folder: the results folder, or its folder COMPARED.
+    """
+    text = ("trained_on", "recipe", "stage", "tested_on", "policy", "first", "second", "warning")
+    paths = [Path(folder) / name for name in ("comparison.csv", "paired_tests.csv")]
+    return tuple(_measured(path, *text) if path.is_file() else pd.DataFrame() for path in paths)
 
 
 def sources_line(sources: dict[str, str]) -> str:

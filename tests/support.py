@@ -15,7 +15,7 @@ import pytest
 
 from lib.data import listing, sources
 from lib.metrics import evaluation
-from lib.study import IMAGE_COLUMNS, PAIR_COLUMNS, STAGES, Run, UserError, as_int
+from lib.study import IMAGE_COLUMNS, NOT_OMNIGEN, PAIR_COLUMNS, STAGES, Run, UserError, as_int
 
 PROJECT = Path(__file__).resolve().parent.parent
 # A space and an accent, because users' folders have them.
@@ -68,7 +68,9 @@ def complaints(name: str, content: dict) -> list[str]:
     return [error.json_path for error in jsonschema.Draft202012Validator(schema(name)).iter_errors(content)]
 
 
-def finish(run: Run, shift: float = 1.0, count: int = 240, evaluated: bool = True) -> pd.DataFrame:
+def finish(
+    run: Run, shift: float = 1.0, count: int = 240, evaluated: bool = True, stand_in: bool = False
+) -> pd.DataFrame:
     """Leaves what a finished run of `count` made-up images leaves, models aside, and returns its image table.
 
     Half of the images are synthetic, two of each person; a third each train, validation and test.
@@ -76,6 +78,7 @@ def finish(run: Run, shift: float = 1.0, count: int = 240, evaluated: bool = Tru
     Args:
         shift: how far apart the classes score, in standard deviations.
         evaluated: whether metrics.json and thresholds.json say something.
+        stand_in: whether the images are said to be drawn ones.
     """
     number = np.arange(count)
     images = pd.DataFrame(dict.fromkeys(IMAGE_COLUMNS, ""), index=number).assign(
@@ -86,8 +89,10 @@ def finish(run: Run, shift: float = 1.0, count: int = 240, evaluated: bool = Tru
         sha256=[f"{at:064}" for at in number],
         **dict.fromkeys(("width", "height", "bytes", "quantisation", "exif", "icc"), 1),
     )
-    known = {"name": run.name, "source": "made-up images", "dataset": run.dataset, "data": run.data, "normalise": ""}
-    audit = {"dataset": known, "seed": run.seed, "used": count, "shortcut": {"warning": ""}}
+    known = {"name": run.name, "source": NOT_OMNIGEN if stand_in else "made-up images", "stand_in": stand_in}
+    known |= {"dataset": run.dataset, "data": run.data, "normalise": ""}
+    audit = {"dataset": known, "seed": run.seed, "found": count, "used": count, "set_aside": 0}
+    audit["shortcut"] = {"roc_auc": {"value": 0.5, "low": 0.45, "high": 0.55}, "warning": "", "before": None}
     run.write_audit(images, pd.DataFrame(columns=PAIR_COLUMNS), audit)
     run.record(
         options={key: getattr(run, key) for key in ("dataset", "data", "normalise", "backbone", "weights", "seed")}

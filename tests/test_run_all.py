@@ -86,6 +86,7 @@ def test_finished_steps_are_kept_until_something_changes(quick_study):
     again = run_study("--dataset", "1", "--quick")
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("unchanged, kept") == 6
+    assert str(quick_study / "index.html") in again.stdout
     assert {path: path.stat().st_mtime_ns for path in quick_study.rglob("*.ipynb")} == before
 
 
@@ -135,8 +136,11 @@ def test_compare_runs_notebook_05_alone_with_another_detectors_scores(own_home, 
         "auc_scores_files.png",
         "learning_curve.png",
     ]
-    # What all finished runs came to is not touched.
+    # What all finished runs came to is not touched, and the report shows both.
     assert not (results / "comparison.csv").exists()
+    page = (results / "index.html").read_text(encoding="utf-8")
+    assert str(results / "index.html") in done.stdout and "The comparison asked for last (--compare)" in page
+    assert "other detector" in page and "05_cross_dataset_comparison.html" in page
 
 
 def test_list_names_every_dataset_and_says_stand_in(capsys):

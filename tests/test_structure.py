@@ -13,13 +13,14 @@ ALLOWED = {
     "lib/metrics": {"lib.metrics"},
     "lib/data": {"lib.data", "lib.study"},
     "lib/model": {"lib.model", "lib.data", "lib.study", "lib.pretrained", "lib.progress"},
+    "lib/report": {"lib.report", "lib.study", "lib.metrics"},
     "lib/study.py": set(),
     "lib/pretrained.py": {"lib.study"},
     "lib/progress.py": set(),
     "run_all.py": {
         *("lib.study", "lib.pretrained", "lib.progress"),
         *("lib.data.manifest", "lib.data.sources", "lib.data.listing", "lib.data.download", "lib.data.detectors"),
-        *("lib.data.omnigen", "lib.data.omnigen_plan"),
+        *("lib.data.omnigen", "lib.data.omnigen_plan", "lib.report"),
     },
 }
 TENSORFLOW_ROOMS = ("lib/model/", "lib/data/loading.py")
@@ -58,6 +59,23 @@ def test_tensorflow_is_imported_in_its_rooms_only():
         name = path.relative_to(PROJECT).as_posix()
         if not name.startswith(TENSORFLOW_ROOMS):
             assert not [found for found in imported(path) if found.split(".")[0] in ("tensorflow", "keras")], name
+
+
+def test_the_report_comes_with_all_that_its_page_is_made_of():
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    patterns = settings["package-data"]["lib.report"]
+    others = [path for path in (PROJECT / "lib/report").iterdir() if path.is_file() and path.suffix != ".py"]
+    assert {path.suffix for path in others} >= {".j2", ".css", ".js"}
+    assert all(any(path.match(pattern) for pattern in patterns) for path in others)
+
+
+def test_only_the_study_reads_and_writes_results_for_the_report():
+    """The room's own files aside, it opens pictures and nothing else; notebooks are read by nbformat."""
+    reading = {"read_csv", "read_text", "read_json", "write_text", "load", "glob", "rglob", "to_csv"}
+    for path in files("lib/report"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in reading:
+                assert ast.unparse(node.value) in ("study", "(FOLDER / 'script.js')", "FOLDER / 'script.js'"), path
 
 
 def test_what_generates_is_imported_in_its_rooms_only_and_never_before_it_is_needed():

@@ -1,0 +1,38 @@
+"""The report of a results folder: one page that opens from disk, and its executed notebooks as HTML.
+
+Nothing is measured here: content reads what finished runs left, words say it, page lays it out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lib import study
+from lib.report import content, notebooks, page
+from lib.study import UserError
+
+
+def write(results: Path) -> Path:
+    """Write `index.html` of a results folder from all that is finished there, and the notebooks' HTML; returns its path.
+
+    The same results give the same bytes.
+
+    Args:
+        results: the folder that holds the runs' folders (for quick runs `results/quick`).
+
+    Raises:
+        UserError: there is nothing to show, or something there is damaged or of another version.
+    """
+    results = Path(results)
+    try:
+        notebooks.write_pages(results)
+        report = content.gather(results)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        # What another version left, or a hand has changed; the message of the error alone names no place.
+        raise UserError(
+            f"{results}: a file there is damaged or of another version ({type(error).__name__}: {error}); run the "
+            "dataset it belongs to again"
+        ) from error
+    target = study.report_page(results)
+    study.write_text(target, page.render(report))
+    return target

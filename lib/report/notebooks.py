@@ -1,0 +1,99 @@
+"""Executed notebooks as HTML beside them: no script, nothing from the network, whatever an output holds."""
+
+from __future__ import annotations
+
+import functools
+import re
+from importlib import metadata
+from pathlib import Path
+
+from lib import study
+from lib.report.page import FOLDER, environment
+
+# In an output's place where only a running notebook has something to show.
+PANEL = "application/vnd.jupyter.widget-view+json"
+PANEL_WORDS = "(an interactive panel: open the notebook itself to use it)"
+# What notebooks write; nothing that runs, loads or covers the page. Everything else loses its tags and keeps its text.
+# fmt: off
+TAGS = (
+    "a", "b", "blockquote", "br", "code", "dd", "del", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i",
+    "li", "ol", "p", "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
+)
+# fmt: on
+_CELL = ["colspan", "rowspan", "scope", "align"]
+ATTRIBUTES = {"*": ["class"], "a": ["href"], "td": _CELL, "th": _CELL}
+
+
+def write_pages(results: Path) -> list[Path]:
+    """Write the HTML of every executed notebook of a results folder that has none of its present content.
+
+    Returns:
+        The pages written.
+    """
+    return [page for path in study.executed_notebooks(results) if (page := _write_page(path, results))]
+
+
+def _write_page(path: Path, results: Path) -> Path | None:
+    target = study.notebook_page(path)
+    # Made anew also when what makes it has changed.
+    made_from = study.text_hash(study.file_hash(path), _maker())
+    mark = f'<meta name="made-from" content="{made_from}">'
+    if target.is_file():
+        with target.open(encoding="utf-8") as file:
+            if mark in file.read(1000):
+                return None
+    body, colours, title = _converted(path)
+    index = Path(*[".."] * (len(path.relative_to(results).parts) - 1)) / study.report_page(results).name
+    page = environment().get_template("notebook.html.j2")
+    values = {"mark": mark, "title": title or path.stem, "body": body, "colours": colours}
+    study.write_text(target, page.render(**values, notebook=path.name, index=index.as_posix()))
+    return target
+
+
+@functools.cache
+def _maker() -> str:
+    """Changes with what makes the pages: code, template and style here, and nbconvert."""
+    files = sorted(path for path in FOLDER.iterdir() if path.is_file())
+    return study.text_hash([study.file_hash(path) for path in files], metadata.version("nbconvert"))
+
+
+def _converted(path: Path) -> tuple[str, str, str]:
+    """The notebook's cells as sanitised HTML, the style of its code, and its title."""
+    # Not above: seconds of imports that an unchanged notebook does not need.
+    import nbformat
+    from nbconvert.exporters import HTMLExporter
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
+    from pygments.formatters import HtmlFormatter
+
+    notebook = nbformat.read(path, as_version=4)
+    title = _prepare(notebook)
+    exporter = HTMLExporter(template_name="basic", sanitize_html=True, embed_images=True, exclude_anchor_links=True)
+    # Its own filter of this name knows no paragraphs and headings.
+    cleaner = SanitizeHTML(tags=list(TAGS), attributes=ATTRIBUTES, strip=True)
+    exporter.register_filter("clean_html", cleaner.sanitize_html_tags)
+    # A notebook from elsewhere may bring state of its panels, which is of no use without a kernel.
+    notebook.metadata.pop("widgets", None)
+    body, _ = exporter.from_notebook_node(notebook)
+    light = HtmlFormatter(style="xcode", nobackground=True).get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark", nobackground=True).get_style_defs(".highlight")
+    return body, f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}", title
+
+
+def _prepare(notebook) -> str:
+    """Gives every picture words, puts words in the place of panels, and returns the first heading."""
+    title = heading = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            found = re.findall(r"^#+\s+(.+)$", cell.source, re.M)
+            title, heading = title or (found[0] if found else ""), found[-1] if found else heading
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if PANEL in data:
+                output["data"] = {"text/plain": PANEL_WORDS}
+            if "text/html" in data:
+                # pandas puts a style before its tables, which would lose its tags alone.
+                data["text/html"] = re.sub(r"<style\b.*?</style>", "", "".join(data["text/html"]), flags=re.S | re.I)
+            for kind in {"image/png", "image/jpeg"} & set(data):
+                size = output.setdefault("metadata", {}).setdefault(kind, {})
+                size.setdefault("alt", f"Figure of the part “{heading}”; what it shows is said in the text around it")
+    return title

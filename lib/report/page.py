@@ -1,0 +1,48 @@
+"""The report as HTML: one page with its figures, style and script inside, everything shown escaped."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from lib.metrics.checks import Interval
+from lib.report import words
+from lib.report.content import Report
+
+FOLDER = Path(__file__).resolve().parent
+
+
+@functools.cache
+def environment() -> Environment:
+    """Templates of this folder, autoescape on, a name that is not there an error."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["shares"] = words.shares
+    made.filters["along"] = along
+    return made
+
+
+def render(report: Report) -> str:
+    """The page of a report; the same report gives the same text."""
+    script = (FOLDER / "script.js").read_text(encoding="utf-8")
+    # The page's own script and no other may run, whatever a file name holds.
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    return environment().get_template("template.html.j2").render(report=report, script=script, policy=policy)
+
+
+def along(auc: Interval, width: float = 200.0) -> dict[str, float]:
+    """Where value, limits and chance of an AUC lie on a line that is `width` long, 0 at its left end and 1 at its right."""
+    return {
+        **{name: round(getattr(auc, name) * width, 1) for name in ("value", "low", "high")},
+        "chance": width / 2,
+    }

@@ -1,0 +1,195 @@
+"""Plain words for the report's numbers: what an AUC means, what a recall means, how to read each figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from lib.metrics.checks import Interval
+from lib.metrics.comparison import AT_CHANCE, BETTER, verdict
+from lib.metrics.figures.style import POLICY_NAMES, STAGE_NAMES
+
+UNDEFINED = "undefined"
+
+# Figure to its title and how to read it; names that begin with one of these are of the same kind.
+FIGURES = {
+    "roc": (
+        "ROC curves on test",
+        "Each point is a threshold: how many synthetic images are found (up) at the price of how many real ones called "
+        "synthetic (right). A curve along the dashed diagonal is guessing; the closer to the upper left corner, the better.",
+    ),
+    "scores": (
+        "Scores of the test images",
+        "How the scores of real and of synthetic images are spread, with the thresholds as lines. An image at or right of a "
+        "line is called synthetic. Two humps apart can be told apart; one heap cannot.",
+    ),
+    "confusion": (
+        "Decisions on test",
+        "For each threshold the images by what they are (rows) and what they are called (columns). Right calls are on the "
+        "diagonal.",
+    ),
+    "precision_recall": (
+        "Precision and recall on test",
+        "Right: how many synthetic images are found. Up: how many of the images called synthetic are so. The dashed line is "
+        "what guessing gives; dots are the threshold of best F1.",
+    ),
+    "reliability": (
+        "Do the scores mean what they say?",
+        "Of images scored 0.8, four in five should be synthetic: points on the diagonal. Below it the scores promise too "
+        "much, above it too little.",
+    ),
+    "cost": (
+        "Expected cost by threshold",
+        "What an image in use costs on average at each threshold; the marks are the chosen ones. Lower is better.",
+    ),
+    "threshold_stability": (
+        "How settled the thresholds are",
+        "Where each threshold would have fallen on other validation images. A long line: another sample of images would "
+        "have given another threshold.",
+    ),
+    "stages_validation": (
+        "What each stage of training added",
+        "AUC on validation with its 95% interval after each stage. Intervals that overlap widely say that the stage "
+        "brought nothing that could be told.",
+    ),
+    "phase1_curves": (
+        "Training of phase 1",
+        "Loss (lower is better) and AUC (higher is better) after each pass over the training images. Training that gets "
+        "better while validation does not is learning by heart.",
+    ),
+    "fine_tuning_curves": (
+        "Fine-tuning",
+        "As for phase 1, with the network's own blocks trained too. Epoch 0 is where the stage began.",
+    ),
+    "robustness": (
+        "After compression, scaling, blur, noise and crop",
+        "Test AUC and both recalls while the pictures get worse from left to right; the threshold stays where clean "
+        "images put it. A recall that falls while AUC holds: the scores have moved, not the ranking.",
+    ),
+    "grad_cam": (
+        "Where the last block looks (Grad-CAM)",
+        "Bright places speak for the images' own class. The maps say where, not why; with a detector at chance they say "
+        "nothing.",
+    ),
+    "contributions": (
+        "Where the decision comes from (all blocks)",
+        "What each place adds to the score, over all blocks, against the average of both classes.",
+    ),
+    "errors_most_certain": (
+        "The errors it was most certain of",
+        "Test images called wrongly, those furthest beyond the threshold first, each beside what spoke for the wrong call.",
+    ),
+    "errors_least_certain": (
+        "The errors it was least certain of",
+        "Test images called wrongly by a hair: another threshold would have called them rightly.",
+    ),
+    "samples": ("A sample of each class", "Pictures drawn by chance from each class, as they are used."),
+    "sizes": (
+        "Sizes and compression of the files",
+        "If the two classes differ here, a detector may learn the files' making and not the pictures.",
+    ),
+    "mean_images": (
+        "Mean image of each class",
+        "The average of many pictures. What differs visibly is framing or light, which a detector may use as a shortcut.",
+    ),
+    "spectra": (
+        "Power spectrum of each class",
+        "How much fine structure (right) the pictures of each class have. Curves apart at the right end are traces of the "
+        "camera or of the generator.",
+    ),
+    "split": ("Images of each split", "How many images of each class are trained on, chosen on and tested on."),
+    "pairs": (
+        "The closest pairs",
+        "Pictures that are copies of each other, or nearly; they stay on one side of the split.",
+    ),
+    "wrong_turns": (
+        "What each mistake does to the AUC",
+        "The first line is the recipe run correctly, each other one the same with one mistake. Lines across 0.5 are chance.",
+    ),
+    "ablation": (
+        "What another choice changes",
+        "Change of the validation AUC when one choice is made otherwise. Lines that cross 0 cannot be told from no change.",
+    ),
+    "auc_matrix": (
+        "AUC of every model on every test set",
+        "Rows: what the model was trained on. Columns: what it was tested on. The diagonal is home; what falls off beside "
+        "it was learnt about that dataset alone.",
+    ),
+    "auc_scores_files": (
+        "AUC of detectors known by their scores",
+        "Each line is a detector on a test set with its 95% interval. Lines across 0.5 are chance.",
+    ),
+    "learning_curve": (
+        "AUC against the number of training images",
+        "Each point is a dataset with its 95% interval. A curve that still rises says that more images would help.",
+    ),
+}
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number to read, `undefined` where there is none."""
+    return UNDEFINED if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def interval(content: Mapping) -> Interval:
+    """{"value", "low", "high"} of a JSON file as an Interval; null as NaN."""
+    return Interval(*(math.nan if content[key] is None else content[key] for key in ("value", "low", "high")))
+
+
+def share(value: float) -> str:
+    """A share in per cent; only a whole one is 100%, and only none at all 0%."""
+    if 0 < value < 0.001:
+        return "under 0.1%"
+    if 0.999 < value < 1:
+        return "over 99.9%"
+    return f"{value:.1%}" if 0 < value < 0.01 or 0.99 <= value < 1 else f"{value:.0%}"
+
+
+def shares(found: Interval) -> str:
+    """`85% [79%, 90%]`."""
+    if math.isnan(found.value):
+        return UNDEFINED
+    return f"{share(found.value)} [{share(found.low)}, {share(found.high)}]"
+
+
+def standing(auc: Interval) -> str:
+    """`comparison.verdict`, or `undefined` where the measure is."""
+    return UNDEFINED if math.isnan(auc.low) or math.isnan(auc.high) else verdict(auc)
+
+
+def ranking(auc: Interval) -> str:
+    """What a test AUC means, in a sentence that needs no statistics."""
+    found = standing(auc)
+    if found == UNDEFINED:
+        return "How well the model ranks is undefined on these images."
+    limits = f"95% interval {share(auc.low)} to {share(auc.high)}"
+    often = f"ranks a random synthetic image above a random real one {share(auc.value)} of the time ({limits})"
+    if found == AT_CHANCE:
+        return f"The model {often}, which cannot be told from guessing (50%)."
+    if found == BETTER:
+        return f"The model {often}; guessing would do so half of the time."
+    return f"Worse than guessing: the model {often}; labels or scores may be turned round somewhere."
+
+
+def deciding(policy: str, threshold: float, real: Interval, synthetic: Interval) -> str:
+    """What both recalls mean at a threshold."""
+    return (
+        f"At the threshold {threshold:.3g} ({POLICY_NAMES.get(policy, policy)}, chosen on validation) it recognises "
+        f"{shares(real)} of the real test images and {shares(synthetic)} of the synthetic ones."
+    )
+
+
+def figure_words(name: str) -> tuple[str, str]:
+    """Title of a figure and how to read it; of one that is not known, its name and nothing."""
+    kinds = [kind for kind in FIGURES if name == kind or name.startswith(f"{kind}_")]
+    if not kinds:
+        return name.replace("_", " "), ""
+    kind = max(kinds, key=len)
+    title, how = FIGURES[kind]
+    rest = name[len(kind) + 1 :]
+    return (f"{title}: {STAGE_NAMES.get(rest, rest)}" if rest else title), how
+
+
+def listed(values: Mapping[str, object]) -> str:
+    """`a 0.9; b 0.8`."""
+    return "; ".join(f"{key} {value}" for key, value in values.items())
