@@ -181,8 +181,11 @@ def _titles(titles: list[str], room: int) -> list[str]:
     """Titles that fit a column, in two lines where they must be; none where one of them does not."""
     if max(map(len, titles)) > room:
         titles = [title.replace(" ", "\n").replace("-", "-\n") for title in titles]
-    fit = all(len(part) <= room for title in titles for part in title.split("\n"))
-    return titles if fit else [""] * len(titles)
+    if any(len(part) > room for title in titles for part in title.split("\n")):
+        return [""] * len(titles)
+    # Headings stand at the foot of their row: with as many lines each, their numbers are side by side.
+    most = max(title.count("\n") for title in titles)
+    return [title + "\n" * (most - title.count("\n")) for title in titles]
 
 
 def _share(state: dict) -> float:
