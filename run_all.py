@@ -291,9 +291,7 @@ def run_all(options: argparse.Namespace) -> None:
     plan += [(runs[-1], step) for step in STEPS if step.scope == "all"]
     for run in runs:
         console.print(f"{run.name}: {sources.find_source(run.dataset, run.data, run.name).words}")
-    tasks = [
-        Task("all datasets" if step.scope == "all" else run.name, step.notebook, step.title) for run, step in plan
-    ]
+    tasks = [Task("all datasets" if step.scope == "all" else run.name, step.notebook, step.title) for run, step in plan]
     began = time.time()
     with Board(console, tasks) as board:
         key, again, current = "", False, None

@@ -56,7 +56,9 @@ class Board:
     def __init__(self, console: Console, tasks: Sequence[Task]):
         self.tasks = list(tasks)
         self._console, self._current = console, None
-        self._live = Live(console=console, get_renderable=self.render, refresh_per_second=4) if is_live(console) else None
+        self._live = (
+            Live(console=console, get_renderable=self.render, refresh_per_second=4) if is_live(console) else None
+        )
 
     def __enter__(self) -> Board:
         self._folder = tempfile.TemporaryDirectory(prefix="study-")

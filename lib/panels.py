@@ -34,7 +34,9 @@ WORDS = (
 CELL = "padding:2px 10px;text-align:right"
 
 
-def show_threshold_panel(run: Run, validation: pd.DataFrame, chosen: Mapping[str, dict], test: Mapping[str, dict]) -> None:
+def show_threshold_panel(
+    run: Run, validation: pd.DataFrame, chosen: Mapping[str, dict], test: Mapping[str, dict]
+) -> None:
     """Show what a threshold does to validation images: as a panel with a slider, or as a figure where nobody has the notebook open.
 
     The figure is saved too. Where a panel is saved with its notebook, what cannot show widgets (GitHub, nbconvert) shows the
@@ -140,7 +142,9 @@ class ThresholdPanel:
 
     def _show(self) -> None:
         row = self._rows[self.slider.value]
-        here = [figures.POLICY_NAMES.get(name, name) for name, value in self._marks.items() if value == row["threshold"]]
+        here = [
+            figures.POLICY_NAMES.get(name, name) for name, value in self._marks.items() if value == row["threshold"]
+        ]
         # Numbers first: pictures that are not read yet may take a moment.
         self.numbers.value = _numbers(row, here)
         found = self._ranked.examples(row["threshold"], COUNT)
@@ -199,10 +203,14 @@ def _test_table(test: Mapping[str, dict]) -> str:
             return "undefined"
         return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
 
-    body = "".join(
-        f"<tr><th style='{CELL}'>{html.escape(figures.POLICY_NAMES.get(policy, policy))}</th><td style='{CELL}'>{found['threshold']:.4g}</td>"
-        f"<td style='{CELL}'>{interval(found['recall_real'])}</td><td style='{CELL}'>{interval(found['recall_synthetic'])}</td></tr>"
+    rows = [
+        (found["threshold"], policy, interval(found["recall_real"]), interval(found["recall_synthetic"]))
         for policy, found in test.items()
+    ]
+    body = "".join(
+        f"<tr><th style='{CELL}'>{html.escape(figures.POLICY_NAMES.get(policy, policy))}</th>"
+        f"<td style='{CELL}'>{threshold:.4g}</td><td style='{CELL}'>{real}</td><td style='{CELL}'>{synthetic}</td></tr>"
+        for threshold, policy, real, synthetic in rows
     )
     return (
         "<p style='margin:10px 0 2px'><b>Test images</b>, at the thresholds that validation chose; the slider does not touch them.</p>"

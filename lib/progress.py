@@ -30,7 +30,9 @@ class Meter:
         done: units done, 0 to `total`.
     """
 
-    def __init__(self, total: int, what: str, unit: str = "images", each: int = 1, clock: Callable[[], float] = time.time):
+    def __init__(
+        self, total: int, what: str, unit: str = "images", each: int = 1, clock: Callable[[], float] = time.time
+    ):
         """Args: total: units of the whole work. each: images in a unit. clock: gives the time in seconds."""
         self.total, self.what, self.unit, self.each = total, what, unit, each
         self.done = 0

@@ -35,7 +35,9 @@ def terminal(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
 
     def make(width=80):
-        return Console(file=io.StringIO(), force_terminal=True, width=width, highlight=False, markup=False, soft_wrap=True)
+        return Console(
+            file=io.StringIO(), force_terminal=True, width=width, highlight=False, markup=False, soft_wrap=True
+        )
 
     return make
 

@@ -23,7 +23,9 @@ def made(own_home, tmp_path, monkeypatch):
     root.mkdir()
     for number, row in enumerate(images.itertuples()):
         Image.new("RGB", (40, 30), (number, 10, 200)).save(root / f"{row.image_id}.png")
-    run.write_audit(images.assign(path=images["image_id"] + ".png"), pd.DataFrame(columns=study.PAIR_COLUMNS), run.audit())
+    run.write_audit(
+        images.assign(path=images["image_id"] + ".png"), pd.DataFrame(columns=study.PAIR_COLUMNS), run.audit()
+    )
     monkeypatch.setattr(panels, "image_root", lambda run: root)
     stage = study.STAGES[-1]
     validation = run.scored().query("stage == @stage and split == 'validation'")
@@ -36,7 +38,9 @@ def panel(made):
     marks = {policy: found["threshold"] for policy, found in chosen.items()}
     tried = decisions.thresholds_to_try(validation["score"], list(marks.values()))
     curve = decisions.recall_curve(validation["y"], validation["score"], validation["group"], tried)
-    return panels.ThresholdPanel(curve, decisions.RankedImages(validation), marks, test, panels.Pictures(run), run.source())
+    return panels.ThresholdPanel(
+        curve, decisions.RankedImages(validation), marks, test, panels.Pictures(run), run.source()
+    )
 
 
 def text(widget):

@@ -65,7 +65,13 @@ def test_under_run_all_the_state_is_in_the_file_and_nothing_is_printed(tmp_path,
         advance(4)
         advance(6)
         state = json.loads(path.read_text())
-    assert (state["what"], state["unit"], state["each"], state["done"], state["total"]) == ("training", "batches", 32, 10, 10)
+    assert (state["what"], state["unit"], state["each"], state["done"], state["total"]) == (
+        "training",
+        "batches",
+        32,
+        10,
+        10,
+    )
     assert capsys.readouterr() == ("", "")
 
 

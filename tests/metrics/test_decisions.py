@@ -76,11 +76,16 @@ def test_beyond_all_scores_one_side_is_empty(threshold, empty):
 
 def test_examples_agree_with_the_counts_at_every_threshold():
     random = np.random.default_rng(2)
-    frame = pd.DataFrame({"image_id": np.arange(60), "y": random.integers(0, 2, 60), "score": random.integers(0, 9, 60)})
+    frame = pd.DataFrame(
+        {"image_id": np.arange(60), "y": random.integers(0, 2, 60), "score": random.integers(0, 9, 60)}
+    )
     ranked = decisions.RankedImages(frame)
     for threshold in range(10):
         cells = measures.confusion(frame["y"], frame["score"], threshold)
         found = ranked.examples(threshold, count=60)
-        assert len(found["false_synthetic"]) == cells["false_synthetic"] and len(found["false_real"]) == cells["false_real"]
+        assert (
+            len(found["false_synthetic"]) == cells["false_synthetic"]
+            and len(found["false_real"]) == cells["false_real"]
+        )
         assert (found["false_synthetic"]["y"] == 0).all() and (found["false_real"]["y"] == 1).all()
         assert len(found["just_below"]) == (frame["score"] < threshold).sum()

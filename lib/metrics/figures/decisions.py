@@ -16,7 +16,16 @@ from lib.metrics.figures.style import CLASS_COLOURS, LINES, POLICY_NAMES, senten
 
 # What a scale of log-odds shows; a score nearer to 0 or 1 is drawn there.
 NEAREST = 1e-6
-_TICKS = {1e-6: "1e-6", 1e-4: "0.0001", 0.01: "0.01", 0.1: "0.1", 0.5: "0.5", 0.9: "0.9", 0.99: "0.99", 1 - 1e-4: "0.9999"}
+_TICKS = {
+    1e-6: "1e-6",
+    1e-4: "0.0001",
+    0.01: "0.01",
+    0.1: "0.1",
+    0.5: "0.5",
+    0.9: "0.9",
+    0.99: "0.99",
+    1 - 1e-4: "0.9999",
+}
 EXAMPLE_NAMES = {
     "just_below": "just below the threshold: called real",
     "just_above": "just above the threshold: called synthetic",
@@ -66,7 +75,9 @@ def _draw_recalls(ax: Axes, curve: pd.DataFrame, marks: Mapping[str, float]) -> 
     for label, colour in CLASS_COLOURS.items():
         name = f"recall_{label}"
         lines += ax.plot(x, curve[name], color=colour, drawstyle="steps-pre", label=f"{label} images")
-        ax.fill_between(x, curve[f"{name}_low"], curve[f"{name}_high"], color=colour, alpha=0.2, step="pre", linewidth=0)
+        ax.fill_between(
+            x, curve[f"{name}_low"], curve[f"{name}_high"], color=colour, alpha=0.2, step="pre", linewidth=0
+        )
     if within:
         ax.set_xscale("logit")
         ax.set_xticks(list(_TICKS), list(_TICKS.values()))
