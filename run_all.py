@@ -23,18 +23,15 @@ import logging
 import os
 import shlex
 import sys
-import tempfile
-import threading
 import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from lib import pretrained, study
 from lib.data import detectors, download, listing, omnigen, omnigen_plan, sources
-from lib.progress import FILE_VARIABLE
+from lib.display import Board, Task, files_to_open
 from lib.study import GENERATE, STEPS, Run, Step, UserError
 
 # Paths and messages are shown as they are: no markup in them, no guessing of what to colour, no wrapping of a log line.
@@ -239,7 +236,7 @@ def is_done(step: Step, run: Run, key: str) -> bool:
 # ------------------------------------------------------------------------------------------------------------ running
 
 
-def run_step(step: Step, run: Run, key: str, label: str, values: dict | None = None) -> None:
+def run_step(step: Step, run: Run, key: str, values: dict | None = None) -> None:
     """Execute a notebook beside its place, with `parameters` or the values given; when it is done, put it there."""
     import nbformat
     import papermill
@@ -253,15 +250,14 @@ def run_step(step: Step, run: Run, key: str, label: str, values: dict | None = N
     partial = target.with_name(f"{target.stem}.partial.ipynb")
     started = time.time()
     try:
-        with Watch(label):
-            papermill.execute_notebook(
-                str(step.source),
-                str(partial),
-                values,
-                progress_bar=False,
-                cwd=str(target.parent),
-                extra_arguments=["--IPKernelApp.log_level=ERROR"],
-            )
+        papermill.execute_notebook(
+            str(step.source),
+            str(partial),
+            values,
+            progress_bar=False,
+            cwd=str(target.parent),
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        )
     except papermill.PapermillExecutionError as error:
         if error.ename == "UserError":
             raise UserError(error.evalue) from None
@@ -280,57 +276,8 @@ def run_step(step: Step, run: Run, key: str, label: str, values: dict | None = N
     notebook.metadata["study"] = {"key": key}
     nbformat.write(notebook, partial)
     partial.replace(target)
-    seconds = round(time.time() - started, 1)
     if step.scope == "recipe":
-        run.record(seconds={step.notebook: seconds})
-    console.print(f"{label}: done in {seconds:.0f} s")
-
-
-class Watch:
-    """Shows the progress that a notebook's kernel writes: a bar in a terminal, a plain line now and then in a log."""
-
-    def __init__(self, label: str):
-        self._label = label
-        self._stop = threading.Event()
-
-    def __enter__(self) -> None:
-        folder = tempfile.mkdtemp(prefix="study-")
-        self._path = Path(folder) / "progress.json"
-        os.environ[FILE_VARIABLE] = str(self._path)
-        self._thread = threading.Thread(target=self._bars if console.is_terminal else self._lines, daemon=True)
-        self._thread.start()
-
-    def __exit__(self, *_) -> None:
-        self._stop.set()
-        self._thread.join()
-        os.environ.pop(FILE_VARIABLE, None)
-        self._path.unlink(missing_ok=True)
-        self._path.parent.rmdir()
-
-    def _state(self) -> dict | None:
-        try:
-            return json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # not written yet, or being written just now
-            return None
-
-    def _bars(self) -> None:
-        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-        with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, transient=True) as bars:
-            task = bars.add_task(self._label, total=None)
-            while not self._stop.wait(0.3):
-                if state := self._state():
-                    text = f"{self._label}: {state['what']} ({state['unit']})"
-                    bars.update(task, description=text, completed=state["done"], total=state["total"])
-
-    def _lines(self) -> None:
-        console.print(f"{self._label}: started")
-        while not self._stop.wait(20):
-            state = self._state()
-            if state and state["done"]:
-                passed = time.time() - state["started"]
-                left = passed / state["done"] * (state["total"] - state["done"])
-                counts = f"{state['done']:,} of {state['total']:,} {state['unit']}"
-                console.print(f"{self._label}: {state['what']}, {counts}, {left:.0f} s left")
+        run.record(seconds={step.notebook: round(time.time() - started, 1)})
 
 
 def run_all(options: argparse.Namespace) -> None:
@@ -340,31 +287,35 @@ def run_all(options: argparse.Namespace) -> None:
     console.print(f"backbone: {weights.describe()}; recipe: {options.recipe}{', quick' if options.quick else ''}")
     start = 0 if options.force else first_step(options.start)
     asked = [study.EXPERIMENTS[name] for name in study.EXPERIMENTS if name in options.also]
-    tasks = [(run, step) for run in runs for step in (*STEPS, *asked) if step.scope != "all"]
-    tasks += [(runs[-1], step) for step in STEPS if step.scope == "all"]
-    key, again, current = "", False, None
+    plan = [(run, step) for run in runs for step in (*STEPS, *asked) if step.scope != "all"]
+    plan += [(runs[-1], step) for step in STEPS if step.scope == "all"]
+    for run in runs:
+        console.print(f"{run.name}: {sources.find_source(run.dataset, run.data, run.name).words}")
+    tasks = [Task("all datasets" if step.scope == "all" else run.name, step.notebook, step.title) for run, step in plan]
     began = time.time()
-    for number, (run, step) in enumerate(tasks, start=1):
-        if run is not current:
-            # A step that ran again makes those after it run again, of its own dataset.
-            current, again, key = run, False, ""
-            source = sources.find_source(run.dataset, run.data, run.name)
-            console.print(f"{run.name}: {source.words}")
-        label = f"[{number}/{len(tasks)}] {run.name if step.scope != 'all' else 'all datasets'} · {step.notebook}"
-        key = step_key(step, run, key)
-        wanted = options.force if step in asked else STEPS.index(step) >= start
-        if wanted:
-            # What the user wants run again is trained again, not taken over from the finished stages.
-            for stage in step.stages:
-                run.model_path(stage).unlink(missing_ok=True)
-        # Experiments depend on the images alone, not on what was trained before them.
-        again = wanted or not is_done(step, run, key) or (again and step not in asked)
-        if not again:
-            console.print(f"{label}: unchanged, kept")
-            continue
-        run_step(step, run, key, label)
-    summary(runs, time.time() - began)
-    write_report(runs[-1].results)
+    with Board(console, tasks) as board:
+        key, again, current = "", False, None
+        for (run, step), task in zip(plan, tasks):
+            if run is not current:
+                # A step that ran again makes those after it run again, of its own dataset.
+                current, again, key = run, False, ""
+            key = step_key(step, run, key)
+            wanted = options.force if step in asked else STEPS.index(step) >= start
+            if wanted:
+                # What the user wants run again is trained again, not taken over from the finished stages.
+                for stage in step.stages:
+                    run.model_path(stage).unlink(missing_ok=True)
+            # Experiments depend on the images alone, not on what was trained before them.
+            again = wanted or not is_done(step, run, key) or (again and step not in asked)
+            if not again:
+                board.kept(task)
+                continue
+            with board.running(task):
+                run_step(step, run, key)
+    try:
+        write_report(runs[-1].results)
+    finally:
+        summary(runs, time.time() - began)
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -378,9 +329,14 @@ def compare(options: argparse.Namespace) -> None:
         console.print(other.describe())
     step = next(step for step in STEPS if step.scope == "all")
     study.check_writable(step.executed(run).parent)
-    run_step(step, run, "", step.notebook)
-    console.print(f"  open {step.executed(run)}")
-    write_report(run.results)
+    task = Task(study.COMPARED, step.notebook, step.title)
+    with Board(console, [task]) as board, board.running(task):
+        run_step(step, run, "")
+    try:
+        write_report(run.results)
+    finally:
+        page = (run.results / "index.html", "all finished runs on one page")
+        to_open([page, (step.executed(run), step.title), (step.executed(run).parent / "figures", "its figures")])
 
 
 def write_report(results: Path) -> None:
@@ -389,7 +345,7 @@ def write_report(results: Path) -> None:
         # Not above: a wrong option is refused without waiting for what draws the page.
         from lib import report
 
-        console.print(f"  open {report.write(results)}")
+        report.write(results)
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise StepFailed(f"the report was not written ({said}); all results are kept in {results}") from error
@@ -401,9 +357,22 @@ def summary(runs: list[Run], seconds: float) -> None:
         test = {stage: content["test"]["roc_auc"] for stage, content in run.metrics()["stages"].items()}
         parts = [f"{stage} {auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]" for stage, auc in test.items()]
         console.print(f"{run.name}, {run.recipe.name} recipe, {run.source()}: test AUC {', '.join(parts)}")
-        console.print(f"  open {run.recipe_folder / '04_threshold_analysis.ipynb'}")
-    console.print(f"  open {runs[-1].results / '05_cross_dataset_comparison.ipynb'}")
+    results = runs[-1].results
+    places = [(results / "index.html", "all of it on one page")]
+    for run in runs:
+        steps = [step for step in (*STEPS, *study.EXPERIMENTS.values()) if step.scope != "all"]
+        places += [(step.executed(run), step.title) for step in steps]
+        places += [(folder / "figures", "figures") for folder in (run.folder, run.recipe_folder)]
+    places += [(step.executed(runs[-1]), step.title) for step in STEPS if step.scope == "all"]
     console.print(f"done in {seconds:.0f} s")
+    to_open(places)
+
+
+def to_open(places: list[tuple[Path, str]]) -> None:
+    """Name the files that are there to be opened."""
+    console.print("To open (notebooks with jupyter lab):")
+    for line in files_to_open(places):
+        console.print(line)
 
 
 def generate(options: argparse.Namespace) -> None:
@@ -434,8 +403,10 @@ def generate(options: argparse.Namespace) -> None:
     paths = {name: str(Path(asked[name]).resolve()) if asked[name] else "" for name in ("references", "prompts")}
     values = {name.upper(): value for name, value in {**asked, **paths}.items()}
     values |= {"BATCH": options.batch or 1, "OFFLOAD": options.offload or "model"}
-    run_step(GENERATE, run, "", f"{job.name} · {GENERATE.notebook}", values)
-    console.print(f"  open {GENERATE.executed(run)}")
+    task = Task(job.name, GENERATE.notebook, GENERATE.title)
+    with Board(console, [task]) as board, board.running(task):
+        run_step(GENERATE, run, "", values)
+    to_open([(GENERATE.executed(run), GENERATE.title)])
     console.print(f"{job.target}: done; python run_all.py {use} uses it")
 
 
@@ -477,7 +448,8 @@ def main(argv: list[str] | None = None) -> int:
         errors.print(f"run_all.py: {error}")
         return 1
     except KeyboardInterrupt:
-        errors.print("run_all.py: stopped; what is finished is kept, and the same command goes on from there")
+        command = shlex.join(["python", "run_all.py", *(sys.argv[1:] if argv is None else argv)])
+        errors.print(f"run_all.py: stopped; what is finished is kept. To go on from there: {command}")
         return 1
     return 0
 

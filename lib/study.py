@@ -53,6 +53,10 @@ COMPARISON_COLUMNS = [
 class UserError(Exception):
     """A mistake in what the user gave (option, folder, file); its text is the one line that is shown."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in a notebook, by this name: the line alone, without the frames that led to it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 # ---------------------------------------------------------------------------------------------------------- recipes
 
@@ -397,11 +401,23 @@ class Run:
         """scores.csv: one row per image of validation and test and stage, columns SCORE_COLUMNS."""
         return self._table(self.recipe_folder / "scores.csv", "02_phase1_training")
 
-    def scored(self) -> pd.DataFrame:
-        """scores.csv with y (0 real, 1 synthetic) and group (the image itself where it has no group) of each image."""
+    def scored(self, through: str = STAGES[0]) -> pd.DataFrame:
+        """scores.csv with y (0 real, 1 synthetic) and group (the image itself where it has no group) of each image.
+
+        Args:
+            through: the stage that must have been trained.
+
+        Raises:
+            UserError: images or scores are not there yet, or not those of the stage.
+        """
         images = self.used_images()
         group = images["group"].where(images["group"] != "", images["image_id"])
         scores = self.scores()
+        if through not in set(scores["stage"]):
+            path = self.recipe_folder / "scores.csv"
+            raise UserError(
+                f"{path} has no scores of stage {through} yet: run notebook 03_fine_tuning with the same parameters first"
+            )
         group = scores["image_id"].map(dict(zip(images["image_id"], group)))
         return scores.assign(y=as_int(scores["label"]), group=group)
 

@@ -10,6 +10,8 @@ import nbformat
 import pandas as pd
 import papermill
 import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from support import HOME, PROJECT, complaints, made_up_trial, run_study
 
 from lib import study
@@ -29,6 +31,28 @@ def test_notebook_is_stored_bare_and_thin(path):
     assert len([cell for cell in code if "parameters" in cell.metadata.get("tags", [])]) == 1
     assert not [cell.source for cell in code if re.search(r"^\s*(def|class|import sys)\b", cell.source, re.M)]
     assert notebook.cells[0].source.startswith("# ") and "?" in notebook.cells[0].source.splitlines()[0]
+
+
+@pytest.mark.parametrize("path", [GENERATE, *SOURCES], ids=lambda path: path.stem)
+def test_notebook_says_what_comes_before_it_and_which_of_its_parameters_matter(path):
+    notebook = nbformat.read(path, 4)
+    last = notebook.cells[0].source.split("\n\n")[-1]
+    found = re.fullmatch(r"\*\*Run before:\*\* (.+) \*\*Parameters that matter here:\*\* (.+)", last)
+    known = set(papermill.inspect_notebook(str(path)))
+    named = set(re.findall(r"`([A-Z]+)", found.group(2)))
+    assert named and named <= known
+    number = int(path.name[:2])
+    assert [int(before) for before in re.findall(r"\d\d", found.group(1))] or number < 2
+    assert all(int(before) < number for before in re.findall(r"\d\d", found.group(1))) or number == 0
+
+
+def test_a_notebook_run_too_early_says_so_in_one_line_without_frames(own_home, tmp_path):
+    notebook = nbformat.read(study.STEPS[3].source, 4)
+    with pytest.raises(CellExecutionError):
+        NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    (error,) = [out for cell in notebook.cells for out in cell.get("outputs", []) if out.output_type == "error"]
+    assert len(error.traceback) == 1 and "\n" not in error.traceback[0]
+    assert "run notebook 01_data_audit with the same parameters first" in error.traceback[0]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

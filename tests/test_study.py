@@ -7,6 +7,7 @@ import stat
 
 import pandas as pd
 import pytest
+from support import finish
 
 from lib import study
 from lib.study import RECIPES, STAGES, UserError, open_run
@@ -333,6 +334,15 @@ def test_a_missing_result_names_the_notebook_that_makes_it():
     for read, maker in ((run.images, "01_data_audit"), (run.scores, "02_phase1"), (run.metrics, "04_threshold")):
         with pytest.raises(UserError, match=f"is not there yet: run notebook {maker}"):
             read()
+
+
+def test_scores_of_a_stage_that_was_not_trained_name_the_notebook_that_trains_it():
+    run = open_run()
+    finish(run)
+    assert "full" in set(run.scored(through="full")["stage"])
+    run.add_stage(*stage_rows("phase1", [0.5]))
+    with pytest.raises(UserError, match=r"no scores of stage full yet: run notebook 03_fine_tuning"):
+        run.scored(through="full")
 
 
 def test_finished_runs_are_found_again_with_their_options():

@@ -66,10 +66,14 @@ def compared(run: Run) -> tuple[list[Run], list[Detector]]:
     """The finished runs and the scores files that `run.compare` names; every finished run where it names none.
 
     Raises:
-        UserError: neither a finished run nor a file, a file that is no scores file, or one name twice.
+        UserError: neither a finished run nor a file, a file that is no scores file, one name twice, or no finished run.
     """
     finished = finished_runs(run.results, run.models, run.quick)
     if not run.compare:
+        if not finished:
+            raise UserError(
+                f"{run.results}: no finished run is there yet; run notebooks 01 to 04 with the same parameters first"
+            )
         return finished, []
     runs, detectors = [], []
     for name in dict.fromkeys(run.compare):

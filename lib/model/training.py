@@ -482,7 +482,7 @@ def _fit(
             keras.metrics.AUC(name="roc_auc"),
         ],
     )
-    with progress(steps * phase.epochs, f"{stage} training", "batches") as advance:
+    with progress(steps * phase.epochs, f"{stage} training", "batches", each=recipe.batch_size) as advance:
         keeper = _BestEpoch(score, truth, phase.patience, advance, checkpoint)
         reached = keeper.begin(trainee, start)
         advance(steps * reached)

@@ -177,3 +177,7 @@ def test_groups_of_a_file_are_kept_where_its_images_are_not_known(own, table):
     )
     _, (found,) = detectors.compared(open_run(compare=[str(path)]))
     assert isinstance(found.scores, pd.DataFrame) and found.rows()["group"].nunique() == 8
+
+
+def test_nothing_finished_is_said_in_one_line(own_home):
+    assert "run notebooks 01 to 04" in refused(detectors.compared, open_run())

@@ -281,7 +281,7 @@ def test_without_a_terminal_yes_is_needed_and_no_means_no(tmp_path, own_home, ca
     assert steps == []
     monkeypatch.setattr("builtins.input", lambda question: "y")
     assert run_all.main(asked(tmp_path, "--batch", "2", "--results", str(tmp_path / "r"))) == 0
-    step, _, _, _, values = steps[0]
+    step, _, _, values = steps[0]
     assert step is study.GENERATE and values["BATCH"] == 2 and values["OFFLOAD"] == "model" and not values["TINY"]
     assert values["IMAGES"] == 12 and values["DATASET"] == "2"
 

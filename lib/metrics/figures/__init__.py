@@ -6,6 +6,7 @@ returns a matplotlib Figure; `title` is drawn as it is given (the caller names d
 
 from lib.metrics.figures.comparisons import ablation_plot, auc_matrix, interval_plot, learning_curve, robustness_curves
 from lib.metrics.figures.data import power_spectra, quality_histogram, split_counts
+from lib.metrics.figures.decisions import EXAMPLE_NAMES, threshold_overview
 from lib.metrics.figures.images import error_gallery, heat_maps, mean_images, pair_gallery, sample_sheet
 from lib.metrics.figures.results import (
     confusion_matrices,
@@ -21,6 +22,7 @@ from lib.metrics.figures.style import CLASS_COLOURS, LINES, MARKERS, POLICY_NAME
 
 __all__ = [
     "CLASS_COLOURS",
+    "EXAMPLE_NAMES",
     "LINES",
     "MARKERS",
     "POLICY_NAMES",
@@ -45,6 +47,7 @@ __all__ = [
     "sample_sheet",
     "score_histograms",
     "split_counts",
+    "threshold_overview",
     "threshold_stability",
     "training_curves",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -129,16 +130,20 @@ def confusion_matrices(matrices: Mapping[str, Mapping[str, int]], title: str) ->
     """
     figure, axes = panels(len(matrices), title, (2.5 * len(matrices) + 0.8, 3.1), sharey=True)
     for ax, (policy, cells) in zip(axes, matrices.items()):
-        counts = np.array(
-            [[cells["true_real"], cells["false_synthetic"]], [cells["false_real"], cells["true_synthetic"]]]
-        )
-        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        text = np.array([[f"{n:,}\n{share:.0%}" for n, share in zip(*row)] for row in zip(counts, shares)])
-        names = list(CLASS_COLOURS)
-        options = {"xticklabels": names, "yticklabels": names, "cbar": False, "square": True}
-        sns.heatmap(shares, annot=text, fmt="", cmap="Blues", vmin=0, vmax=1, ax=ax, **options)
-        ax.set(title=POLICY_NAMES.get(policy, policy), xlabel="called", ylabel="truth" if ax is axes[0] else "")
+        draw_confusion(ax, cells, POLICY_NAMES.get(policy, policy))
+    axes[0].set_ylabel("truth")
     return figure
+
+
+def draw_confusion(ax: Axes, cells: Mapping[str, int], title: str) -> None:
+    """Draws one confusion matrix: true_real, false_synthetic, false_real, true_synthetic."""
+    counts = np.array([[cells["true_real"], cells["false_synthetic"]], [cells["false_real"], cells["true_synthetic"]]])
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    text = np.array([[f"{n:,}\n{share:.0%}" for n, share in zip(*row)] for row in zip(counts, shares)])
+    names = list(CLASS_COLOURS)
+    options = {"xticklabels": names, "yticklabels": names, "cbar": False, "square": True}
+    sns.heatmap(shares, annot=text, fmt="", cmap="Blues", vmin=0, vmax=1, ax=ax, **options)
+    ax.set(title=title, xlabel="called")
 
 
 @styled
