@@ -449,7 +449,9 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         command = shlex.join(["python", "run_all.py", *(sys.argv[1:] if argv is None else argv)])
-        errors.print(f"run_all.py: stopped; what is finished is kept. To go on from there: {command}")
+        again = " (without --force and --from, or what was done just now is done again)"
+        hint = again if options.force or options.start else ""
+        errors.print(f"run_all.py: stopped; what is finished is kept. To go on from there: {command}{hint}")
         return 1
     return 0
 

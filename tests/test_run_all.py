@@ -212,3 +212,30 @@ def test_what_is_run_again_is_trained_again(monkeypatch):
         "05",
     ]
     assert not run.model_path("phase1").exists()
+
+
+def test_the_summary_names_the_files_to_open_and_the_page_where_there_is_one(own_home, capsys, monkeypatch):
+    monkeypatch.chdir(own_home)
+    run = study.open_run(dataset="1")
+    finish(run)
+    for path in (run.recipe_folder / "04_threshold_analysis.ipynb", run.recipe_folder / "figures" / "roc.png"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    run_all.summary([run], 61)
+    shown = capsys.readouterr().out.splitlines()
+    paths = [line.split()[0] for line in shown[shown.index("To open (notebooks with jupyter lab):") + 1 :]]
+    assert paths == ["results/dataset_1/tuned/04_threshold_analysis.ipynb", "results/dataset_1/tuned/figures"]
+    (run.results / "index.html").touch()
+    run_all.summary([run], 61)
+    assert "results/index.html" in capsys.readouterr().out
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_all, "run_step", interrupted)
+    assert run_all.main(["--dataset", "2", "--quick"]) == 1
+    assert "To go on from there: python run_all.py --dataset 2 --quick\n" in capsys.readouterr().err
+    assert run_all.main(["--dataset", "2", "--quick", "--from", "01"]) == 1
+    assert "without --force and --from" in capsys.readouterr().err

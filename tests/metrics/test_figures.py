@@ -112,6 +112,7 @@ DRAWN = {
     "auc_matrix": lambda: figures.auc_matrix(MATRIX, MATRIX.astype(str), TITLE),
     "learning_curve": lambda: figures.learning_curve(CURVE, TITLE),
     "threshold_stability": lambda: figures.threshold_stability(STABLE, TITLE),
+    "threshold_overview": lambda: overview({"fixed": 0.5, "balanced": 0.4}),
     "cost_curve": lambda: figures.cost_curve(COSTS, {"cost": (0.5, 0.2), "fixed": (0.5, 0.2)}, TITLE),
     "reliability_diagram": lambda: figures.reliability_diagram(
         {"uncalibrated": RELIABLE, "platt": RELIABLE.assign(observed=[0.1, 0.9])}, TITLE, {"platt": HALF}
@@ -230,6 +231,7 @@ AXIS_LABELS = {
     "interval_plot": ("ROC AUC with 95% interval (dotted: chance)", ""),
     "auc_matrix": ("tested on", "trained on"),
     "learning_curve": ("training images (logarithmic)", "ROC AUC on the test split, 95% interval"),
+    "threshold_overview": ("threshold", "recall on validation, with 95% interval"),
     "threshold_stability": ("threshold, with 95% of its values over resamples of validation", ""),
     "cost_curve": ("threshold (score from which an image is called synthetic)", "expected cost of an image"),
     "reliability_diagram": ("probability of synthetic", "images"),
@@ -267,6 +269,7 @@ ODD = r"$\oops{$ <b>&_^.png"
         lambda: figures.learning_curve(CURVE.assign(recipe=ODD), ODD),
         lambda: figures.split_counts(COUNTS.assign(split=ODD), ODD),
         lambda: figures.threshold_stability({ODD: {ODD: HALF}}, ODD),
+        lambda: overview({ODD: 0.5}, chosen=ODD, title=ODD, caption=ODD),
         lambda: figures.cost_curve({ODD: COSTS["test"]}, {ODD: (0.5, 0.2)}, ODD),
         lambda: figures.reliability_diagram({ODD: RELIABLE}, ODD, {ODD: HALF}),
         lambda: figures.robustness_curves(DEGRADED.assign(degradation=ODD, measure=ODD), {ODD: 0.5}, ODD),
@@ -285,6 +288,7 @@ ODD = r"$\oops{$ <b>&_^.png"
         "learning_curve",
         "split_counts",
         "threshold_stability",
+        "threshold_overview",
         "cost_curve",
         "reliability_diagram",
         "robustness_curves",
@@ -574,3 +578,41 @@ def test_a_learning_curve_of_one_size_stays_at_that_size():
     names = ["trained_on", "recipe", "stage", "training_images", "roc_auc", "roc_auc_low", "roc_auc_high"]
     ax = figures.learning_curve(pd.DataFrame(rows, columns=names), "one size").axes[0]
     assert ax.get_xlim() == (50, 200)
+
+
+def overview(marks, chosen="balanced", title=None, caption="0.4", tried=(0.001, 0.4, 0.5, 0.999)):
+    recalls = {"recall_real": [0, 0.5, 0.75, 1], "recall_synthetic": [1, 0.75, 0.5, 0]}
+    ends = {f"{name}{end}": values for name, values in recalls.items() for end in ("_low", "_high")}
+    curve = pd.DataFrame({"threshold": tried, **recalls, **ends})
+    cells = {"true_real": 2, "false_synthetic": 2, "false_real": 1, "true_synthetic": 3}
+    pictures = {name: [(PICTURE, "real", caption)] * 2 for name in figures.EXAMPLE_NAMES}
+    pictures["false_real"] = []
+    return figures.threshold_overview(curve, marks, chosen, cells, pictures, title or TITLE)
+
+
+def test_overview_shows_curves_marks_confusion_and_pictures():
+    curves, confusion, *examples = DRAWN["threshold_overview"]().axes
+    assert [list(line.get_ydata()) for line in curves.lines[:2]] == [[0, 0.5, 0.75, 1], [1, 0.75, 0.5, 0]]
+    assert [line.get_xdata()[0] for line in curves.lines[2:]] == [0.5, 0.4]
+    assert curves.get_xlabel() == "threshold" and "validation" in curves.get_ylabel()
+    assert [text.get_text() for text in confusion.texts] == ["2\n50%", "2\n50%", "1\n25%", "3\n75%"]
+    assert [len(ax.images) for ax in examples] == [2, 2, 2, 0]
+    assert [ax.get_title() for ax in examples] == list(figures.EXAMPLE_NAMES.values())
+    assert examples[3].texts[0].get_text() == "none" and examples[0].texts[0].get_text() == "real 0.4"
+
+
+@pytest.mark.parametrize(
+    ("tried", "scale"),
+    [
+        ((0.001, 0.4, 0.5, 0.999), "logit"),
+        ((0.0, 0.4, 0.5, 1.0000000000000002), "logit"),
+        ((0.3, 0.4, 0.5, 0.6), "linear"),
+        ((-5, 0.4, 0.5, 7), "linear"),
+    ],
+)
+def test_overview_spreads_scores_that_crowd_at_the_ends(tried, scale):
+    figure = overview({"fixed": 0.5, "balanced": tried[-1]}, tried=tried)
+    assert figure.axes[0].get_xscale() == scale
+    figure.savefig(io.BytesIO(), format="png", dpi=40)
+    low, high = figure.axes[0].get_xlim()
+    assert low < high and all(low <= line.get_xdata()[0] <= high for line in figure.axes[0].lines[2:])
