@@ -114,6 +114,15 @@ class Model:
     called: float
     run: Run = field(repr=False)
 
+    @property
+    def short_warnings(self) -> list[str]:
+        """The warnings in one line, for where the headline is."""
+        count = len(self.warnings)
+        if not count:
+            return []
+        said = "One threshold calls" if count == 1 else f"{count} thresholds call"
+        return [f"{said} (nearly) everything one class, or tell{'s' if count == 1 else ''} nothing apart: see below."]
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -411,7 +420,7 @@ def _model(run: Run, mark: str) -> Model:
     if "cost" in policies:
         sentences.append(words.deciding("cost", policies["cost"]["threshold"], *recalls["cost"]))
     warnings = [
-        f"The threshold “{POLICY_NAMES[policy]}” of the last stage: {found['why']}"
+        f"{_upper(POLICY_NAMES[policy])}, on validation: {found['why']}."
         for policy, found in chosen.items()
         if found.get("degenerate")
     ]

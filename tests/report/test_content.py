@@ -131,6 +131,14 @@ def test_warnings_of_the_audit_stand_beside_the_headline_and_in_the_section(pars
     assert parsed.text.count("The files' outside alone tells the classes apart (AUC 0.91).") == 2
 
 
+def test_thresholds_that_tell_nothing_apart_are_named_with_their_reason(gathered, parsed):
+    own = datasets(gathered)["my (faces)"].models[0]
+    reasons = [found["why"] for found in own.run.thresholds()["stages"]["full"].values() if found["degenerate"]]
+    assert reasons and all(f"on validation: {reason}." in parsed.text for reason in reasons)
+    assert f"{len(reasons)} thresholds call (nearly) everything one class" in parsed.text
+    assert datasets(gathered)["dataset_1"].models[1].short_warnings == []
+
+
 def test_hostile_names_are_text_and_the_pages_own_script_is_the_only_one(parsed, page, hostile_names):
     kinds = [attributes.get("type") for tag, attributes in parsed.elements if tag == "script"]
     assert kinds == ["application/json"] * 3 + [None]
