@@ -15,6 +15,7 @@ from lib.metrics import comparison, evaluation
 from lib.metrics.checks import Interval
 from lib.metrics.figures.style import POLICY_NAMES, STAGE_NAMES
 from lib.metrics.robustness import NONE
+from lib.metrics.thresholds import NEARLY_NONE
 from lib.report import pictures, words
 from lib.study import ASIDE, RECIPES, STAGES, Run, UserError
 
@@ -113,6 +114,15 @@ class Model:
     called: float
     run: Run = field(repr=False)
 
+    @property
+    def short_warnings(self) -> list[str]:
+        """The warnings in one line, for where the headline is."""
+        count = len(self.warnings)
+        if not count:
+            return []
+        said = "One threshold calls" if count == 1 else f"{count} thresholds call"
+        return [f"{said} (nearly) everything one class, or tell{'s' if count == 1 else ''} nothing apart: see below."]
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -143,12 +153,17 @@ class ImageTable:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset: what it is, what the audit found, its models."""
+    """A dataset: what it is, what the audit found, its models.
+
+    Attributes:
+        counts: split to number of images.
+    """
 
     anchor: str
     name: str
     source: str
     stand_in: bool
+    counts: Mapping[str, int]
     sentences: list[str]
     warnings: list[str]
     models: list[Model]
@@ -217,10 +232,10 @@ def gather(results: Path) -> Report:
     return Report(
         quick=study.is_quick(results),
         datasets=datasets,
-        overview=_overview(audited, marks),
+        overview=_overview(audited, datasets),
         recipes=_recipes(datasets, tests),
         comparisons=[found for found in (*comparisons, chosen) if found],
-        curve=_curve(results, runs, compared, marks),
+        curve=_curve(results, runs, compared, marks, {found.name: found.counts["train"] for found in datasets}),
         made=_made(datasets),
         files=_files(results, audited, runs),
     )
@@ -268,7 +283,7 @@ def _dataset(place: int, audited: Run, runs: list[Run]) -> Dataset:
     sentences = [
         f"{audit['found']:,} files found, {audit['used']:,} used, {audit['set_aside']:,} set aside.",
         f"A probe that sees no pixel, only the files' outside (format, size, compression), has an AUC of {probe}: "
-        f"{words.standing(probe)}.",
+        f"{_probe_says(audit, probe)}.",
     ]
     if not models:
         sentences.append("Audited only: no recipe has been trained and analysed on it yet.")
@@ -283,6 +298,7 @@ def _dataset(place: int, audited: Run, runs: list[Run]) -> Dataset:
         name=audited.name,
         source=audit["dataset"]["source"],
         stand_in=stand_in,
+        counts=images.loc[images["split"] != "", "split"].value_counts().to_dict(),
         sentences=sentences,
         warnings=_warnings(audit),
         models=models,
@@ -292,6 +308,13 @@ def _dataset(place: int, audited: Run, runs: list[Run]) -> Dataset:
         images=_image_table(audited, images, models),
         notebooks=_notebooks(_executed(audited.folder), audited.results),
     )
+
+
+def _probe_says(audit: Mapping, probe: Interval) -> str:
+    found = words.standing(probe)
+    if found != comparison.BETTER:
+        return found
+    return "see the warning" if audit["shortcut"]["warning"] else f"{found}, by too little for a warning"
 
 
 def _warnings(audit: Mapping) -> list[str]:
@@ -397,7 +420,7 @@ def _model(run: Run, mark: str) -> Model:
     if "cost" in policies:
         sentences.append(words.deciding("cost", policies["cost"]["threshold"], *recalls["cost"]))
     warnings = [
-        f"The threshold “{POLICY_NAMES[policy]}” of the last stage: {found['why']}"
+        f"{_upper(POLICY_NAMES[policy])}, on validation: {found['why']}."
         for policy, found in chosen.items()
         if found.get("degenerate")
     ]
@@ -607,19 +630,18 @@ def _chosen_images(images: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 # ---------------------------------------------------------------------------------------------------- across datasets
 
 
-def _overview(audited: list[Run], marks: Mapping[str, str]) -> Table:
+def _overview(audited: list[Run], datasets: list[Dataset]) -> Table:
     rows = []
-    for run in audited:
+    for run, dataset in zip(audited, datasets):
         audit = run.audit()
-        counts = run.used_images()["split"].value_counts()
         pairs = audit.get("pairs", {})
         rows.append(
             [
-                marks[run.name],
-                audit["dataset"]["source"],
+                dataset.mark,
+                dataset.source,
                 f"{audit['found']:,}",
                 f"{audit['set_aside']:,}",
-                " / ".join(f"{counts.get(split, 0):,}" for split in study.SPLITS),
+                " / ".join(f"{dataset.counts.get(split, 0):,}" for split in study.SPLITS),
                 f"{pairs.get('exact', 0):,} / {pairs.get('near', 0):,}",
                 str(words.interval(audit["shortcut"]["roc_auc"])),
             ]
@@ -669,7 +691,7 @@ def _paired(tests: pd.DataFrame, name: str, one: str, two: str) -> tuple[str, st
 
 
 def _comparison(results: Path, folder: Path, marks: Mapping[str, str], title: str) -> Comparison | None:
-    compared, _ = study.read_comparison(folder)
+    compared, tests = study.read_comparison(folder)
     if compared.empty:
         return None
     last = comparison.last_stage(compared)
@@ -702,12 +724,15 @@ def _comparison(results: Path, folder: Path, marks: Mapping[str, str], title: st
             f"{row['images']:,.0f}",
             f"{row['overlap_removed']:,.0f}",
             *(_cell(row, f"recall_{label}", last) or comparison.NO_THRESHOLD for label in study.LABELS),
+            "nearly all one class" if min(row["recall_real"], row["recall_synthetic"]) < NEARLY_NONE else "",
         ]
         for row in last[last["policy"].isin([POLICY, comparison.NO_THRESHOLD])].to_dict("records")
     ]
-    columns = ["Trained on", "Recipe", "Tested on", "Images", "Left out", "Recall real", "Recall synthetic"]
+    columns = ["Trained on", "Recipe", "Tested on", "Images", "Left out", "Recall real", "Recall synthetic", "Remark"]
     note = "Left out: images that the model's own dataset holds too."
     tables = [matrix, Table("Both recalls at the balanced threshold chosen at home", columns, recalls, note, heads=3)]
+    if home_tests := _tests(tests, marks):
+        tables.append(home_tests)
     several = bool(away)
     text = (
         "Does what was learnt on one dataset hold on another? A model at home on its diagonal and at chance elsewhere has "
@@ -731,18 +756,39 @@ def _comparison(results: Path, folder: Path, marks: Mapping[str, str], title: st
     return Comparison(title, text, stand_ins, tables, figures, _notebooks(_executed(folder), results))
 
 
+def _tests(tests: pd.DataFrame, marks: Mapping[str, str]) -> Table | None:
+    """The paired tests of models at home; None where there are none."""
+    shown = comparison.paired_table(tests) if len(tests) else tests
+    if shown.empty:
+        return None
+    rows = []
+    for row in shown.to_dict("records"):
+        # Models are named "dataset, recipe, stage".
+        models = [
+            ", ".join([marks.get(name, name), *rest]) for name, *rest in (row[side].split(", ") for side in _SIDES)
+        ]
+        numbers = [f"{row['images']:,}", row["difference"], row["p_holm"], "yes" if row["different"] else ""]
+        rows.append([marks.get(row["tested_on"], row["tested_on"]), *models, *numbers])
+    columns = ["Tested on", "First", "Second", "Images", "Second minus first, AUC", "p (Holm)", "Told apart"]
+    return Table("Which models differ (DeLong's paired test on the same images)", columns, rows, heads=3)
+
+
+_SIDES = ("first", "second")
+
+
 def _stand_ins(names: Iterable[str], marks: Mapping[str, str]) -> str:
     """Which of some datasets are stand-ins, for beside a figure of them all; empty where none is."""
     found = [name for name in dict.fromkeys(names) if marks.get(name, name) != name]
     return f"{study.NOT_OMNIGEN}: {', '.join(found)}" if found else ""
 
 
-def _curve(results: Path, runs: list[Run], compared: pd.DataFrame, marks: Mapping[str, str]) -> Comparison | None:
+def _curve(
+    results: Path, runs: list[Run], compared: pd.DataFrame, marks: Mapping[str, str], training_images: Mapping[str, int]
+) -> Comparison | None:
     """AUC at home against training images, for datasets 1 to 4 of one source."""
-    sized = {run.name: run for run in study.sizes_of_one_kind(runs)}
-    if compared.empty or not sized:
+    counts = {run.name: training_images[run.name] for run in study.sizes_of_one_kind(runs)}
+    if compared.empty or not counts:
         return None
-    counts = {name: int((run.used_images()["split"] == "train").sum()) for name, run in sized.items()}
     curve = comparison.learning_curve(compared[compared["trained_on"].isin(counts)], counts)
     curve = curve[curve["stage"].isin([STAGES[0], STAGES[-1]])]
     rows = [

@@ -131,6 +131,14 @@ def test_warnings_of_the_audit_stand_beside_the_headline_and_in_the_section(pars
     assert parsed.text.count("The files' outside alone tells the classes apart (AUC 0.91).") == 2
 
 
+def test_thresholds_that_tell_nothing_apart_are_named_with_their_reason(gathered, parsed):
+    own = datasets(gathered)["my (faces)"].models[0]
+    reasons = [found["why"] for found in own.run.thresholds()["stages"]["full"].values() if found["degenerate"]]
+    assert reasons and all(f"on validation: {reason}." in parsed.text for reason in reasons)
+    assert f"{len(reasons)} thresholds call (nearly) everything one class" in parsed.text
+    assert datasets(gathered)["dataset_1"].models[1].short_warnings == []
+
+
 def test_hostile_names_are_text_and_the_pages_own_script_is_the_only_one(parsed, page, hostile_names):
     kinds = [attributes.get("type") for tag, attributes in parsed.elements if tag == "script"]
     assert kinds == ["application/json"] * 3 + [None]
@@ -196,6 +204,23 @@ def test_recipes_are_compared_as_the_paired_test_says(gathered, made_up):
     assert float(row[4]) == pytest.approx(known.p_holm, rel=0.05)
 
 
+def test_matrix_and_paired_tests_are_those_of_notebook_05(gathered, made_up):
+    (found,) = gathered.comparisons
+    matrix, recalls, paired = found.tables
+    compared, tests = study.read_comparison(made_up)
+    last = compared[(compared["stage"] == "full") & (compared["policy"] == "balanced")]
+    assert [row[:2] for row in matrix.rows] == [
+        ["dataset_1 (stand-in)", "original"],
+        ["dataset_1 (stand-in)", "tuned"],
+        ["my (faces)", "tuned"],
+    ]
+    for row, known in zip(matrix.rows, last.itertuples()):
+        assert f"{known.roc_auc:.3f} [{known.roc_auc_low:.3f}, {known.roc_auc_high:.3f}] home" in " ".join(row)
+    assert "at chance" in matrix.rows[2][3] and len(recalls.rows) == 3
+    assert len(paired.rows) == len(tests) and paired.rows[0][0] == "dataset_1 (stand-in)"
+    assert all("dataset_1 (stand-in), " in row[1] for row in paired.rows if row[0] != "my (faces)")
+
+
 def test_a_pair_told_the_other_way_round_is_turned():
     row = {"tested_on": "a", "first": "a, tuned, full", "second": "a, original, full", "difference": -0.2}
     tests = pd.DataFrame([{**row, "low": -0.3, "high": -0.1, "p_holm": 0.01}])
@@ -229,6 +254,16 @@ def test_large_image_tables_are_cut_and_say_so(aside, test, shown):
     assert note.startswith(
         f"2,000 of {count:,} images: {shown[0]:,} of {aside:,} set aside and {shown[1]:,} of {test:,}"
     )
+
+
+def test_damaged_and_missing_numbers_are_not_called_results(copied):
+    path = copied / "dataset_1" / "tuned" / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    metrics["stages"]["full"]["test"]["roc_auc"] = {"value": None, "low": None, "high": None}
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    found = datasets(content.gather(copied))["dataset_1"].models[1]
+    assert found.standing == "undefined" and found.sentences[0].endswith("is undefined on these images.")
+    assert "nan" not in Parsed(report.write(copied).read_text(encoding="utf-8")).text
 
 
 def test_missing_parts_are_left_out_and_the_rest_is_shown(copied):
