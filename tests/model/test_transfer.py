@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from support import finish, refused
 
-from lib.model import scoring
+from lib.model import transfer
 from lib.study import open_run
 
 
@@ -20,7 +20,7 @@ def runs(own_home):
 
 def test_overlap_is_looked_for_once_for_each_pair_of_datasets(runs, monkeypatch):
     asked = Counter()
-    overlap = scoring.find_overlap
+    overlap = transfer.find_overlap
 
     def counted(images, others):
         asked.update((*others, len(images)))
@@ -31,9 +31,9 @@ def test_overlap_is_looked_for_once_for_each_pair_of_datasets(runs, monkeypatch)
             {"pair": [(trained.name, trained.recipe.name, tested.name)], "left": [unseen and unseen[1]]}
         )
 
-    monkeypatch.setattr(scoring, "find_overlap", counted)
-    monkeypatch.setattr(scoring, "cross_scores", without_a_model)
-    scored = scoring.all_cross_scores(runs)
+    monkeypatch.setattr(transfer, "find_overlap", counted)
+    monkeypatch.setattr(transfer, "cross_scores", without_a_model)
+    scored = transfer.all_cross_scores(runs)
     assert asked["dataset_1"] == asked["dataset_2"] == 1
     assert len(scored) == 8 and len(set(scored["pair"])) == 8
     # All images of one are in the other here, byte for byte.
@@ -42,9 +42,9 @@ def test_overlap_is_looked_for_once_for_each_pair_of_datasets(runs, monkeypatch)
 
 
 def test_a_missing_model_is_named_in_one_line(runs):
-    assert "phase1.keras is not there, which scores dataset_2" in refused(scoring.cross_scores, runs[0], runs[2])
+    assert "phase1.keras is not there, which scores dataset_2" in refused(transfer.cross_scores, runs[0], runs[2])
 
 
 def test_at_home_the_scores_are_those_that_are_saved(runs):
-    scored = scoring.cross_scores(runs[0], runs[0])
+    scored = transfer.cross_scores(runs[0], runs[0])
     assert set(scored["tested_on"]) == {"dataset_1"} and len(scored) == 3 * 20
