@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -52,8 +52,9 @@ MOST = 2000
 USUAL = 0.99
 # Validation images of each class whose average map explanations are read against.
 MAPPED, QUICK_MAPPED = 50, 8
-# As `scale`: a channel that is (nearly) constant on the training images would explode on others.
-_LEAST_SCALE = 1e-3
+# Added to the features' deviations, as a part of the median one, and the least deviation at all: a channel that is (nearly)
+# constant on the training images would explode on others.
+_ADDED_SCALE, _LEAST_SCALE = 0.1, 1e-3
 UNLIKENESS = (
     "mean squared z-score of the features before the head, by mean and standard deviation of the training images, divided "
     "by its 99% quantile on validation images"
@@ -150,10 +151,7 @@ class Detector:
 
     def engine(self) -> Engine:
         """The network and its features, as `network.with_features`, on the fast engine; kept in the cache once converted."""
-        size = self.content["preprocessing"]["image_size"]
-        code = source_hash("model/network.py", "model/features.py")
-        key = text_hash("with features", code, self.content["files"][self.content["model"]], size)[:24]
-        return Engine.kept(lambda: network.with_features(self.model()), size, key=key)
+        return _engine(self.model, self.content["files"][self.content["model"]], self.view.size)
 
     def describe(self) -> str:
         """What it is and what it gave, in a line."""
@@ -189,6 +187,11 @@ class Detector:
         if why := self.content["thresholds"][policy]["why"]:
             found["one_class"] = f"the threshold {policy} {why}"
         return found
+
+
+def _engine(model: Callable[[], keras.Model], sha256: str, size: int) -> Engine:
+    key = text_hash("with features", source_hash("model/network.py", "model/features.py"), sha256, size)[:24]
+    return Engine.kept(lambda: network.with_features(model()), size, key=key)
 
 
 def _is_chance(auc: dict) -> bool:
@@ -234,14 +237,14 @@ def unfinished_detector(run: Run, stage: str) -> Detector:
 
 def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibrations: dict) -> Detector:
     path = run.model_path(stage)
-    model = network.load(path)
+    model, sha256 = network.load(path), file_hash(path)
     images, recommended = run.used_images(), calibrations["recommended"]
-    statistics = _statistics(run, model, images)
+    statistics = _statistics(run, model, _engine(lambda: model, sha256, run.recipe.image_size), images)
     content = {
         "schema": SCHEMA,
         "model": path.name,
         "stage": stage,
-        "files": {path.name: file_hash(path)},
+        "files": {path.name: sha256},
         "preprocessing": {"view": run.recipe.view, "image_size": run.recipe.image_size, "pixels": "RGB, 0-255"},
         "thresholds": {
             policy: {
@@ -257,9 +260,7 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
     return Detector(path.parent, content, statistics, {})
 
 
-def _statistics(run: Run, model: keras.Model, images: pd.DataFrame) -> Statistics:
-    size = run.recipe.image_size
-    engine = Engine(network.with_features(model), size)
+def _statistics(run: Run, model: keras.Model, engine: Engine, images: pd.DataFrame) -> Statistics:
     # Ordered by content: a part is a fair sample, and always the same one.
     parts = {
         split: run_files(run, images[images["split"] == split].sort_values("sha256").head(MOST))
@@ -274,8 +275,7 @@ def _statistics(run: Run, model: keras.Model, images: pd.DataFrame) -> Statistic
             count, total, squares = count + len(batch), total + features.sum(0), squares + np.square(features).sum(0)
             advance(len(batch))
         mean = total / count
-        scale = np.maximum(np.sqrt(np.maximum(squares / count - np.square(mean), 0)), _LEAST_SCALE)
-        mean, scale = mean.astype("float32"), scale.astype("float32")
+        mean, scale = mean.astype("float32"), _scale(squares / count - np.square(mean)).astype("float32")
         distances = []
         for batch in load_views(parts["validation"], recipe_view(run.recipe), BATCH):
             distances.append(_mean_square(engine(batch)[:, 1:], mean, scale))
@@ -284,6 +284,13 @@ def _statistics(run: Run, model: keras.Model, images: pd.DataFrame) -> Statistic
     average = explanation.average_map(maps.contributions.sum(axis=1), as_int(mapped["label"]).to_numpy())
     limit = float(np.quantile(np.concatenate(distances), USUAL))
     return Statistics(mean, scale, limit, average.astype("float32"))
+
+
+def _scale(variances: np.ndarray) -> np.ndarray:
+    """What differences of features are divided by."""
+    variances = np.maximum(variances, 0)
+    added = np.square(_ADDED_SCALE * np.sqrt(np.median(variances)))
+    return np.maximum(np.sqrt(variances + added), _LEAST_SCALE)
 
 
 def _summary(run: Run, images: pd.DataFrame, metrics: dict) -> dict:

@@ -19,6 +19,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -257,11 +258,13 @@ class Explainer:
         name = printable(path.name)
         title = f"{name if len(name) < 80 else name[:77] + '…'}: {row['decision']}, probability of synthetic {row['probability']:.3f}"
         if row["warnings"]:
-            title += f"\nnot to be trusted without a look at: {', '.join(row['warnings'])}"
+            title += f"\nwarnings: {', '.join(row['warnings'])}"
         box = _box(seen, self.detector.view.kind, self.detector.view.size)
         figure = figures.explained_picture(seen.shown, box, view, heat, title)
         target = self._free(printable(path.stem))
-        with written_whole(target) as temporary:
+        with written_whole(target) as temporary, warnings.catch_warnings():
+            # A letter that the font lacks is drawn as a box; the file has its true name.
+            warnings.filterwarnings("ignore", "Glyph")
             figure.savefig(temporary, dpi=110, metadata={"Title": _MARK})
         return target
 
@@ -408,7 +411,7 @@ def run(options: argparse.Namespace) -> int:
             f"{', '.join(map(printable, options.pictures))}: no picture there; expected files or folders of pictures"
         )
     scorer.engine  # noqa: B018 (built now, so that the rate is of the pictures)
-    began, done, failed = time.perf_counter(), 0, 0
+    began, done, failed, first = time.perf_counter(), 0, 0, ""
     # In a terminal, rows that appear are progress enough.
     how = {"disable": out is None and sys.stdout.isatty(), "mininterval": 0.1 if sys.stderr.isatty() else 10}
     with _output(out) as file, tqdm(total=total, unit=" images", file=sys.stderr, leave=False, **how) as bar:
@@ -417,10 +420,11 @@ def run(options: argparse.Namespace) -> int:
         for row in score_pictures(scorer, paths, explained=explained, on_progress=bar.update):
             write(row)
             done, failed = done + 1, failed + bool(row["error"])
+            first = first or (row["error"] and f"{row['path']}: {row['error']}")
         if failed == done:
-            raise UserError(f"none of {done:,} files could be scored; the first: {row['path']}: {row['error']}")
+            raise UserError(f"none of {done:,} files could be scored; the first: {first}")
     seconds = time.perf_counter() - began
-    print(f"scored {done - failed:,} pictures in {seconds:.1f} s, {done / seconds:.0f} images/s", file=sys.stderr)
+    print(f"scored {done - failed:,} pictures in {seconds:.1f} s, {done / seconds:.3g} images/s", file=sys.stderr)
     if passed_over:
         print(f"passed over in folders, being no pictures: {_some(passed_over)}", file=sys.stderr)
     if failed:
