@@ -197,6 +197,8 @@ def step_key(step: Step, run: Run, before: str) -> str:
     """Changes with everything that a step's answer depends on: notebook, library, parameters, images, earlier steps."""
     if step.scope == "all":
         finished = sorted(run.results.glob("*/*/metrics.json"))
+        # A new detector has to be told what it gives on the other datasets.
+        finished += sorted(run.models.glob(f"*/*/{study.DETECTOR_FILES[0]}"))
         return study.text_hash(_source(step), [(str(path), study.file_hash(path)) for path in finished])
     wanted = parameters(run)
     if not step.costs:

@@ -32,6 +32,8 @@ NOT_OMNIGEN = "stand-in images, not OmniGen"
 COMPARED = "compared"
 # In the place of a recipe, for detectors that are known by a file of their scores alone.
 SCORES_FILE = "scores file"
+# What makes a folder of models a detector that scores pictures (lib/model/detector.py).
+DETECTOR_FILES = ("detector.json", "training_features.npz")
 # How the column `issue` of images.csv begins: a file that is not used, or a remark on one that is.
 ASIDE, NOTE = "set aside: ", "note: "
 
@@ -323,7 +325,12 @@ class Run:
 
     def model_path(self, stage: str) -> Path:
         """`models/<name>/<recipe>/<stage>.keras`."""
-        return self.models / self.name / self.recipe.name / f"{stage}.keras"
+        return self.model_folder / f"{stage}.keras"
+
+    @property
+    def model_folder(self) -> Path:
+        """`models/<name>/<recipe>`."""
+        return self.models / self.name / self.recipe.name
 
     # What 01 leaves, whatever the recipe
 
@@ -682,8 +689,8 @@ def normal_form(text: str) -> tuple[int, int]:
     return size, quality
 
 
-def check_writable(folder: Path) -> None:
-    """Raise unless files can be written in `folder` (made if it is not there).
+def check_writable(folder: Path, option: str = "--results") -> None:
+    """Raise unless files can be written in `folder` (made if it is not there), which `option` names.
 
     Raises:
         UserError: names the folder and the reason.
@@ -693,7 +700,7 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UserError(f"--results {folder}: cannot be written to ({error.strerror}); choose another folder") from None
+        raise UserError(f"{option} {folder}: cannot be written to ({error.strerror}); choose another folder") from None
 
 
 def finished_runs(results: Path, models: Path, quick: bool) -> list[Run]:
@@ -843,6 +850,7 @@ class Step:
         outputs: files it leaves in its folder beside the executed notebook.
         stages: models it leaves.
         costs: whether its answer depends on the costs of wrong decisions that the user gives.
+        detector: whether it makes the folder of the models one that scores pictures.
     """
 
     notebook: str
@@ -851,6 +859,7 @@ class Step:
     outputs: tuple[str, ...]
     stages: tuple[str, ...] = ()
     costs: bool = False
+    detector: bool = False
 
     @property
     def source(self) -> Path:
@@ -867,7 +876,8 @@ class Step:
         """All files the step leaves."""
         executed = self.executed(run)
         files = [executed.with_name(name) for name in self.outputs]
-        return [executed, *files, *(run.model_path(stage) for stage in self.stages)]
+        made = [run.model_folder / name for name in DETECTOR_FILES] if self.detector else []
+        return [executed, *files, *(run.model_path(stage) for stage in self.stages), *made]
 
 
 STEPS = (
@@ -880,6 +890,7 @@ STEPS = (
         "thresholds",
         ("thresholds.json", "calibration.json", "metrics.json", "classification_report.txt"),
         costs=True,
+        detector=True,
     ),
     Step("06_robustness", "recipe", "robustness", ("robustness.csv",)),
     Step("05_cross_dataset_comparison", "all", "comparison", ("comparison.csv", "paired_tests.csv")),

@@ -26,6 +26,8 @@ ALLOWED = {
         *("lib.data.omnigen", "lib.data.omnigen_plan", "lib.report"),
     },
 }
+# Where a trained detector is put to use, its threshold and calibration are applied by the code that chose them.
+USES_METRICS = {f"lib/model/{name}.py" for name in ("detector", "scoring", "panel")}
 TENSORFLOW_ROOMS = ("lib/model/", "lib/data/loading.py")
 GENERATING = {"torch", "torchvision", "diffusers", "transformers", "accelerate", "tokenizers"}
 LOCKS = {"requirements.lock": ["test"], "requirements-generate.lock": ["generate"]}
@@ -52,9 +54,23 @@ def files(room):
 def test_imports_stay_within_what_the_design_allows(room):
     assert files(room)
     for path in files(room):
+        used = ALLOWED[room] | ({"lib.metrics"} if path.relative_to(PROJECT).as_posix() in USES_METRICS else set())
         for name in imported(path):
             if name.split(".")[0] == "lib":
-                assert any(f"{name}.".startswith(f"{allowed}.") for allowed in ALLOWED[room]), f"{path}: {name}"
+                assert any(f"{name}.".startswith(f"{allowed}.") for allowed in used), f"{path}: {name}"
+
+
+def test_training_does_not_import_what_puts_a_detector_to_use():
+    users = {name.removesuffix(".py").replace("/", ".") for name in USES_METRICS}
+    for path in files("lib"):
+        if path.relative_to(PROJECT).as_posix() not in USES_METRICS:
+            assert users.isdisjoint(found for name in imported(path) for found in (name, name.rpartition(".")[0])), path
+
+
+def test_widgets_are_imported_by_panels_alone():
+    for path in files("lib"):
+        if path.name != "panel.py":
+            assert not [name for name in imported(path) if name.split(".")[0] in ("ipywidgets", "IPython")], path
 
 
 def test_tensorflow_is_imported_in_its_rooms_only():

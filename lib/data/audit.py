@@ -105,7 +105,7 @@ def _inspect(path: Path) -> tuple[dict, np.ndarray | None]:
         return {**row, "issue": f"{ASIDE}empty file"}, None
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            row |= _outside(image)
+            row |= outside(image)
             if image.width * image.height > MAX_PIXELS:
                 return {**row, "issue": f"{ASIDE}more than {MAX_PIXELS:,} pixels"}, None
             notes = _notes(image, path.suffix.lower())
@@ -121,7 +121,7 @@ def _inspect(path: Path) -> tuple[dict, np.ndarray | None]:
     return row, small_grey(pixels)
 
 
-def _outside(image: Image.Image) -> dict:
+def outside(image: Image.Image) -> dict:
     """What the file says of itself before any pixel is decoded."""
     row = {"width": image.width, "height": image.height, "format": image.format or "", "mode": image.mode}
     row |= {"exif": int(carries_exif(image)), "icc": int("icc_profile" in image.info)}

@@ -31,10 +31,11 @@ class Engine:
     it would if they shared an image.
     """
 
-    def __init__(self, model: keras.Model, size: int, *, key: str | None = None):
+    def __init__(self, model: keras.Model | None, size: int, *, key: str | None = None):
         """Convert `model`, from (batch, size, size, 3) to (batch, n).
 
         Args:
+            model: None where it is known to be kept under `key`.
             key: where given, the converted model is kept in the cache under this name, which must change with the
                 model's weights.
         """
@@ -49,13 +50,19 @@ class Engine:
             # float32 is asked for: on some processors OpenVINO would take bfloat16 by itself.
             settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cores, "NUM_STREAMS": cores}
             compiled = core.compile_model(network, "CPU", settings)
-            self._width = compiled.output(0).shape[1]
+            # Number of outputs of an image.
+            self.width = compiled.output(0).shape[1]
             self._queue = openvino.AsyncInferQueue(compiled, cores)
             self._queue.set_callback(self._keep)
 
+    @classmethod
+    def kept(cls, make: Callable[[], keras.Model], size: int, *, key: str) -> Engine:
+        """The engine that is kept under `key`; `make` gives the model where there is none yet."""
+        return cls(None if (cache_folder("engines") / f"{key}.tflite").exists() else make(), size, key=key)
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Outputs (batch, n) float32 for images (batch, size, size, 3), 0-255; none depends on the other images."""
-        self._outputs = np.empty((len(images), self._width), "float32")
+        self._outputs = np.empty((len(images), self.width), "float32")
         for row, image in enumerate(images):
             self._queue.start_async([image[None].astype("float32")], row)
         self._queue.wait_all()

@@ -77,6 +77,16 @@ def assemble(backbone: keras.Model, head: keras.Model, recipe: Recipe) -> keras.
     return keras.Model(features.input, head(features.output), name="detector")
 
 
+def with_features(model: keras.Model) -> keras.Model:
+    """A detector that also shows what its head sees, computed once: images to (batch, 1 + n), probability, then features.
+
+    Args:
+        model: as `assemble` makes it, before or after it was saved.
+    """
+    pooling = next(layer for layer in model.layers if layer.name in ("average_pooling", "multilevel_pooling"))
+    return keras.Model(model.input, layers.Concatenate()([model.output, pooling.output]), name="detector_and_features")
+
+
 def split_at_boundary(model: keras.Model, recipe: Recipe) -> tuple[keras.Model, keras.Model]:
     """A detector cut in two before the first block that the partial stage trains; both halves share its weights.
 

@@ -11,8 +11,8 @@ from lib.data.degrade import LEVELS
 from lib.data.loading import load_views, recipe_view
 from lib.model import network
 from lib.model.features import BATCH, Engine
-from lib.model.scoring import test_images
 from lib.model.training import run_files
+from lib.model.transfer import test_images
 from lib.progress import progress
 from lib.study import Run, UserError, file_hash, read_cached_table, source_hash, text_hash
 

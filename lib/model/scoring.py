@@ -1,74 +1,502 @@
-"""Scores of trained models on other datasets."""
+"""Score pictures with a trained detector.
+
+examples:
+  python -m lib.model.scoring picture.jpg "my pictures"           files, and folders with all that lies below them
+  python -m lib.model.scoring pictures --model models/dataset_1/tuned --policy fpr_1
+  python -m lib.model.scoring pictures --out scores.csv           a table for other programs (.csv or .jsonl)
+  python -m lib.model.scoring picture.jpg --explain               also a picture of where the score comes from
+
+exit codes: 0 done, 1 some pictures could not be scored (the others were), 2 wrong use or wrong data
+What the columns and warnings mean: docs/scoring.md
+"""
 
 from __future__ import annotations
 
-import pandas as pd
+import argparse
+import csv
+import itertools
+import json
+import os
+import sys
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, TextIO
 
-from lib.data.duplicates import find_overlap
-from lib.model import network
-from lib.model.training import run_files, score_images
-from lib.study import STAGES, Run, UserError, as_int, file_hash, home_scores, read_cached_table, text_hash
+import cv2
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
 
-# Enough for an interval of about 0.02; a whole large test split would take hours for every model.
-MAX_TEST_IMAGES = 2000
+from lib.data.checks import printable
+from lib.data.folders import entries
+from lib.data.pictures import SUFFIXES, Picture, Unreadable, decode_picture, is_picture, read_picture
+from lib.metrics import figures, thresholds
+from lib.model import explanation
+from lib.model.detector import Detector, find_detector
+from lib.model.features import BATCH
+from lib.study import LABELS, UserError, check_writable, written_whole
+
+COLUMNS = (
+    *("path", "decision", "probability", "score", "policy", "threshold", "unlikeness"),
+    *("width", "height", "format", "jpeg_quality", "warnings", "why", "explained", "error"),
+)
+FORMATS = {"table": ".txt", "csv": ".csv", "jsonl": ".jsonl"}
+# Below it a JPEG is heavily compressed where the training images tell nothing, because none of them was a JPEG.
+LOWEST_QUALITY = 50
+# A picture whose shorter side is this many times that of the largest training image is of another scale.
+MUCH_LARGER = 2
+EXPLAINED = "_explained"
+_MARK = "Explanation of a score"  # in the PNG files that --explain writes: those it may write again
+_SHOWN = 512  # the longer side of a picture in its explanation, pixels
+_MAPPED_AT_ONCE = 16  # gradients of more pictures would need gigabytes
 
 
-def test_images(trained: Run, tested: Run) -> tuple[pd.DataFrame, int]:
-    """Test images of `tested` that `trained` has not seen, at most MAX_TEST_IMAGES of them.
+class Seen(NamedTuple):
+    """What is kept of a picture once its view has been made.
 
-    Returns:
-        Rows of the image table, and how many were left out because the training dataset holds them or a near copy.
+    Attributes:
+        height, width: of the picture, pixels.
+        format, jpeg_quality: as in `Picture`.
+        shown: a small copy of it for its explanation, or None.
     """
-    test = tested.used_images().query("split == 'test'")
-    others = {} if tested.name == trained.name else {trained.name: trained.used_images()}
-    overlap = test["image_id"].isin(find_overlap(test, others)["image_a"])
-    kept = test[~overlap]
-    # Ordered by content, so that a part is a fair sample and always the same one.
-    return kept.sort_values("sha256").head(MAX_TEST_IMAGES).sort_index().reset_index(drop=True), int(overlap.sum())
+
+    height: int
+    width: int
+    format: str
+    jpeg_quality: int | None
+    shown: np.ndarray | None
 
 
-def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | None = None) -> pd.DataFrame:
-    """Scores of each stage of a trained model on a dataset's test images; at home those of scores.csv.
+class Scorer:
+    """A detector at work, with a threshold."""
+
+    def __init__(self, detector: Detector, policy: str = "balanced"):
+        """Raises UserError for a policy that the detector does not have."""
+        self.detector, self.policy = detector, policy
+        self.threshold = detector.threshold(policy)
+        self.warnings = detector.warnings(policy)
+
+    @cached_property
+    def engine(self):
+        """Built at its first use: that takes seconds."""
+        return self.detector.engine()
+
+    def see(self, picture: Picture, show: bool = False) -> tuple[Seen, np.ndarray]:
+        """What is kept of a picture, and its view, uint8 (side, side, 3)."""
+        shown = _small(picture.pixels) if show else None
+        seen = Seen(picture.height, picture.width, picture.format, picture.jpeg_quality, shown)
+        return seen, self.detector.view.apply(picture.pixels, "")
+
+    def rows(self, names: Sequence[str], seen: Sequence[Seen], views: np.ndarray) -> list[dict]:
+        """A row of COLUMNS for each picture.
+
+        Args:
+            names: what stands in `path`.
+            seen: what is known of each picture.
+            views: uint8 (pictures, side, side, 3).
+        """
+        outputs = self.engine(views)
+        # As scores.csv holds them: the shortest decimals of float32. Thresholds were chosen on those.
+        scores = np.array([float(str(score)) for score in outputs[:, 0]])
+        called = thresholds.apply(self.threshold, scores)
+        probabilities = self.detector.probabilities(scores)
+        unlike = self.detector.statistics.unlikeness(outputs[:, 1:])
+        rows = []
+        for name, one, score, label, probability, distance in zip(names, seen, scores, called, probabilities, unlike):
+            found = {**self.picture_warnings(one, float(distance)), **self.warnings}
+            rows.append(
+                {
+                    **dict.fromkeys(COLUMNS),
+                    **{"path": name, "decision": LABELS[label], "probability": float(probability)},
+                    **{"score": float(score), "policy": self.policy, "threshold": self.threshold},
+                    **{"unlikeness": float(distance), "width": one.width, "height": one.height},
+                    **{"format": one.format, "jpeg_quality": one.jpeg_quality},
+                    **{"warnings": list(found), "why": "; ".join(found.values())},
+                }
+            )
+        return rows
+
+    def picture_warnings(self, seen: Seen, unlikeness: float) -> dict[str, str]:
+        """Why not to trust the score of a picture: stable code to words; what holds for all of them is in `warnings`."""
+        known, side, found = self.detector.training, self.detector.view.size, {}
+        shorter, most = min(seen.height, seen.width), known["shorter_side"]["most"]
+        if shorter < side:
+            found["too_small"] = (
+                f"shorter side of {shorter} pixels, enlarged to the {side} that the network takes: enlarging wipes traces out"
+            )
+        if shorter > MUCH_LARGER * most:
+            part = side * side / (seen.height * seen.width)
+            looked = f"only its middle {side} x {side} pixels were looked at, {part:.1%} of it"
+            squeezed = f"it was squeezed to {side} x {side} pixels"
+            found["too_large"] = f"shorter side of {shorter} pixels, {most} at most in training: " + (
+                looked if self.detector.view.kind == "crop" else squeezed
+            )
+        if seen.jpeg_quality is not None:
+            known_quality = known["jpeg_quality"]
+            least = known_quality["least"] if known_quality else LOWEST_QUALITY
+            if seen.jpeg_quality < least:
+                trained = f"at least {least} in training" if known_quality else "no JPEG in training"
+                found["compressed"] = f"JPEG quality about {seen.jpeg_quality}, {trained}"
+        if not unlikeness <= 1:
+            found["unlike"] = (
+                f"unlike the training data: {unlikeness:.2g} times the distance that 99% of its own images stay within"
+            )
+        return found
+
+
+def score_pictures(
+    scorer: Scorer,
+    paths: Iterable[Path],
+    *,
+    explained: Path | None = None,
+    on_progress: Callable[[int], None] = lambda count: None,
+) -> Iterator[dict]:
+    """Score picture files, in order, each decoded once and by all cores while the network works on those before.
+
+    At most a few batches are in memory, whatever the number of files.
 
     Args:
-        unseen: `test_images` of the two datasets, where they are known already.
+        paths: of the files.
+        explained: folder that gets a picture with its map for each, or None.
+        on_progress: called with the number of files just done.
 
-    Returns:
-        Columns trained_on, recipe, stage, tested_on, overlap_removed, image_id, y, group, score.
+    Yields:
+        A row of COLUMNS for each path, None where nothing is known; where a file could not be scored, `error` says why.
+    """
+    explain = Explainer(scorer.detector, explained) if explained else None
+
+    def load(part: list[Path]) -> list[tuple[Seen, np.ndarray] | Unreadable]:
+        found = []
+        for path in part:
+            try:
+                found.append(scorer.see(read_picture(path), show=explain is not None))
+            except Unreadable as error:
+                found.append(error)
+        return found
+
+    for part, found in _ahead(load, paths):
+        good = [number for number, one in enumerate(found) if not isinstance(one, Unreadable)]
+        rows = [{**dict.fromkeys(COLUMNS), "path": printable(path), "warnings": []} for path in part]
+        if good:
+            seen, views = zip(*(found[number] for number in good))
+            scored = scorer.rows([rows[number]["path"] for number in good], seen, np.stack(views))
+            if explain:
+                for row, name in zip(scored, explain([part[number] for number in good], scored, seen, np.stack(views))):
+                    row["explained"] = printable(name)
+            for number, row in zip(good, scored):
+                rows[number] = row
+        for row, one in zip(rows, found):
+            row["error"] = str(one) if isinstance(one, Unreadable) else None
+        yield from rows
+        on_progress(len(part))
+
+
+def score_bytes(scorer: Scorer, name: str, data: bytes) -> dict:
+    """The row of one picture that lies in memory, as `score_pictures` gives it."""
+    try:
+        seen, view = scorer.see(decode_picture(data))
+    except Unreadable as error:
+        return {**dict.fromkeys(COLUMNS), "path": name, "warnings": [], "error": str(error)}
+    return scorer.rows([name], [seen], view[None])[0]
+
+
+def _ahead(load: Callable[[list[Path]], list], paths: Iterable[Path]) -> Iterator[tuple[list[Path], list]]:
+    """Batches of paths with what `load` gives for them, in order, worked on by all cores ahead of the caller."""
+    workers, rest = os.cpu_count() or 1, iter(paths)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque()
+        while part := list(itertools.islice(rest, BATCH)):
+            waiting.append((part, pool.submit(load, part)))
+            if len(waiting) > workers:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+
+
+def _small(pixels: np.ndarray) -> np.ndarray:
+    scale = _SHOWN / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+# ------------------------------------------------------------------------------------------------------- explanations
+
+
+class Explainer:
+    """Writes a picture of where each score comes from; never over a file that is not such a picture."""
+
+    def __init__(self, detector: Detector, folder: Path):
+        self.detector, self.folder, self._taken = detector, folder, set()
+
+    @cached_property
+    def _model(self):
+        return self.detector.model()
+
+    def __call__(
+        self, paths: Sequence[Path], rows: Sequence[dict], seen: Sequence[Seen], views: np.ndarray
+    ) -> list[Path]:
+        """The files written, one for each picture."""
+        written = []
+        for start in range(0, len(paths), _MAPPED_AT_ONCE):
+            some = slice(start, start + _MAPPED_AT_ONCE)
+            maps = explanation.explain(self._model, views[some]).contributions.sum(axis=1)
+            heats = maps - self.detector.statistics.average_map
+            for path, row, one, view, heat in zip(paths[some], rows[some], seen[some], views[some], heats):
+                written.append(self._write(path, row, one, view, heat))
+        return written
+
+    def _write(self, path: Path, row: dict, seen: Seen, view: np.ndarray, heat: np.ndarray) -> Path:
+        name = printable(path.name)
+        title = f"{name if len(name) < 80 else name[:77] + '…'}: {row['decision']}, probability of synthetic {row['probability']:.3f}"
+        if row["warnings"]:
+            title += f"\nwarnings: {', '.join(row['warnings'])}"
+        box = _box(seen, self.detector.view.kind, self.detector.view.size)
+        figure = figures.explained_picture(seen.shown, box, view, heat, title)
+        target = self._free(printable(path.stem))
+        with written_whole(target) as temporary, warnings.catch_warnings():
+            # A letter that the font lacks is drawn as a box; the file has its true name.
+            warnings.filterwarnings("ignore", "Glyph")
+            figure.savefig(temporary, dpi=110, metadata={"Title": _MARK})
+        return target
+
+    def _free(self, stem: str) -> Path:
+        """A name that no picture of this call has, and no file that --explain has not written."""
+        for number in itertools.count(1):
+            target = self.folder / f"{stem}{EXPLAINED}{'' if number == 1 else f'_{number}'}.png"
+            # Names that differ in case alone are one file on some systems.
+            if target.name.casefold() not in self._taken and (not os.path.lexists(target) or _is_explanation(target)):
+                self._taken.add(target.name.casefold())
+                return target
+        raise AssertionError("unreachable: numbers do not end")
+
+
+def _is_explanation(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return image.info.get("Title") == _MARK
+    except (OSError, ValueError, SyntaxError):
+        return False
+
+
+def _box(seen: Seen, kind: str, side: int) -> tuple[float, float, float, float]:
+    """Left, top, width and height of what the view shows, in pixels of the small copy."""
+    height, width = seen.shown.shape[:2]
+    if kind == "resize":
+        return 0, 0, width, height
+    part = min(1.0, side / min(seen.height, seen.width)) * min(height, width)
+    return (width - part) / 2, (height - part) / 2, part, part
+
+
+# ------------------------------------------------------------------------------------------------------------- finding
+
+
+def find_pictures(given: Sequence[str], passed_over: list[str], explained: Path | None = None) -> Iterator[Path]:
+    """The files named, and every picture below the folders named, by name; links are not followed into folders.
+
+    Args:
+        given: files and folders.
+        passed_over: gets the names of files in folders that are no pictures, by content and by name.
+        explained: a folder that is left out, because explanations are written to it.
+    """
+    for name in given:
+        if os.path.isdir(name):
+            yield from _below(Path(name), passed_over, explained and Path(os.path.realpath(explained)))
+        else:
+            # What was named is tried whatever it is, and reported where it is not there.
+            yield Path(name)
+
+
+def _below(folder: Path, passed_over: list[str], left_out: Path | None) -> Iterator[Path]:
+    if left_out and Path(os.path.realpath(folder)) == left_out:
+        return
+    try:
+        found = sorted(entries(folder), key=lambda entry: entry.name)
+    except UserError:
+        yield folder  # reported like a file that cannot be read
+        return
+    for entry in found:
+        path = Path(entry.path)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(path, passed_over, left_out)
+        elif path.is_dir() or (EXPLAINED in path.stem and _is_explanation(path)):
+            passed_over.append(printable(path))
+        elif path.suffix.lower() in SUFFIXES or is_picture(path):
+            yield path
+        else:
+            passed_over.append(printable(path))
+
+
+# -------------------------------------------------------------------------------------------------------- command line
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line; wrong use ends with exit code 2 and one line."""
+    summary, examples = __doc__.split("\n\n", 1)
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.model.scoring",
+        description=summary,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("pictures", nargs="+", metavar="PICTURE_OR_FOLDER", help="files, and folders with all that lies below them")
+    add("--model", metavar="FOLDER", default="", help="folder of a detector; default: the only one below models/")
+    add("--policy", metavar="NAME", default="balanced", help="which threshold decides; default: balanced")
+    add("--out", metavar="FILE", help="write there instead of showing; the ending says how: .csv, .jsonl or .txt")
+    add("--format", choices=list(FORMATS), help="default: by the ending of --out, else table")
+    add("--explain", action="store_true", help="write a picture of where each score comes from")
+    add(
+        "--explain-folder",
+        metavar="FOLDER",
+        help="where to; implies --explain; default: `explained` beside --out, or in this folder",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    options = arguments(argv)
+    try:
+        return run(options)
+    except UserError as error:
+        print(f"scoring: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever reads the output has had enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (Python flushes it at its end, and would complain)
+        return 1
+    except OSError as error:
+        print(f"scoring: {printable(error.filename or '')}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("scoring: stopped", file=sys.stderr)
+        return 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score what the command line names and write it; returns the exit code.
 
     Raises:
-        UserError: a model is missing.
+        UserError: wrong use, a detector that cannot be used, or nothing that could be scored.
     """
-    names = {"trained_on": trained.name, "recipe": trained.recipe.name, "tested_on": tested.name}
-    if trained.name == tested.name:
-        return home_scores([trained])
-    images, removed = unseen or test_images(trained, tested)
-    group = images["group"].where(images["group"] != "", images["image_id"])
-    frames = []
-    for stage in STAGES:
-        path = trained.model_path(stage)
-        if not path.is_file():
-            raise UserError(
-                f"{path} is not there, which scores {tested.name} by the model of {trained.name}: run its notebooks from 02 on "
-                "again"
+    out = Path(options.out) if options.out else None
+    form = _format(out, options.format)
+    explained = Path(options.explain_folder) if options.explain_folder else None
+    if options.explain and not explained:
+        explained = (out.parent if out else Path()) / "explained"
+    if out:
+        check_writable(out.parent, "--out")
+    if explained:
+        check_writable(explained, "--explain-folder")
+    detector = find_detector(options.model)
+    scorer = Scorer(detector, options.policy)
+    print(f"{printable(detector.folder)}: {detector.describe()}", file=sys.stderr)
+    tested = ", ".join(detector.elsewhere) or "nothing yet: notebook 05 does that where other datasets have been run"
+    print(f"tested on other data: {tested}", file=sys.stderr)
+    for code, text in scorer.warnings.items():
+        print(f"warning {code}: {text}", file=sys.stderr)
+    passed_over: list[str] = []
+    total = sum(1 for _ in find_pictures(options.pictures, [], explained))
+    if not total:
+        raise UserError(
+            f"{', '.join(map(printable, options.pictures))}: no picture there; expected files or folders of pictures"
+        )
+    scorer.engine  # noqa: B018 (built now, so that the rate is of the pictures)
+    began, done, failed, first = time.perf_counter(), 0, 0, ""
+    # In a terminal, rows that appear are progress enough.
+    how = {"disable": out is None and sys.stdout.isatty(), "mininterval": 0.1 if sys.stderr.isatty() else 10}
+    with _output(out) as file, tqdm(total=total, unit=" images", file=sys.stderr, leave=False, **how) as bar:
+        write = _WRITERS[form](file, scorer)
+        paths = find_pictures(options.pictures, passed_over, explained)
+        for row in score_pictures(scorer, paths, explained=explained, on_progress=bar.update):
+            write(row)
+            done, failed = done + 1, failed + bool(row["error"])
+            first = first or (row["error"] and f"{row['path']}: {row['error']}")
+        if failed == done:
+            raise UserError(f"none of {done:,} files could be scored; the first: {first}")
+    seconds = time.perf_counter() - began
+    print(f"scored {done - failed:,} pictures in {seconds:.1f} s, {done / seconds:.3g} images/s", file=sys.stderr)
+    if passed_over:
+        print(f"passed over in folders, being no pictures: {_some(passed_over)}", file=sys.stderr)
+    if failed:
+        print(f"{failed:,} of {done:,} files could not be scored: their column error says why", file=sys.stderr)
+    for place in filter(None, (out, explained)):
+        print(f"  open {printable(place)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + rest
+
+
+def _format(out: Path | None, wanted: str | None) -> str:
+    if out is None:
+        return wanted or "table"
+    suffix = out.suffix.lower()
+    by_name = next((name for name, ending in FORMATS.items() if ending == suffix), None)
+    # Results never take the place of a picture, whatever --format says.
+    if out.is_dir() or suffix in SUFFIXES or not (wanted or by_name):
+        raise UserError(
+            f"--out {printable(out)}: expected a file that ends in {', '.join(FORMATS.values())}, or --format with it"
+        )
+    return wanted or by_name
+
+
+@contextmanager
+def _output(out: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that is written whole or not at all."""
+    if out is None:
+        with nullcontext(sys.stdout) as file:
+            # A name that the terminal cannot show must not end the work.
+            file.reconfigure(errors="backslashreplace") if hasattr(file, "reconfigure") else None
+            yield file
+        return
+    with written_whole(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def _table(file: TextIO, scorer: Scorer) -> Callable[[dict], None]:
+    """Rows for people: what holds for all pictures is said once, before them."""
+    print(
+        f"decision   probability  warnings              path   (threshold {scorer.policy} {scorer.threshold:.4f})",
+        file=file,
+    )
+
+    def write(row: dict) -> None:
+        if row["error"]:
+            print(
+                f"{'-':<9}  {'-':<11}  {'could not be scored':<20}  {row['path']}: {row['error']}",
+                file=file,
+                flush=True,
             )
-        key = text_hash("cross", file_hash(path), list(images["sha256"]))[:24]
+            return
+        own = ",".join(code for code in row["warnings"] if code not in scorer.warnings) or "-"
+        print(f"{row['decision']:<9}  {row['probability']:<11.3f}  {own:<20}  {row['path']}", file=file, flush=True)
 
-        def compute(path=path) -> pd.DataFrame:
-            scores = score_images(network.load(path), run_files(tested, images), trained.recipe)
-            return pd.DataFrame({"image_id": images["image_id"], "score": scores})
-
-        score = read_cached_table("scores", key, compute)["score"].to_numpy()
-        rows = pd.DataFrame({"image_id": images["image_id"], "y": as_int(images["label"]), "group": group})
-        frames.append(rows.assign(stage=stage, score=score, overlap_removed=removed, **names))
-    return pd.concat(frames, ignore_index=True)
+    return write
 
 
-def all_cross_scores(runs: list[Run]) -> pd.DataFrame:
-    """`cross_scores` of every trained model on every dataset."""
-    datasets = {run.name: run for run in runs}
-    # Once for two datasets, whatever the number of their models: images do not depend on the recipe.
-    pairs = [(mine, other) for mine in datasets for other in datasets if mine != other]
-    unseen = {pair: test_images(*(datasets[name] for name in pair)) for pair in pairs}
-    frames = [cross_scores(run, datasets[name], unseen.get((run.name, name))) for run in runs for name in datasets]
-    return pd.concat(frames, ignore_index=True)
+def _csv(file: TextIO, scorer: Scorer) -> Callable[[dict], None]:
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    return lambda row: writer.writerow({**row, "warnings": ";".join(row["warnings"])})
+
+
+def _jsonl(file: TextIO, scorer: Scorer) -> Callable[[dict], None]:
+    return lambda row: print(json.dumps(row, ensure_ascii=False, allow_nan=False), file=file)
+
+
+_WRITERS = {"table": _table, "csv": _csv, "jsonl": _jsonl}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,15 +1,21 @@
 """A small detector, and a run that has it as a trained stage, without training anything."""
 
 import dataclasses
+import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lib import study
+from lib.data import audit
+from lib.metrics import evaluation
 from lib.model import network, training
 from lib.model.backbone import build_backbone
+from lib.model.detector import write_detector
 from lib.model.features import Engine
 from lib.pretrained import resolve
 
@@ -69,11 +75,58 @@ def trained_run(own_home, folder_of_images, detectors, engine):
         for number, path in enumerate(paths)
     ]
     source = {"name": run.name, "source": "noise for a test", "images": 24, "stand_in": False}
-    audit = {"dataset": source, "found": 24, "used": 24, "set_aside": 0, "shortcut": {"warning": ""}}
-    run.write_audit(pd.DataFrame(rows), pd.DataFrame(columns=study.PAIR_COLUMNS), audit)
+    content = {"dataset": source, "found": 24, "used": 24, "set_aside": 0, "shortcut": {"warning": ""}}
+    run.write_audit(pd.DataFrame(rows), pd.DataFrame(columns=study.PAIR_COLUMNS), content)
     network.save(detector, run.model_path("full"))
     images = run.used_images()
     scores = training.score_images(engine, training.run_files(run, images), recipe)
     table = images[["image_id", "label", "split"]].assign(stage="full", score=scores)
     run.add_stage(table, pd.DataFrame({"stage": ["full"], "epoch": [0], "loss": [0.0]}))
     return run
+
+
+@pytest.fixture(scope="session")
+def scored_run(tmp_path_factory, detectors, engine):
+    """A run of 72 noise images, 24 in each split, evaluated as notebook 04 does; its detector is not written yet."""
+    root = tmp_path_factory.mktemp("pictures")
+    rows = []
+    for number in range(72):
+        label, split = study.LABELS[number % 2], study.SPLITS[number // 24]
+        path = root / label / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        pixels = np.random.default_rng(number).normal(128, 20 + number % 7, (80, 96, 3)).clip(0, 255).astype("uint8")
+        Image.fromarray(pixels).save(path, quality=80 + number % 10)
+        found = audit.inspect_file(path)
+        rows.append(
+            {"image_id": f"i{number:02}", "path": f"{label}/{number}.jpg", "label": label, "split": split, **found}
+        )
+    recipe, detector = detectors["average"]
+    run = study.open_run(data=str(root), name="small", quick=True, results=str(tmp_path_factory.mktemp("results")))
+    run = dataclasses.replace(run, recipe=recipe)
+    source = {"name": run.name, "source": "noise for a test", "images": 72, "stand_in": False}
+    content = {"dataset": source, "found": 72, "used": 72, "set_aside": 0, "shortcut": {"warning": ""}}
+    images = pd.DataFrame(rows).assign(group="")
+    run.write_audit(images, pd.DataFrame(columns=study.PAIR_COLUMNS), content)
+    run.record(backbone="efficientnet-lite0", weights="EfficientNet-Lite0 with ImageNet weights", weights_sha256="0")
+    network.save(detector, run.model_path("full"))
+    rows = run.used_images().query("split != 'train'")
+    scores = training.score_images(engine, training.run_files(run, rows), recipe)
+    table = rows[["image_id", "label", "split"]].assign(stage="full", score=scores)
+    run.add_stage(table, pd.DataFrame({"stage": ["full"], "epoch": [0], "loss": [0.0]}))
+    scored = run.scored()
+    run.write_calibration(evaluation.calibrate(scored))
+    run.write_metrics(*evaluation.evaluate(scored), "report")
+    return run
+
+
+@pytest.fixture(scope="session")
+def written_folder(scored_run):
+    """The folder of `scored_run`'s complete detector; not to be changed."""
+    write_detector(scored_run)
+    return scored_run.model_folder
+
+
+@pytest.fixture
+def detector_folder(written_folder, tmp_path):
+    """A copy of a complete detector's folder."""
+    return Path(shutil.copytree(written_folder, tmp_path / "a detector é"))

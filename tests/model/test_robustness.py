@@ -6,7 +6,7 @@ import pytest
 from lib import study
 from lib.data.degrade import LEVELS, degrade
 from lib.data.loading import View, read_rgb
-from lib.model import network, robustness, scoring
+from lib.model import network, robustness, transfer
 
 THREE = [("jpeg", 30.0), ("rescale", 0.5), ("noise", 10.0)]
 
@@ -77,7 +77,7 @@ def test_only_tables_are_kept_and_a_stopped_run_goes_on(trained_run, converted, 
 
 
 def test_at_most_so_many_images(trained_run, converted, monkeypatch):
-    monkeypatch.setattr(scoring, "MAX_TEST_IMAGES", 5)
+    monkeypatch.setattr(transfer, "MAX_TEST_IMAGES", 5)
     assert (robustness.degraded_scores(trained_run, "full")["degradation"].value_counts() == 5).all()
 
 

@@ -1,50 +1,264 @@
-"""Scores of models on other datasets: what two datasets share is looked for once, whatever the number of their models."""
+"""Scoring from the command line: the notebook's scores, its threshold and calibration; bad files reported, good ones scored."""
 
-from collections import Counter
+import csv
+import io
+import json
+import os
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from support import finish, refused
+from PIL import Image
 
+from lib.data.pictures import read_picture
+from lib.metrics import calibration, thresholds
 from lib.model import scoring
-from lib.study import open_run
+from lib.model.detector import read_detector
+from lib.model.scoring import COLUMNS, Scorer, score_bytes, score_pictures
+
+
+@pytest.fixture(scope="module")
+def scorer(written_folder):
+    return Scorer(read_detector(written_folder))
 
 
 @pytest.fixture
-def runs(own_home):
-    found = [open_run(dataset=name, recipe=recipe) for name in ("1", "2") for recipe in ("original", "tuned")]
-    for run in found:
-        finish(run, count=60, evaluated=False)
-    return found
+def paths(scored_run):
+    """Paths of the run's test images, by image_id."""
+    rows = scored_run.used_images().query("split == 'test'")
+    return {row.image_id: scored_run_root(scored_run) / row.path for row in rows.itertuples()}
 
 
-def test_overlap_is_looked_for_once_for_each_pair_of_datasets(runs, monkeypatch):
-    asked = Counter()
-    overlap = scoring.find_overlap
+def scored_run_root(run):
+    return Path(run.data)
 
-    def counted(images, others):
-        asked.update((*others, len(images)))
-        return overlap(images, others)
 
-    def without_a_model(trained, tested, unseen):
-        return pd.DataFrame(
-            {"pair": [(trained.name, trained.recipe.name, tested.name)], "left": [unseen and unseen[1]]}
+@pytest.fixture
+def pictures(tmp_path, paths):
+    """A folder with four pictures under odd names, one below another folder, and what is no picture among them."""
+    root = tmp_path / "my pictures é"
+    (root / "more").mkdir(parents=True)
+    names = ["a b.jpg", "日本 ü, with comma.jpg", "no ending", "more/a b.jpg"]
+    for name, source in zip(names, paths.values()):
+        shutil.copy(source, root / name)
+    (root / "bad.png").write_text("not a picture")
+    (root / "cut.jpg").write_bytes((root / "a b.jpg").read_bytes()[:900])
+    (root / "notes.txt").write_text("words")
+    return root
+
+
+@pytest.fixture
+def score(written_folder, tmp_path, monkeypatch, capsys):
+    """Runs the command line in an empty folder; returns exit code, standard output and standard error."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    def call(*options, model=written_folder):
+        code = scoring.main([*map(str, options), *(["--model", str(model)] if model else [])])
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+def test_scores_are_the_notebooks_and_probabilities_their_calibration(scored_run, scorer, paths):
+    rows = pd.DataFrame(score_pictures(scorer, paths.values()))
+    stored = scored_run.scored().set_index("image_id").loc[list(paths), "score"].to_numpy()
+    np.testing.assert_allclose(rows["score"], stored, atol=2e-6)
+    stage = scored_run.calibration()["stages"]["full"]
+    method = stage["recommended"]
+    fitted = calibration.from_dict(stage["methods"][method]) if method != "uncalibrated" else lambda scores: scores
+    np.testing.assert_allclose(rows["probability"], fitted(stored), atol=1e-5)
+    chosen = scored_run.thresholds()["stages"]["full"]["balanced"]["threshold"]
+    assert set(rows["threshold"]) == {chosen} and set(rows["policy"]) == {"balanced"}
+    called = np.where(thresholds.apply(chosen, rows["score"]) == 1, "synthetic", "real")
+    np.testing.assert_array_equal(rows["decision"], called)
+    assert len(set(called)) == 2 and rows["error"].isna().all() and list(rows.columns) == list(COLUMNS)
+
+
+def test_an_image_that_is_the_threshold_is_called_synthetic(scored_run, scorer):
+    chosen = scored_run.thresholds()["stages"]["full"]["balanced"]["threshold"]
+    row = scored_run.scored().query("split == 'validation' and score == @chosen").iloc[0]
+    path = scored_run.images().set_index("image_id")["path"][row["image_id"]]
+    found = next(score_pictures(scorer, [scored_run_root(scored_run) / path]))
+    assert found["score"] == chosen and found["decision"] == "synthetic"
+
+
+def test_every_policy_decides_by_its_own_threshold(scorer, paths):
+    for policy in scorer.detector.policies:
+        other = Scorer(scorer.detector, policy)
+        for row in score_pictures(other, list(paths.values())[:6]):
+            assert row["decision"] == ("synthetic" if row["score"] >= scorer.detector.threshold(policy) else "real")
+
+
+def test_order_is_kept_over_batches_and_each_file_is_read_once(scorer, paths, tmp_path, monkeypatch):
+    read = []
+
+    def counted(path):
+        read.append(path)
+        return read_picture(path)
+
+    monkeypatch.setattr(scoring, "BATCH", 3)
+    monkeypatch.setattr(scoring, "read_picture", counted)
+    bad = tmp_path / "none.jpg"
+    given = [bad, *paths.values(), bad]
+    done = []
+    rows = list(score_pictures(scorer, iter(given), on_progress=done.append))
+    assert [row["path"] for row in rows] == [str(path) for path in given]
+    assert sorted(read) == sorted(given) and sum(done) == len(given) and max(done) == 3
+    assert [bool(row["error"]) for row in rows] == [path == bad for path in given]
+
+
+def test_no_more_than_a_few_batches_are_taken_ahead(scorer, paths, monkeypatch):
+    monkeypatch.setattr(scoring, "BATCH", 2)
+    taken, path = [], next(iter(paths.values()))
+
+    def endless():
+        while True:
+            taken.append(1)
+            yield path
+
+    rows = score_pictures(scorer, endless())
+    next(rows)
+    assert len(taken) <= 2 * (2 + os.cpu_count())
+    rows.close()
+
+
+def test_bad_files_are_reported_and_the_others_scored(score, pictures):
+    code, out, err = score(pictures, pictures / "nothing.jpg", "--format", "csv")
+    rows = {row["path"]: row for row in csv.DictReader(io.StringIO(out))}
+    assert code == 1 and len(rows) == 7
+    errors = {os.path.basename(path): row["error"] for path, row in rows.items() if row["error"]}
+    assert set(errors) == {"bad.png", "cut.jpg", "nothing.jpg"}
+    assert (
+        errors["bad.png"] == "not an image" and "truncated" in errors["cut.jpg"] and "No such" in errors["nothing.jpg"]
+    )
+    good = [row for row in rows.values() if not row["error"]]
+    assert all(row["decision"] in ("real", "synthetic") and 0 <= float(row["probability"]) <= 1 for row in good)
+    assert str(pictures / "日本 ü, with comma.jpg") in rows and str(pictures / "more" / "a b.jpg") in rows
+    assert "scored 4 pictures" in err and "images/s" in err and "notes.txt" in err
+    assert "3 of 7 files could not be scored" in err and "tested on other data: nothing yet" in err
+
+
+def test_files_hold_what_the_screen_shows(score, pictures, tmp_path):
+    target = tmp_path / "out" / "scores.csv"
+    code, out, _ = score(pictures, "--out", target)
+    table = pd.read_csv(target)
+    assert code == 1 and out == "" and list(table.columns) == list(COLUMNS) and len(table) == 6
+    assert [path.name for path in target.parent.iterdir()] == ["scores.csv"]
+    lines = tmp_path / "scores.jsonl"
+    score(pictures, "--out", lines)
+    rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+    assert [row["path"] for row in rows] == table["path"].tolist()
+    np.testing.assert_array_equal(table["score"], [np.nan if row["score"] is None else row["score"] for row in rows])
+    assert all(isinstance(row["warnings"], list) for row in rows)
+    code, out, err = score(pictures)
+    shown = out.splitlines()
+    assert shown[0].startswith("decision") and len(shown) == 7
+    assert any("could not be scored" in line and "bad.png: not an image" in line for line in shown)
+    # What holds for every picture is said once.
+    assert "warning quick" in err and "quick" not in out
+
+
+def test_a_stopped_or_failed_writing_leaves_the_old_file(score, pictures, tmp_path, monkeypatch):
+    target = tmp_path / "scores.csv"
+    target.write_text("old")
+
+    def stopped(*arguments, **options):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(scoring, "score_pictures", stopped)
+    assert score(pictures, "--out", target)[0] == 1
+    assert target.read_text() == "old" and not list(tmp_path.glob(".writing-*"))
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (["--policy", "cost"], "--policy cost: expected one of fixed, best_f1, balanced, fpr_5, fpr_1"),
+        (["--out", "scores.jpg"], "--out scores.jpg: expected a file that ends in .txt, .csv, .jsonl"),
+        (["--out", "scores.png", "--format", "csv"], "--out scores.png"),
+        (["--out", "scores"], "--out scores"),
+    ],
+)
+def test_wrong_use_is_refused_in_one_line(score, pictures, options, says):
+    code, out, err = score(pictures, *options)
+    assert code == 2 and out == "" and err.startswith("scoring: ") and says in err and err.count("\n") == 1
+
+
+def test_without_a_detector_it_is_said_how_to_get_one(score, pictures, own_home):
+    code, _, err = score(pictures, model=None)
+    assert code == 2 and "run_all.py --dataset 1" in err
+
+
+def test_wrong_data_is_refused(score, pictures, tmp_path):
+    code, _, err = score(pictures / "bad.png", pictures / "nothing.jpg")
+    assert code == 2 and "none of 2 files could be scored" in err and "not an image" in err
+    (tmp_path / "empty").mkdir()
+    code, _, err = score(tmp_path / "empty")
+    assert code == 2 and "no picture there" in err
+    assert "Traceback" not in err
+
+
+def test_what_is_wrong_with_a_picture_is_said_by_codes(scorer, tmp_path):
+    ramp = np.linspace(0, 255, 200)
+    pixels = np.stack([ramp[:, None] + 0 * ramp] * 3, -1).astype("uint8")
+    noise = np.random.default_rng(0).normal(128, 22, (80, 80, 3)).clip(0, 255).astype("uint8")
+
+    def codes(picture, **options):
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, **{"format": "JPEG", "quality": 85, **options})
+        row = score_bytes(scorer, "x", buffer.getvalue())
+        return {
+            code: text for code, text in zip(row["warnings"], row["why"].split("; ")) if code not in scorer.warnings
+        }
+
+    assert codes(noise) == {}
+    assert set(codes(noise, quality=80)) == set(codes(noise, format="PNG")) == set()
+    assert codes(noise, quality=79) == {"compressed": "JPEG quality about 79, at least 80 in training"}
+    assert "unlike" in codes(pixels) and "too_large" in codes(pixels)
+    assert "too_large" not in codes(pixels[:160])
+    found = scorer.picture_warnings(scoring.Seen(63, 90, "PNG", None, None), 0.5)
+    assert set(found) == {"too_small"} and "63 pixels" in found["too_small"]
+    assert not scorer.picture_warnings(scoring.Seen(64, 90, "PNG", None, None), 1.0)
+
+
+def test_explanations_take_no_name_that_is_taken(score, pictures, tmp_path):
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    mine = folder / "no ending_explained.png"
+    Image.new("RGB", (70, 70)).save(mine)
+    before = mine.read_bytes()
+    originals = {path: path.read_bytes() for path in pictures.rglob("*") if path.is_file()}
+    for _ in range(2):
+        code, out, _ = score(pictures, "--explain-folder", folder, "--format", "jsonl")
+        written = {row["path"]: row["explained"] for row in map(json.loads, out.splitlines())}
+        assert code == 1
+        assert sorted(path.name for path in folder.iterdir()) == sorted(
+            [
+                *("a b_explained.png", "a b_explained_2.png", "日本 ü, with comma_explained.png"),
+                *("no ending_explained.png", "no ending_explained_2.png"),
+            ]
         )
-
-    monkeypatch.setattr(scoring, "find_overlap", counted)
-    monkeypatch.setattr(scoring, "cross_scores", without_a_model)
-    scored = scoring.all_cross_scores(runs)
-    assert asked["dataset_1"] == asked["dataset_2"] == 1
-    assert len(scored) == 8 and len(set(scored["pair"])) == 8
-    # All images of one are in the other here, byte for byte.
-    away = scored[[trained != tested for trained, _, tested in scored["pair"]]]
-    assert (away["left"] == 20).all() and scored["left"].isna().sum() == 4
+    assert mine.read_bytes() == before and written[str(pictures / "bad.png")] is None
+    assert all(path.read_bytes() == data for path, data in originals.items())
+    with Image.open(written[str(pictures / "a b.jpg")]) as image:
+        assert image.width > 600
 
 
-def test_a_missing_model_is_named_in_one_line(runs):
-    assert "phase1.keras is not there, which scores dataset_2" in refused(scoring.cross_scores, runs[0], runs[2])
+def test_explanations_are_not_scored_in_their_turn(score, pictures):
+    score(pictures, "--explain-folder", pictures / "explained")
+    for _ in range(2):
+        code, out, err = score(pictures, "--explain-folder", pictures / "explained", "--format", "csv")
+        assert code == 1 and len(out.splitlines()) == 7
+    code, out, err = score(pictures, "--format", "csv")
+    assert len(out.splitlines()) == 7 and "_explained.png" in err
 
 
-def test_at_home_the_scores_are_those_that_are_saved(runs):
-    scored = scoring.cross_scores(runs[0], runs[0])
-    assert set(scored["tested_on"]) == {"dataset_1"} and len(scored) == 3 * 20
+def test_one_picture_in_memory_is_scored_as_its_file(scorer, paths):
+    path = next(iter(paths.values()))
+    from_file, from_memory = next(score_pictures(scorer, [path])), score_bytes(scorer, str(path), path.read_bytes())
+    assert from_file == from_memory
+    assert score_bytes(scorer, "x", b"words")["error"] == "not an image"

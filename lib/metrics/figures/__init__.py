@@ -7,7 +7,15 @@ returns a matplotlib Figure; `title` is drawn as it is given (the caller names d
 from lib.metrics.figures.comparisons import ablation_plot, auc_matrix, interval_plot, learning_curve, robustness_curves
 from lib.metrics.figures.data import power_spectra, quality_histogram, split_counts
 from lib.metrics.figures.decisions import EXAMPLE_NAMES, threshold_overview
-from lib.metrics.figures.images import error_gallery, heat_maps, mean_images, pair_gallery, sample_sheet
+from lib.metrics.figures.images import (
+    error_gallery,
+    explained_picture,
+    heat_maps,
+    mean_images,
+    pair_gallery,
+    sample_sheet,
+    scored_pictures,
+)
 from lib.metrics.figures.results import (
     confusion_matrices,
     cost_curve,
@@ -33,6 +41,7 @@ __all__ = [
     "confusion_matrices",
     "cost_curve",
     "error_gallery",
+    "explained_picture",
     "heat_maps",
     "interval_plot",
     "learning_curve",
@@ -46,6 +55,7 @@ __all__ = [
     "roc_curves",
     "sample_sheet",
     "score_histograms",
+    "scored_pictures",
     "split_counts",
     "threshold_overview",
     "threshold_stability",

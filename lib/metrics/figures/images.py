@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 
 from lib.metrics.figures.style import CLASS_COLOURS, panels, sentence, styled
 
@@ -156,6 +157,43 @@ def _draw_heat(ax: Axes, image: np.ndarray | None, heat: np.ndarray, most: float
         # In grey, so that colour is the map's alone.
         ax.imshow(image.mean(axis=2) if image.ndim == 3 else image, cmap="gray", vmin=0, vmax=255)
     return ax.imshow(heat, cmap="inferno", vmin=0, vmax=most, alpha=1 if image is None else 0.5, **place)
+
+
+@styled
+def scored_pictures(cases: Sequence[tuple[np.ndarray, str]], title: str) -> Figure:
+    """Pictures, uint8 (height, width, 3), each with a caption; a sentence where there are none."""
+    return _gallery([[(image, None)] for image, _ in cases], [caption for _, caption in cases], title, "No pictures.")
+
+
+@styled
+def explained_picture(
+    picture: np.ndarray, box: tuple[float, float, float, float], view: np.ndarray, heat: np.ndarray, title: str
+) -> Figure:
+    """A picture with the part that the network was given, that part, and where in it the score comes from.
+
+    Args:
+        picture: uint8 (height, width, 3).
+        box: left, top, width and height of the part, in pixels of `picture`.
+        view: the part as the network was given it, uint8 (side, side, 3).
+        heat: (rows, columns), above 0 what speaks for synthetic, below 0 for real, in logits.
+    """
+    figure, axes = panels(3, title, (11, 4.2))
+    for ax, words in zip(axes, ("the picture", "what the network was given", "what speaks for each class")):
+        ax.set_title(words)
+        ax.set_axis_off()
+    axes[0].imshow(picture)
+    left, top, width, height = box
+    axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="white", linewidth=3))
+    axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="black", linewidth=1))
+    axes[1].imshow(view)
+    # In grey, so that colour is the map's alone.
+    axes[2].imshow(view.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+    most = float(np.max(np.abs(heat))) or 1.0
+    place = {"extent": (-0.5, view.shape[1] - 0.5, view.shape[0] - 0.5, -0.5), "interpolation": "bicubic"}
+    shown = axes[2].imshow(heat, cmap=_class_colours(), vmin=-most, vmax=most, alpha=0.55, **place)
+    bar = figure.colorbar(shown, ax=axes[2], label="logit against an average image\nblue: real, orange: synthetic")
+    bar.outline.set_visible(False)
+    return figure
 
 
 @styled

@@ -1,0 +1,114 @@
+"""A panel that scores a picture in the notebook; where nobody can use it, a figure stands in its place."""
+
+from __future__ import annotations
+
+import html
+import io
+import os
+from functools import cached_property
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+from IPython import get_ipython
+from matplotlib.figure import Figure
+from PIL import Image
+
+from lib.data.checks import printable
+from lib.data.loading import read_rgb
+from lib.data.normalise import image_root
+from lib.data.pictures import Unreadable, decode_picture
+from lib.metrics import figures
+from lib.model.detector import unfinished_detector
+from lib.model.scoring import Scorer, score_bytes
+from lib.progress import FILE_VARIABLE
+from lib.study import LABELS, Run
+
+# Validation images of each class in the figure.
+EXAMPLES = 3
+_SHOWN = 224  # height of a dropped picture in the panel, pixels
+
+
+def is_interactive() -> bool:
+    """Whether somebody can press a button in this notebook: JupyterLab, Notebook, VS Code or Colab started its kernel.
+
+    run_all.py, papermill, nbconvert and nbval start kernels of their own, and what they store must be the same each time.
+    """
+    shell = get_ipython()
+    if shell is None or not hasattr(shell, "kernel") or FILE_VARIABLE in os.environ:
+        return False
+    started_by = "JPY_SESSION_NAME" in os.environ or "COLAB_RELEASE_TAG" in os.environ
+    return started_by or "__vsc_ipynb_file__" in shell.user_ns
+
+
+def scoring_panel(run: Run, stage: str) -> widgets.Widget | Figure:
+    """A place to drop pictures, which are scored by a trained stage; without a reader, `example_figure`."""
+    return UploadPanel(run, stage).box if is_interactive() else example_figure(run, stage)
+
+
+def example_figure(run: Run, stage: str) -> Figure:
+    """Validation images from the lowest score to the highest, of each class, with their scores in scores.csv."""
+    rows = run.scored().query("stage == @stage and split == 'validation'").sort_values("score", kind="stable")
+    shown = pd.concat([_spread(rows[rows["label"] == label]) for label in LABELS])
+    paths = run.images().set_index("image_id")["path"]
+    cases = [
+        (read_rgb(image_root(run) / paths[row.image_id]), f"{row.label}\nscore {row.score:.3f}")
+        for row in shown.itertuples()
+    ]
+    words = "Scored pictures, validation (in JupyterLab: a panel for your own)"
+    return figures.scored_pictures(cases, run.title(words, len(rows)))
+
+
+def _spread(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first, the last and those evenly between."""
+    return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(EXAMPLES, len(rows))).round().astype(int))]
+
+
+def sentence(row: dict) -> str:
+    """A scored picture in words, as HTML; `row` as in `scoring.COLUMNS`."""
+    name = html.escape(printable(row["path"]))
+    if row["error"]:
+        return f"<b>{name}</b> could not be scored: {html.escape(row['error'])}"
+    return (
+        f"<b>{name}</b>: <b>{row['decision']}</b>, probability of synthetic {row['probability']:.3f} "
+        f"(score {row['score']:.3f}, threshold {row['threshold']:.3f}, {row['policy']}). "
+        + (f"Why not to trust it: {html.escape(row['why'])}." if row["why"] else "")
+    )
+
+
+class UploadPanel:
+    """The widget: a button that takes files, and what was found of each."""
+
+    def __init__(self, run: Run, stage: str):
+        self._run, self._stage = run, stage
+        self.upload = widgets.FileUpload(accept="image/*", multiple=True, description="Score pictures")
+        self.found = widgets.VBox()
+        self.upload.observe(self._score, names="value")
+        self.box = widgets.VBox([self.upload, self.found])
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        # Made for the first picture: it looks at training images for a while.
+        return Scorer(unfinished_detector(self._run, self._stage))
+
+    def _score(self, change: dict) -> None:
+        self.found.children = [widgets.HTML("scoring …")]
+        rows = []
+        for file in change["new"]:
+            data = bytes(file["content"])
+            rows.append(
+                widgets.HBox([*_thumbnail(data), widgets.HTML(sentence(score_bytes(self._scorer, file["name"], data)))])
+            )
+        self.found.children = rows
+
+
+def _thumbnail(data: bytes) -> list[widgets.Image]:
+    """The picture as the browser can show it, whatever its format; nothing where it cannot be read."""
+    try:
+        image = Image.fromarray(decode_picture(data).pixels)
+    except Unreadable:
+        return []
+    image.thumbnail((2 * _SHOWN, _SHOWN))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return [widgets.Image(value=buffer.getvalue(), format="png")]

@@ -1,0 +1,71 @@
+"""The panel of notebook 02: what it says is what scoring gives; a figure stands in its place where nobody can use it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import ipywidgets as widgets
+import pytest
+from matplotlib.figure import Figure
+
+from lib.model import panel
+from lib.model.detector import read_detector
+from lib.model.scoring import Scorer, score_bytes
+from lib.progress import FILE_VARIABLE
+
+NOW = datetime.now(tz=UTC)
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """A kernel of a notebook, started by nobody in particular."""
+    for name in (FILE_VARIABLE, "JPY_SESSION_NAME", "COLAB_RELEASE_TAG"):
+        monkeypatch.delenv(name, raising=False)
+    shell = SimpleNamespace(kernel=True, user_ns={})
+    monkeypatch.setattr(panel, "get_ipython", lambda: shell)
+    return shell
+
+
+def test_only_what_somebody_opened_is_interactive(kernel, monkeypatch):
+    assert not panel.is_interactive()
+    kernel.user_ns["__vsc_ipynb_file__"] = "a.ipynb"
+    assert panel.is_interactive()
+    kernel.user_ns.clear()
+    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
+    assert panel.is_interactive()
+    monkeypatch.setenv(FILE_VARIABLE, "progress.json")
+    assert not panel.is_interactive()
+    monkeypatch.delenv(FILE_VARIABLE)
+    monkeypatch.setattr(panel, "get_ipython", lambda: None)
+    assert not panel.is_interactive()
+
+
+def test_without_a_reader_a_figure_stands_there(scored_run, kernel):
+    figure = panel.scoring_panel(scored_run, "full")
+    assert isinstance(figure, Figure) and "noise for a test" in figure.get_suptitle()
+    captions = [part.get_suptitle() for part in figure.subfigs]
+    scores = scored_run.scored().query("split == 'validation'").groupby("label")["score"]
+    assert len(captions) == 6
+    assert captions[0] == f"real\nscore {scores.min()['real']:.3f}"
+    assert captions[5] == f"synthetic\nscore {scores.max()['synthetic']:.3f}"
+
+
+def test_a_dropped_picture_is_scored_and_a_bad_one_reported(scored_run, written_folder, kernel, monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
+    scorer = Scorer(read_detector(written_folder))
+    monkeypatch.setattr(panel, "unfinished_detector", lambda run, stage: scorer.detector)
+    box = panel.scoring_panel(scored_run, "full")
+    upload, found = box.children
+    data = next(path for path in sorted(scored_run.images()["path"]))
+    content = (Path(scored_run.data) / data).read_bytes()
+    upload.value = [
+        {"name": "<b>mine</b>.jpg", "type": "", "size": 1, "content": memoryview(content), "last_modified": NOW},
+        {"name": "words.txt", "type": "", "size": 1, "content": memoryview(b"words"), "last_modified": NOW},
+    ]
+    good, bad = found.children
+    picture, text = good.children
+    row = score_bytes(scorer, "<b>mine</b>.jpg", content)
+    assert isinstance(picture, widgets.Image) and text.value == panel.sentence(row)
+    assert f"<b>{row['decision']}</b>" in text.value and f"{row['probability']:.3f}" in text.value
+    assert "&lt;b&gt;mine" in text.value and "quick run" in text.value
+    assert bad.children[0].value == "<b>words.txt</b> could not be scored: not an image"
