@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import html
 import io
-import os
 from functools import cached_property
 
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
-from IPython import get_ipython
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -18,10 +16,10 @@ from lib.data.checks import printable
 from lib.data.loading import read_rgb
 from lib.data.normalise import image_root
 from lib.data.pictures import Unreadable, decode_picture
+from lib.frontend import is_attended
 from lib.metrics import figures
 from lib.model.detector import unfinished_detector
 from lib.model.scoring import Scorer, score_bytes
-from lib.progress import FILE_VARIABLE
 from lib.study import LABELS, Run
 
 # Validation images of each class in the figure.
@@ -29,21 +27,9 @@ EXAMPLES = 3
 _SHOWN = 224  # height of a dropped picture in the panel, pixels
 
 
-def is_interactive() -> bool:
-    """Whether somebody can press a button in this notebook: JupyterLab, Notebook, VS Code or Colab started its kernel.
-
-    run_all.py, papermill, nbconvert and nbval start kernels of their own, and what they store must be the same each time.
-    """
-    shell = get_ipython()
-    if shell is None or not hasattr(shell, "kernel") or FILE_VARIABLE in os.environ:
-        return False
-    started_by = "JPY_SESSION_NAME" in os.environ or "COLAB_RELEASE_TAG" in os.environ
-    return started_by or "__vsc_ipynb_file__" in shell.user_ns
-
-
 def scoring_panel(run: Run, stage: str) -> widgets.Widget | Figure:
     """A place to drop pictures, which are scored by a trained stage; without a reader, `example_figure`."""
-    return UploadPanel(run, stage).box if is_interactive() else example_figure(run, stage)
+    return UploadPanel(run, stage).box if is_attended() else example_figure(run, stage)
 
 
 def example_figure(run: Run, stage: str) -> Figure:

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import ipywidgets as widgets
 import pytest
@@ -11,36 +10,12 @@ from matplotlib.figure import Figure
 from lib.model import panel
 from lib.model.detector import read_detector
 from lib.model.scoring import Scorer, score_bytes
-from lib.progress import FILE_VARIABLE
 
 NOW = datetime.now(tz=UTC)
 
 
-@pytest.fixture
-def kernel(monkeypatch):
-    """A kernel of a notebook, started by nobody in particular."""
-    for name in (FILE_VARIABLE, "JPY_SESSION_NAME", "COLAB_RELEASE_TAG"):
-        monkeypatch.delenv(name, raising=False)
-    shell = SimpleNamespace(kernel=True, user_ns={})
-    monkeypatch.setattr(panel, "get_ipython", lambda: shell)
-    return shell
-
-
-def test_only_what_somebody_opened_is_interactive(kernel, monkeypatch):
-    assert not panel.is_interactive()
-    kernel.user_ns["__vsc_ipynb_file__"] = "a.ipynb"
-    assert panel.is_interactive()
-    kernel.user_ns.clear()
-    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
-    assert panel.is_interactive()
-    monkeypatch.setenv(FILE_VARIABLE, "progress.json")
-    assert not panel.is_interactive()
-    monkeypatch.delenv(FILE_VARIABLE)
-    monkeypatch.setattr(panel, "get_ipython", lambda: None)
-    assert not panel.is_interactive()
-
-
-def test_without_a_reader_a_figure_stands_there(scored_run, kernel):
+def test_without_a_reader_a_figure_stands_there(scored_run, monkeypatch):
+    monkeypatch.setattr(panel, "is_attended", lambda: False)
     figure = panel.scoring_panel(scored_run, "full")
     assert isinstance(figure, Figure) and "noise for a test" in figure.get_suptitle()
     captions = [part.get_suptitle() for part in figure.subfigs]
@@ -50,8 +25,8 @@ def test_without_a_reader_a_figure_stands_there(scored_run, kernel):
     assert captions[5] == f"synthetic\nscore {scores.max()['synthetic']:.3f}"
 
 
-def test_a_dropped_picture_is_scored_and_a_bad_one_reported(scored_run, written_folder, kernel, monkeypatch):
-    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
+def test_a_dropped_picture_is_scored_and_a_bad_one_reported(scored_run, written_folder, monkeypatch):
+    monkeypatch.setattr(panel, "is_attended", lambda: True)
     scorer = Scorer(read_detector(written_folder))
     monkeypatch.setattr(panel, "unfinished_detector", lambda run, stage: scorer.detector)
     box = panel.scoring_panel(scored_run, "full")
