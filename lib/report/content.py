@@ -658,24 +658,22 @@ def _recipes(datasets: list[Dataset], tests: pd.DataFrame) -> Table | None:
     for dataset in datasets:
         models = {model.recipe: model for model in dataset.models}
         if one in models and two in models:
-            rows.append(
-                [
-                    dataset.mark,
-                    *(str(models[recipe].auc) for recipe in (one, two)),
-                    *_paired(tests, dataset.name, one, two),
-                    *(
-                        f"{words.shares(models[recipe].real)} / {words.shares(models[recipe].synthetic)}"
-                        for recipe in (one, two)
-                    ),
-                ]
-            )
-    columns = ["Dataset", f"AUC, {one}", f"AUC, {two}", "Difference", "p (Holm)"]
-    columns += [f"Recall real / synthetic, {recipe}" for recipe in (one, two)]
-    note = (
-        f"Last stages on the same test images; the difference is {two} minus {one}, by DeLong's paired test. "
-        "Recalls at the balanced threshold of each."
-    )
-    return Table("The original study's recipe against the tuned one", columns, rows, note) if rows else None
+            added = {one: ("", ""), two: _paired(tests, dataset.name, one, two)}
+            for recipe, differs in added.items():
+                model = models[recipe]
+                recalls = [words.shares(found) for found in (model.real, model.synthetic)]
+                rows.append([dataset.mark, recipe, str(model.auc), *differs, *recalls])
+    columns = [
+        "Dataset",
+        "Recipe",
+        "Test AUC",
+        f"Difference, {two} - {one}",
+        "p (Holm)",
+        "Recall real",
+        "Recall synthetic",
+    ]
+    note = "Last stages on the same test images; DeLong's paired test. Recalls at the balanced threshold of each."
+    return Table("The original study's recipe against the tuned one", columns, rows, note, heads=2) if rows else None
 
 
 def _paired(tests: pd.DataFrame, name: str, one: str, two: str) -> tuple[str, str]:

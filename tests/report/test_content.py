@@ -195,12 +195,13 @@ def test_figures_are_small_and_on_white_paper(tmp_path):
 
 
 def test_recipes_are_compared_as_the_paired_test_says(gathered, made_up):
-    (row,) = gathered.recipes.rows
+    original, row = gathered.recipes.rows
+    assert original[:2] == ["dataset_1 (stand-in)", "original"] and original[3] == ""
     tests = pd.read_csv(made_up / "paired_tests.csv")
     pair = {"dataset_1, original, full", "dataset_1, tuned, full"}
     known = next(found for found in tests.itertuples() if {found.first, found.second} == pair)
     sign = 1 if known.second == "dataset_1, tuned, full" else -1
-    assert row[0] == "dataset_1 (stand-in)" and row[3].startswith(f"{sign * known.difference:+.3f} [")
+    assert row[:2] == ["dataset_1 (stand-in)", "tuned"] and row[3].startswith(f"{sign * known.difference:+.3f} [")
     assert float(row[4]) == pytest.approx(known.p_holm, rel=0.05)
 
 
