@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import ipywidgets as widgets
-import pytest
 from matplotlib.figure import Figure
 
 from lib.model import panel
