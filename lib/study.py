@@ -408,11 +408,11 @@ class Run:
         """scores.csv: one row per image of validation and test and stage, columns SCORE_COLUMNS."""
         return self._table(self.recipe_folder / "scores.csv", "02_phase1_training")
 
-    def scored(self, through: str = STAGES[0]) -> pd.DataFrame:
+    def scored(self, through: str | None = None) -> pd.DataFrame:
         """scores.csv with y (0 real, 1 synthetic) and group (the image itself where it has no group) of each image.
 
         Args:
-            through: the stage that must have been trained.
+            through: a stage that must have been trained.
 
         Raises:
             UserError: images or scores are not there yet, or not those of the stage.
@@ -420,7 +420,7 @@ class Run:
         images = self.used_images()
         group = images["group"].where(images["group"] != "", images["image_id"])
         scores = self.scores()
-        if through not in set(scores["stage"]):
+        if through and through not in set(scores["stage"]):
             path = self.recipe_folder / "scores.csv"
             raise UserError(
                 f"{path} has no scores of stage {through} yet: run notebook 03_fine_tuning with the same parameters first"

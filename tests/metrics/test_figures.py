@@ -89,7 +89,7 @@ ABLATION = pd.DataFrame(
 HEAT = np.arange(4.0).reshape(2, 2)
 
 # Figures of pictures, which have no axes.
-PICTURES = ("sample_sheet", "pair_gallery", "mean_images", "heat_maps", "error_gallery")
+PICTURES = ("sample_sheet", "pair_gallery", "mean_images", "heat_maps", "error_gallery", "scored_pictures", "explained_picture")
 DRAWN = {
     "sample_sheet": lambda: figures.sample_sheet({"real": [PICTURE] * 3, "synthetic": [PICTURE] * 2}, TITLE),
     "pair_gallery": lambda: figures.pair_gallery([(PICTURE, PICTURE, "a $1 <b> pair")], TITLE),
@@ -121,6 +121,8 @@ DRAWN = {
     "ablation_plot": lambda: figures.ablation_plot(ABLATION, TITLE),
     "heat_maps": lambda: figures.heat_maps({"real": HEAT, "synthetic": 2 * HEAT}, TITLE),
     "error_gallery": lambda: figures.error_gallery([(PICTURE, HEAT, "a $1 <b> error"), (PICTURE, None, "b")], TITLE),
+    "scored_pictures": lambda: figures.scored_pictures([(PICTURE, "real\nscore 0.1")], TITLE),
+    "explained_picture": lambda: figures.explained_picture(PICTURE, (1, 1, 4, 4), PICTURE, HEAT, TITLE),
 }
 
 
