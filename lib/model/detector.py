@@ -94,7 +94,8 @@ class Statistics:
 
 
 def _mean_square(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    return np.mean(np.square((features - mean) / scale), axis=1, dtype="float64")
+    scores = (features - mean) / scale
+    return np.einsum("ij,ij->i", scores, scores, dtype="float64") / features.shape[1]
 
 
 @dataclass(frozen=True)

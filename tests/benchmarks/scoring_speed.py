@@ -1,0 +1,69 @@
+"""Pictures scored a second, against frozen feature extraction of the same files, in pairs within one run.
+
+    python -m tests.benchmarks.scoring_speed [--model FOLDER] [--images 512] [--rounds 5]
+
+Run from the project's folder. Both decode the same JPEG files on all cores; extraction gives the features that training
+would keep (17,920 numbers for multi-level pooling), scoring gives scores, probabilities, decisions, unlikeness and warnings.
+Rounds alternate, and ratios are medians over them; CPU time, of all threads, is what a busy machine disturbs least.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from lib import study
+from lib.data import standin
+from lib.data.loading import ImageFile, load_views
+from lib.model.detector import find_detector
+from lib.model.features import BATCH, Engine
+from lib.model.scoring import Scorer, score_pictures
+
+
+def main(options: argparse.Namespace) -> None:
+    import keras
+
+    detector = find_detector(options.model)
+    model = detector.model()
+    pooling = next(layer for layer in model.layers if layer.name.endswith("_pooling"))
+    extract = Engine(keras.Model(model.input, pooling.output), detector.view.size)
+    scorer = Scorer(detector)
+    with tempfile.TemporaryDirectory() as name:
+        paths = [Path(name) / f"{number}.jpg" for number in range(options.images)]
+        drawn = [standin.draw(study.LABELS[number % 2], number // 2) for number in range(32)]
+        for number, path in enumerate(paths):
+            path.write_bytes(standin.encode(drawn[number % 32], 80))
+        files = [ImageFile(path, study.file_hash(path), True) for path in paths]
+
+        def extraction() -> int:
+            return sum(len(extract(batch)) for batch in load_views(files, detector.view, BATCH))
+
+        def scoring() -> int:
+            return sum(row["error"] is None for row in score_pictures(scorer, paths))
+
+        rates, spent = {extraction: [], scoring: []}, {extraction: [], scoring: []}
+        for number in range(options.rounds + 1):
+            for work in rates:
+                started, before = time.perf_counter(), time.process_time()
+                assert work() == options.images
+                if number:  # the first round warms up
+                    rates[work].append(options.images / (time.perf_counter() - started))
+                    spent[work].append(1000 * (time.process_time() - before) / options.images)
+    for work, found in rates.items():
+        cpu = f"{statistics.median(spent[work]):.2f} ms of CPU an image ({min(spent[work]):.2f}-{max(spent[work]):.2f})"
+        print(f"{work.__name__}: {statistics.median(found):.1f} images/s ({min(found):.1f}-{max(found):.1f}), {cpu}")
+    ratios = [mine / other for mine, other in zip(rates[scoring], rates[extraction])]
+    cpu = statistics.median(mine / other for mine, other in zip(spent[scoring], spent[extraction]))
+    least, most = min(ratios), max(ratios)
+    print(f"rate, scoring / extraction: {statistics.median(ratios):.2f} ({least:.2f}-{most:.2f}); CPU time: {cpu:.2f}")
+    print(f"{os.cpu_count()} cores, {options.images} images, {detector.describe()}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="", help="folder of a detector; default: the only one below models/")
+    parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=5)
+    main(parser.parse_args())
