@@ -102,6 +102,8 @@ class Recipe:
         views: augmented versions of each training image beside the plain one, drawn once and kept; FRESH draws a new
             one for every epoch and keeps none.
         degradation: of the augmented versions: none, or `half`: every other one is compressed, scaled, blurred or noisy.
+        rare: how a class with fewer training images comes to count as much: by `weights` in the loss, or by `views`: its
+            images are used several times, each time augmented in another way, and weights make up for the rest.
         batch_norm: `frozen` (its statistics are used as they are, in every stage) or `trained`.
         unfreeze_from: first block that the partial stage trains.
         label_smoothing: 0 to 1, how far targets move from 0 and 1 towards 0.5.
@@ -116,6 +118,7 @@ class Recipe:
     full: Phase
     views: int = 2
     degradation: str = ""
+    rare: str = "weights"
     image_size: int = 224
     batch_size: int = 32
     unfreeze_from: int = 6
@@ -158,6 +161,7 @@ RECIPES = {
         pooling="multilevel",
         head="linear",
         degradation="half",
+        rare="views",
         phase1=Phase(epochs=15, learning_rate=1e-4, schedule="cosine", patience=5),
         partial=Phase(epochs=0, learning_rate=1e-4, schedule="cosine"),
         full=Phase(epochs=2, learning_rate=1e-4, schedule="cosine", images=2000),

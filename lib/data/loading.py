@@ -181,13 +181,20 @@ class ImageFile(NamedTuple):
 
     Attributes:
         path: of the file.
-        key: its sha256; augmentation is drawn from it.
+        key: its sha256.
         plain: a whole 8-bit RGB JPEG without EXIF, which OpenCV decodes to the same pixels as Pillow, faster.
+        copy: 0, or from 1 which further use of the same image this is; each is augmented in its own way.
     """
 
     path: Path
     key: str
     plain: bool = False
+    copy: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of the image and its use: what its augmentation is drawn from, and its features are kept under."""
+        return f"{self.key}/{self.copy}" if self.copy else self.key
 
     def read(self) -> np.ndarray:
         """The pixels, uint8 (height, width, 3) RGB.
@@ -224,7 +231,7 @@ def load_views(files: Sequence[ImageFile], view: View, batch_size: int) -> Itera
         part = files[start : start + batch_size]
         batch = np.empty((len(part), view.size, view.size, 3), "uint8")
         for row, file in enumerate(part):
-            batch[row] = view.apply(file.read(), file.key)
+            batch[row] = view.apply(file.read(), file.name)
         return batch
 
     workers = os.cpu_count() or 1
@@ -275,7 +282,7 @@ def training_batches(
 
     def load(epoch, index):
         file = files[int(index)]
-        return recipe_view(recipe, version=FRESH_VERSION + int(epoch), seed=seed).apply(file.read(), file.key)
+        return recipe_view(recipe, version=FRESH_VERSION + int(epoch), seed=seed).apply(file.read(), file.name)
 
     def tensors(epoch, index):
         image = tf.numpy_function(load, (epoch, index), tf.uint8)

@@ -266,15 +266,22 @@ def _seeds(run: Run) -> list[int]:
 def imbalance(run: Run) -> pd.DataFrame:
     """The recipe on the data as they are and with one class thinned to a ninth of the other, either way.
 
+    A recipe that gives a rare class more views is shown beside itself with weights in the loss alone.
+
     Training and validation images are thinned; the test images stay, so that both recalls are read on as many as before.
 
     Returns:
         Scores of validation and test after the last stage: columns case, seed, train_real, train_synthetic (training
         images of each class), then TRIAL_COLUMNS.
     """
+    cases = [("balanced", "", run.recipe)]
+    for words, rare in (("1 synthetic for 9 real", "synthetic"), ("1 real for 9 synthetic", "real")):
+        cases.append((words, rare, run.recipe))
+        if run.recipe.rare == "views":
+            cases.append((f"{words}, weights alone", rare, dataclasses.replace(run.recipe, rare="weights")))
     rows = []
-    for case, rare in (("balanced", ""), ("1 synthetic for 9 real", "synthetic"), ("1 real for 9 synthetic", "real")):
-        trials = [Trial(f"{case} {seed}", run.recipe, "full", seed, rare=rare) for seed in _seeds(run)]
+    for case, rare, recipe in cases:
+        trials = [Trial(f"{case} {seed}", recipe, "full", seed, rare=rare) for seed in _seeds(run)]
         for trial, frame in zip(trials, _run_all(run, "imbalance", trials)):
             counts = _split_again(run, trial).query("split == 'train'")["label"].value_counts()
             counted = {f"train_{label}": int(counts[label]) for label in LABELS}

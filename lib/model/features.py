@@ -84,7 +84,7 @@ def _converted(model: keras.Model, size: int) -> bytes:
 class FeatureStore:
     """Feature rows on disk, one file per kind of feature; a row is computed once, whatever happens in between.
 
-    `rows.f16` holds the rows in float16, `keys.txt` the image's sha256 of each, a line written after its row. A killed
+    `rows.f16` holds the rows in float16, `keys.txt` the name (`ImageFile.name`) of each, a line written after its row. A killed
     run leaves at most rows without a key, which the next one overwrites.
     """
 
@@ -164,13 +164,13 @@ def frozen_features(
     code = source_hash("data/loading.py", "data/degrade.py")
     store = FeatureStore(cache_folder("features") / text_hash(code, kind, width, vars(view))[:24])
     asked = [file for file, used in zip(files, wanted) if used] if wanted is not None else files
-    missing = {file.key: file for file in asked if file.key not in store.index}
+    missing = {file.name: file for file in asked if file.name not in store.index}
     on_progress(len(asked) - len(missing))
     if missing:
         todo = list(missing.values())
         extract, done = engine(), 0
         for images in load_views(todo, view, BATCH):
-            store.append([file.key for file in todo[done : done + len(images)]], extract(images))
+            store.append([file.name for file in todo[done : done + len(images)]], extract(images))
             done += len(images)
             on_progress(len(images))
-    return store.take([file.key for file in files], width)
+    return store.take([file.name for file in files], width)

@@ -45,6 +45,8 @@ REGULARISATIONS = (1e-4, 1e-3, 1e-2, 1e-1)
 # The regression needs its features in memory at once, in float32 and more than once; beyond this many images it sees a
 # sample, and the epochs that follow see all.
 MAX_REGRESSION_IMAGES = 6_000
+# How often an image of a rare class is used in an epoch, at most: its views become more and more alike.
+MAX_USES = 10
 # Bytes that the activations before the first trained block may take on disk: 60 to 80 kB an image and view. Above it, the
 # partial stage computes them anew for every epoch.
 ACTIVATION_BUDGET = 8 * 2**30
@@ -80,7 +82,31 @@ def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
     """The files of the rows of an image table of this run."""
     root = image_root(run)
     plain = (images["format"] == "JPEG") & (images["mode"] == "RGB") & (images["exif"] == 0)
-    return [ImageFile(root / path, key, fast) for path, key, fast in zip(images["path"], images["sha256"], plain)]
+    copies = images["copy"] if "copy" in images else itertools.repeat(0)
+    rows = zip(images["path"], images["sha256"], plain, copies)
+    return [ImageFile(root / path, key, fast, copy) for path, key, fast, copy in rows]
+
+
+def split_rows(run: Run) -> dict[str, pd.DataFrame]:
+    """Split to the rows of its images; the training rows are those of `training_rows`."""
+    parts = {split: rows.reset_index(drop=True) for split, rows in run.used_images().groupby("split")}
+    return {**parts, "train": training_rows(parts["train"], run.recipe)}
+
+
+def training_rows(images: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """The training images as an epoch uses them: where the recipe asks for it, those of a rare class several times.
+
+    Args:
+        images: rows of the training images.
+
+    Returns:
+        The rows, then further uses of some of them, numbered from 1 in the column `copy`: as many as bring the rare class
+        nearest to the other one's number, at most MAX_USES - 1 of each image.
+    """
+    counts = images["label"].value_counts()
+    uses = min(MAX_USES, round(counts.max() / counts.min())) if recipe.rare == "views" and len(counts) == 2 else 1
+    rare = images[images["label"] == counts.idxmin()]
+    return pd.concat([images.assign(copy=0), *(rare.assign(copy=use) for use in range(1, uses))], ignore_index=True)
 
 
 # -------------------------------------------------------------------------------------------------------- phase 1
@@ -115,8 +141,7 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     backbone = build_backbone(weights)
     backbone = change(backbone) if change else backbone
     extractor = network.pooled(backbone, run.recipe)
-    images = run.used_images()
-    parts = {split: rows.reset_index(drop=True) for split, rows in images.groupby("split")}
+    parts = split_rows(run)
     plain, augmented = _features(run, extractor, parts, _kind(run.recipe, origin))
     head, history = train_head(
         plain["train"],
@@ -175,9 +200,14 @@ def _features(run: Run, extractor: keras.Model, parts: dict[str, pd.DataFrame], 
     with progress(total, "frozen features") as advance:
 
         def compute(split: str, version: int) -> np.ndarray:
-            view = recipe_view(recipe, version, run.seed if version else 0)
             options = {"kind": kind, "width": width, "engine": engine, "on_progress": advance}
-            return frozen_features(files[split], view, **options)[:]
+            first = [file for file in files[split] if not file.copy]
+            # The plain view is the same in every use of an image: the further ones have one more augmented view instead.
+            further, other = files[split][len(first) :], version or max(0, recipe.views) + 1
+            found = frozen_features(first, recipe_view(recipe, version, run.seed if version else 0), **options)[:]
+            if not further:
+                return found
+            return np.concatenate([found, frozen_features(further, recipe_view(recipe, other, run.seed), **options)[:]])
 
         plain = {split: compute(split, 0) for split in files}
         kept = [plain["train"], *(compute("train", version) for version in range(1, recipe.views + 1))]
@@ -339,8 +369,7 @@ def fine_tune(run: Run, stage: str) -> None:
     make_deterministic(run.seed)
     model = network.load(run.model_path(before))
     network.unfreeze(model, run.recipe, stage)
-    images = run.used_images()
-    parts = {split: rows.reset_index(drop=True) for split, rows in images.groupby("split")}
+    parts = split_rows(run)
     labels = as_int(parts["train"]["label"]).to_numpy()
     weight = class_weights(labels)
     weights = np.array([weight[label] for label in labels])

@@ -46,7 +46,8 @@ EXPERIMENTS = {
     ),
     "imbalance": (
         "When one class is rare",
-        "The tuned recipe with one class thinned to a ninth of the other in training and validation; the test images stay.",
+        "The tuned recipe with one class thinned to a ninth of the other in training and validation; the test images stay. "
+        "Weights alone: without using the images of the rare class more often, each time augmented in another way.",
         {
             **{"case": "training and validation", "roc_auc": "test AUC", "recall_real": "recall real"},
             "recall_synthetic": "recall synthetic",

@@ -73,7 +73,8 @@ RARE = """
 ## One class rare
 
 The tuned recipe with one class thinned to a ninth of the other in training and validation; thresholds are the balanced ones that
-validation chose; the test images stay. Means over {seeds} seeds.
+validation chose; the test images stay. Means over {seeds} seeds. The recipe uses the images of a rare class as often as brings it to the
+other's number, each time augmented in another way; `weights alone` lets errors on it weigh more instead, as the original recipe does.
 
 {imbalance}
 """

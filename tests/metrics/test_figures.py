@@ -89,7 +89,15 @@ ABLATION = pd.DataFrame(
 HEAT = np.arange(4.0).reshape(2, 2)
 
 # Figures of pictures, which have no axes.
-PICTURES = ("sample_sheet", "pair_gallery", "mean_images", "heat_maps", "error_gallery", "scored_pictures", "explained_picture")
+PICTURES = (
+    "sample_sheet",
+    "pair_gallery",
+    "mean_images",
+    "heat_maps",
+    "error_gallery",
+    "scored_pictures",
+    "explained_picture",
+)
 DRAWN = {
     "sample_sheet": lambda: figures.sample_sheet({"real": [PICTURE] * 3, "synthetic": [PICTURE] * 2}, TITLE),
     "pair_gallery": lambda: figures.pair_gallery([(PICTURE, PICTURE, "a $1 <b> pair")], TITLE),

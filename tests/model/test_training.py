@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from lib import study
 from lib.data import standin
-from lib.data.loading import ImageFile, recipe_view
+from lib.data.loading import ImageFile, load_views, recipe_view
 from lib.metrics import measures
 from lib.model import network, training
 from lib.model.backbone import build_backbone
@@ -275,3 +275,43 @@ def test_the_optimiser_does_what_keras_adam_does():
     for before, one, other in zip(start, *weights):
         np.testing.assert_allclose(one, other, atol=1e-5)
         assert np.abs(one - before).max() > 0.01
+
+
+def test_a_rare_class_is_used_as_often_as_the_other_and_each_time_in_another_way(tmp_path):
+    images = pd.DataFrame({"image_id": list("abcdefgh"), "label": ["real"] * 6 + ["synthetic"] * 2, "sha256": "0"})
+    rows = training.training_rows(images, RECIPES["tuned"])
+    assert rows["label"].value_counts().to_dict() == {"real": 6, "synthetic": 6}
+    assert rows["copy"].tolist() == [0] * 8 + [1, 1, 2, 2] and rows["image_id"][8:].tolist() == list("ghgh")
+    for as_before in (
+        training.training_rows(images, RECIPES["original"]),
+        training.training_rows(images[3:], RECIPES["tuned"])[:5],
+    ):
+        assert (as_before["copy"] == 0).all()
+    lonely = pd.concat([images[:1].assign(label="synthetic"), *[images[:1]] * 50])
+    assert training.training_rows(lonely, RECIPES["tuned"])["label"].value_counts()["synthetic"] == training.MAX_USES
+    file = ImageFile(tmp_path, "0" * 64)
+    names = {file._replace(copy=use).name for use in range(3)}
+    assert len(names) == 3 and file.name == file.key
+
+
+def test_further_uses_of_an_image_have_features_of_their_own(backbone, trained_run):
+    recipe = dataclasses.replace(SMALL["tuned"], views=1)
+    run = dataclasses.replace(trained_run, recipe=recipe)
+    images = run.used_images()
+    images["split"] = np.where(
+        images["label"] == "real", "train", np.where(images.index % 4 == 0, "train", "validation")
+    )
+    parts = {split: rows.reset_index(drop=True) for split, rows in images.groupby("split")}
+    parts = {**parts, "train": training.training_rows(parts["train"], recipe)}
+    extractor = network.pooled(backbone, recipe)
+    plain, views = training._features(run, extractor, parts, "a test")
+    rows = parts["train"]
+    assert len(rows) == len(plain["train"]) == len(views[1]) and rows["copy"].max() == 3
+    one = rows.index[rows["image_id"] == rows["image_id"].iloc[-1]]
+    different = [features for view in views for features in view[one]]
+    assert len(np.unique(np.round(np.float32(different), 3), axis=0)) == len(different) == 8
+    engine = Engine(extractor, recipe.image_size)
+    for version, of_rows in ((0, one[:1]), (2, one[1:])):
+        files = training.run_files(run, rows.loc[of_rows])
+        expected = engine(next(load_views(files, recipe_view(recipe, version, run.seed if version else 0), 8)))
+        np.testing.assert_allclose(np.float32(views[0][of_rows]), expected, atol=0.01)
