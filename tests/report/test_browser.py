@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(
@@ -13,8 +14,6 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
@@ -100,6 +99,8 @@ def image_table(tab):
     """The image table of the own images, whose names are hostile, unfolded."""
     box = tab.locator("section:has(> h2:text('my (faces)')) [data-images]")
     tab.locator("section:has(> h2:text('my (faces)')) details.data summary").click()
+    # It is filled when it has been unfolded, not by the click itself.
+    expect(box.get_by_role("status")).not_to_be_empty()
     return box
 
 
