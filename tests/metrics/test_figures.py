@@ -89,7 +89,11 @@ ABLATION = pd.DataFrame(
 HEAT = np.arange(4.0).reshape(2, 2)
 
 # Figures of pictures, which have no axes.
-PICTURES = ("sample_sheet", "pair_gallery", "mean_images", "heat_maps", "error_gallery")
+PICTURES = (
+    *("sample_sheet", "pair_gallery", "mean_images", "heat_maps", "error_gallery"),
+    *("scored_pictures", "explained_picture"),
+)
+BOX = (1, 1, 4, 4)
 DRAWN = {
     "sample_sheet": lambda: figures.sample_sheet({"real": [PICTURE] * 3, "synthetic": [PICTURE] * 2}, TITLE),
     "pair_gallery": lambda: figures.pair_gallery([(PICTURE, PICTURE, "a $1 <b> pair")], TITLE),
@@ -120,6 +124,8 @@ DRAWN = {
     "ablation_plot": lambda: figures.ablation_plot(ABLATION, TITLE),
     "heat_maps": lambda: figures.heat_maps({"real": HEAT, "synthetic": 2 * HEAT}, TITLE),
     "error_gallery": lambda: figures.error_gallery([(PICTURE, HEAT, "a $1 <b> error"), (PICTURE, None, "b")], TITLE),
+    "scored_pictures": lambda: figures.scored_pictures([(PICTURE, "a $1 <b> picture"), (PICTURE, "b")], TITLE),
+    "explained_picture": lambda: figures.explained_picture(PICTURE, BOX, PICTURE, HEAT - 0.5, TITLE),
 }
 
 
@@ -273,6 +279,7 @@ ODD = r"$\oops{$ <b>&_^.png"
         lambda: figures.ablation_plot(ABLATION.assign(choice=ODD), ODD, label=ODD),
         lambda: figures.heat_maps({"real": HEAT}, ODD, label=ODD),
         lambda: figures.error_gallery([(PICTURE, HEAT, ODD)], ODD),
+        lambda: figures.scored_pictures([(PICTURE, ODD)], ODD),
     ],
     ids=[
         "sample_sheet",
@@ -291,6 +298,7 @@ ODD = r"$\oops{$ <b>&_^.png"
         "ablation_plot",
         "heat_maps",
         "error_gallery",
+        "scored_pictures",
     ],
 )
 def test_odd_names_are_drawn_as_they_are(draw):
@@ -574,3 +582,14 @@ def test_a_learning_curve_of_one_size_stays_at_that_size():
     names = ["trained_on", "recipe", "stage", "training_images", "roc_auc", "roc_auc_low", "roc_auc_high"]
     ax = figures.learning_curve(pd.DataFrame(rows, columns=names), "one size").axes[0]
     assert ax.get_xlim() == (50, 200)
+
+
+def test_an_explanation_shows_the_part_and_colours_both_sides_of_zero_alike():
+    figure = figures.explained_picture(PICTURE, BOX, PICTURE, np.array([[-3.0, 0], [1, 2]]), TITLE)
+    whole, part, heat, *_ = figure.axes
+    assert [(box.get_xy(), box.get_width(), box.get_height()) for box in whole.patches] == [((0.5, 0.5), 4, 4)] * 2
+    assert len(part.images) == 1 and heat.images[-1].get_clim() == (-3, 3)
+    assert figures.explained_picture(PICTURE, BOX, PICTURE, np.zeros((2, 2)), TITLE).axes[2].images[-1].get_clim() == (
+        -1,
+        1,
+    )
