@@ -26,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, TextIO, TypeVar
 
 import cv2
 import numpy as np
@@ -55,6 +55,8 @@ EXPLAINED = "_explained"
 _MARK = "Explanation of a score"  # in the PNG files that --explain writes: those it may write again
 _SHOWN = 512  # the longer side of a picture in its explanation, pixels
 _MAPPED_AT_ONCE = 16  # gradients of more pictures would need gigabytes
+
+Found = TypeVar("Found")
 
 
 class Seen(NamedTuple):
@@ -171,23 +173,25 @@ def score_pictures(
     """
     explain = Explainer(scorer.detector, explained) if explained else None
 
-    def load(part: list[Path]) -> list[tuple[Seen, np.ndarray] | Unreadable]:
-        found = []
+    def load(part: list[Path]) -> tuple[list[Seen | Unreadable], np.ndarray]:
+        found, views = [], []
         for path in part:
             try:
-                found.append(scorer.see(read_picture(path), show=explain is not None))
+                seen, view = scorer.see(read_picture(path), show=explain is not None)
+                views.append(view)
             except Unreadable as error:
-                found.append(error)
-        return found
+                seen = error
+            found.append(seen)
+        return found, np.stack(views) if views else np.empty(0)
 
-    for part, found in _ahead(load, paths):
-        good = [number for number, one in enumerate(found) if not isinstance(one, Unreadable)]
+    for part, (found, views) in _ahead(load, paths):
         rows = [{**dict.fromkeys(COLUMNS), "path": printable(path), "warnings": []} for path in part]
+        good = [number for number, one in enumerate(found) if isinstance(one, Seen)]
         if good:
-            seen, views = zip(*(found[number] for number in good))
-            scored = scorer.rows([rows[number]["path"] for number in good], seen, np.stack(views))
+            seen = [found[number] for number in good]
+            scored = scorer.rows([rows[number]["path"] for number in good], seen, views)
             if explain:
-                for row, name in zip(scored, explain([part[number] for number in good], scored, seen, np.stack(views))):
+                for row, name in zip(scored, explain([part[number] for number in good], scored, seen, views)):
                     row["explained"] = printable(name)
             for number, row in zip(good, scored):
                 rows[number] = row
@@ -206,7 +210,7 @@ def score_bytes(scorer: Scorer, name: str, data: bytes) -> dict:
     return scorer.rows([name], [seen], view[None])[0]
 
 
-def _ahead(load: Callable[[list[Path]], list], paths: Iterable[Path]) -> Iterator[tuple[list[Path], list]]:
+def _ahead(load: Callable[[list[Path]], Found], paths: Iterable[Path]) -> Iterator[tuple[list[Path], Found]]:
     """Batches of paths with what `load` gives for them, in order, worked on by all cores ahead of the caller."""
     workers, rest = os.cpu_count() or 1, iter(paths)
     with ThreadPoolExecutor(workers) as pool:

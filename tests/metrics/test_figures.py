@@ -90,14 +90,10 @@ HEAT = np.arange(4.0).reshape(2, 2)
 
 # Figures of pictures, which have no axes.
 PICTURES = (
-    "sample_sheet",
-    "pair_gallery",
-    "mean_images",
-    "heat_maps",
-    "error_gallery",
-    "scored_pictures",
-    "explained_picture",
+    *("sample_sheet", "pair_gallery", "mean_images", "heat_maps", "error_gallery"),
+    *("scored_pictures", "explained_picture"),
 )
+BOX = (1, 1, 4, 4)
 DRAWN = {
     "sample_sheet": lambda: figures.sample_sheet({"real": [PICTURE] * 3, "synthetic": [PICTURE] * 2}, TITLE),
     "pair_gallery": lambda: figures.pair_gallery([(PICTURE, PICTURE, "a $1 <b> pair")], TITLE),
@@ -129,8 +125,8 @@ DRAWN = {
     "ablation_plot": lambda: figures.ablation_plot(ABLATION, TITLE),
     "heat_maps": lambda: figures.heat_maps({"real": HEAT, "synthetic": 2 * HEAT}, TITLE),
     "error_gallery": lambda: figures.error_gallery([(PICTURE, HEAT, "a $1 <b> error"), (PICTURE, None, "b")], TITLE),
-    "scored_pictures": lambda: figures.scored_pictures([(PICTURE, "real\nscore 0.1")], TITLE),
-    "explained_picture": lambda: figures.explained_picture(PICTURE, (1, 1, 4, 4), PICTURE, HEAT, TITLE),
+    "scored_pictures": lambda: figures.scored_pictures([(PICTURE, "a $1 <b> picture"), (PICTURE, "b")], TITLE),
+    "explained_picture": lambda: figures.explained_picture(PICTURE, BOX, PICTURE, HEAT - 0.5, TITLE),
 }
 
 
@@ -286,6 +282,7 @@ ODD = r"$\oops{$ <b>&_^.png"
         lambda: figures.ablation_plot(ABLATION.assign(choice=ODD), ODD, label=ODD),
         lambda: figures.heat_maps({"real": HEAT}, ODD, label=ODD),
         lambda: figures.error_gallery([(PICTURE, HEAT, ODD)], ODD),
+        lambda: figures.scored_pictures([(PICTURE, ODD)], ODD),
     ],
     ids=[
         "sample_sheet",
@@ -305,6 +302,7 @@ ODD = r"$\oops{$ <b>&_^.png"
         "ablation_plot",
         "heat_maps",
         "error_gallery",
+        "scored_pictures",
     ],
 )
 def test_odd_names_are_drawn_as_they_are(draw):
@@ -626,3 +624,14 @@ def test_overview_spreads_scores_that_crowd_at_the_ends(tried, scale):
     figure.savefig(io.BytesIO(), format="png", dpi=40)
     low, high = figure.axes[0].get_xlim()
     assert low < high and all(low <= line.get_xdata()[0] <= high for line in figure.axes[0].lines[2:])
+
+
+def test_an_explanation_shows_the_part_and_colours_both_sides_of_zero_alike():
+    figure = figures.explained_picture(PICTURE, BOX, PICTURE, np.array([[-3.0, 0], [1, 2]]), TITLE)
+    whole, part, heat, *_ = figure.axes
+    assert [(box.get_xy(), box.get_width(), box.get_height()) for box in whole.patches] == [((0.5, 0.5), 4, 4)] * 2
+    assert len(part.images) == 1 and heat.images[-1].get_clim() == (-3, 3)
+    assert figures.explained_picture(PICTURE, BOX, PICTURE, np.zeros((2, 2)), TITLE).axes[2].images[-1].get_clim() == (
+        -1,
+        1,
+    )
