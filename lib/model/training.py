@@ -154,7 +154,8 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
         _checkpoint(run, "phase1", key),
     )
     network.save(network.assemble(backbone, head, run.recipe), run.model_path("phase1"))
-    scored = [(parts[split], _probabilities(head, plain[split])) for split in ("validation", "test")]
+    infer = _inference(head)
+    scored = [(parts[split], _probabilities(infer, plain[split])) for split in ("validation", "test")]
     _finish(run, "phase1", key, scored, history)
 
 
@@ -272,7 +273,8 @@ def train_head(
     options = {"width": validation.shape[1], "images": images}
     data = lambda done: feature_batches(views, labels, weights, recipe.batch_size, seed, done, **options)
     features = validation.astype("float32")
-    score = lambda: _probabilities(head, features)
+    infer = _inference(head)
+    score = lambda: _probabilities(infer, features)
     history = _fit(head, data, steps, score, validation_labels, recipe, "phase1", checkpoint)
     return head, history
 
@@ -344,9 +346,16 @@ def _scaler(features: np.ndarray) -> StandardScaler:
     return scaler
 
 
-def _probabilities(head: keras.Model, features: np.ndarray) -> np.ndarray:
-    chunks = [features[start : start + 1024] for start in range(0, len(features), 1024)]
-    return np.concatenate([np.asarray(head(chunk.astype("float32"), training=False))[:, 0] for chunk in chunks])
+def _probabilities(infer: Callable, features: np.ndarray | Rows, rows: int = 1024) -> np.ndarray:
+    """Scores (images,) by the `_inference` of a head, or of an upper half of the network, for which 1,024 rows at once
+    would take gigabytes."""
+    chunks = (features[start : start + rows].astype("float32") for start in range(0, len(features), rows))
+    return np.concatenate([np.asarray(infer(tf.constant(chunk)))[:, 0] for chunk in chunks])
+
+
+def _inference(model: keras.Model) -> Callable:
+    """The model as a function that is traced once for all epochs: the weights change, the graph does not."""
+    return tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
 
 
 # ----------------------------------------------------------------------------------------------------- fine-tuning
@@ -384,12 +393,12 @@ def fine_tune(run: Run, stage: str) -> None:
         upper, views, plain = kept
         batches = (views, labels, weights, run.recipe.batch_size, run.seed)
         data = lambda done: feature_batches(*batches, done, width=upper.input_shape[1], images=used)
-        score = lambda: _probabilities(upper, plain)
+        infer = _inference(upper)
+        score = lambda: _probabilities(infer, plain, run.recipe.batch_size)
         history = _fit(upper, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
     else:
         data = lambda done: training_batches(train, labels, weights, run.recipe, run.seed, done, used)[0]
-        # One traced function for all epochs: the weights change, the graph does not.
-        infer = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+        infer = _inference(model)
         score = lambda: _image_scores(infer, validation, run.recipe)
         try:
             history = _fit(model, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
