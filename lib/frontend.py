@@ -1,8 +1,11 @@
-"""Who executes a cell: a person with a notebook open, or a program that keeps the outputs."""
+"""Who executes a cell: a person with a notebook open, or a program that keeps the outputs; and what each is shown."""
 
 from __future__ import annotations
 
+import base64
+import io
 import os
+from collections.abc import Callable
 
 # `1` or `0` decides, where what a cell is told by its client is not to be trusted.
 VARIABLE = "STUDY_WIDGETS"
@@ -25,3 +28,24 @@ def is_attended() -> bool:
     except (ImportError, AttributeError):  # plain Python, or IPython in a terminal
         return False
     return bool(request.get("content", {}).get("allow_stdin", False))
+
+
+def show(figure, panel: Callable[[], object]) -> None:
+    """Display a panel of widgets to a person, and the figure that stands for it to a program.
+
+    A panel that is saved with its notebook carries the figure: what cannot show widgets (GitHub, nbconvert) shows that.
+
+    Args:
+        figure: matplotlib Figure.
+        panel: makes the widget; called only where somebody can use it.
+    """
+    # Not above: progress bars ask who is there too, also where there is no IPython to wait for.
+    from IPython.display import display
+
+    if not is_attended():
+        display(figure)
+        return
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", bbox_inches="tight")
+    content = {**panel()._repr_mimebundle_(), "image/png": base64.b64encode(picture.getvalue()).decode()}
+    display(content, raw=True)

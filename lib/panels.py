@@ -14,13 +14,13 @@ from collections.abc import Mapping
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
-from IPython.display import display
 from PIL import Image
 
 from lib.data.audit import thumbnail
 from lib.data.normalise import image_root
-from lib.frontend import is_attended
-from lib.metrics import decisions, figures
+from lib.frontend import show
+from lib.metrics import decisions, evaluation, figures
+from lib.metrics.checks import Interval
 from lib.study import Run
 
 # Pixels of an example picture's side, and pictures of each kind.
@@ -63,12 +63,7 @@ def show_threshold_panel(
         figures.threshold_overview(curve, marks, FIRST, cells[list(decisions.CELLS)].astype(int), shown, title),
         "threshold_overview",
     )
-    if not is_attended():
-        display(figure)
-        return
-    panel = ThresholdPanel(curve, ranked, marks, test, pictures, run.source())
-    content = {**panel.box._repr_mimebundle_(), "image/png": _base64(figure.savefig, format="png", bbox_inches="tight")}
-    display(content, raw=True)
+    show(figure, lambda: ThresholdPanel(curve, ranked, marks, test, pictures, run.source()).box)
 
 
 class Pictures:
@@ -90,8 +85,9 @@ class Pictures:
 
     def _as_address(self, image_id: str) -> str:
         """The picture as a `data:` address, for HTML."""
-        picture = Image.fromarray(self.pixels(image_id))
-        return f"data:image/jpeg;base64,{_base64(picture.save, format='JPEG', quality=85)}"
+        picture = io.BytesIO()
+        Image.fromarray(self.pixels(image_id)).save(picture, format="JPEG", quality=85)
+        return f"data:image/jpeg;base64,{base64.b64encode(picture.getvalue()).decode()}"
 
 
 class ThresholdPanel:
@@ -198,13 +194,8 @@ def _picture_row(title: str, rows: pd.DataFrame, pictures: Pictures) -> str:
 
 
 def _test_table(test: Mapping[str, dict]) -> str:
-    def interval(found: Mapping) -> str:
-        if found["value"] is None:
-            return "undefined"
-        return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
-
     rows = [
-        (found["threshold"], policy, interval(found["recall_real"]), interval(found["recall_synthetic"]))
+        (found["threshold"], policy, *(Interval.from_dict(found[name]) for name in evaluation.RECALLS))
         for policy, found in test.items()
     ]
     body = "".join(
@@ -225,9 +216,3 @@ def _label(y: int) -> str:
 
 def _caption(score: float) -> str:
     return f"{score:.3g}"
-
-
-def _base64(write, **options) -> str:
-    buffer = io.BytesIO()
-    write(buffer, **options)
-    return base64.b64encode(buffer.getvalue()).decode()

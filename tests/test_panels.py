@@ -2,6 +2,7 @@
 
 import re
 
+import IPython.display
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from support import finish
 
-from lib import panels, study
+from lib import frontend, panels, study
 from lib.metrics import decisions, measures
 from lib.metrics.figures import POLICY_NAMES
 
@@ -113,8 +114,8 @@ def test_names_cannot_break_the_page(made):
 def test_programs_get_a_figure_and_people_a_panel_that_falls_back_to_it(made, monkeypatch, attended):
     run, validation, chosen, test = made
     shown = []
-    monkeypatch.setattr(panels, "is_attended", lambda: attended)
-    monkeypatch.setattr(panels, "display", lambda content, raw=False: shown.append((content, raw)))
+    monkeypatch.setattr(frontend, "is_attended", lambda: attended)
+    monkeypatch.setattr(IPython.display, "display", lambda content, raw=False: shown.append((content, raw)))
     panels.show_threshold_panel(run, validation, chosen, test)
     (content, raw), *rest = shown
     assert not rest and (run.recipe_folder / "figures" / "threshold_overview.png").stat().st_size > 10_000

@@ -1,5 +1,8 @@
 """What every measure stands on: checked labels and scores, the error for what is undefined, a value with its interval."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +32,11 @@ class Interval:
         """Returns ``{"value", "low", "high"}`` with None for NaN, which JSON cannot hold."""
         pairs = {"value": self.value, "low": self.low, "high": self.high}
         return {name: None if np.isnan(number) else float(number) for name, number in pairs.items()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, float | None]) -> Interval:
+        """What `as_dict` gave, None as NaN."""
+        return cls(*(np.nan if content[name] is None else content[name] for name in ("value", "low", "high")))
 
     def contains(self, number: float) -> bool:
         """Whether ``low <= number <= high``; False when the interval is undefined."""

@@ -95,7 +95,7 @@ def calibration_table(calibrations: dict, stage: str) -> pd.DataFrame:
     rows = {
         method: {
             "validation log loss (cross-validated)": round(content["validation_log_loss"][method], 4),
-            **{name: str(_interval(numbers)) for name, numbers in read.items()},
+            **{name: str(Interval.from_dict(numbers)) for name, numbers in read.items()},
             "recommended": method == content["recommended"],
         }
         for method, read in content["test"].items()
@@ -106,7 +106,8 @@ def calibration_table(calibrations: dict, stage: str) -> pd.DataFrame:
 def calibration_errors(calibrations: dict, stage: str) -> dict[str, Interval]:
     """Expected calibration error on test of each method of a stage."""
     return {
-        method: _interval(read["expected_calibration_error"]) for method, read in calibrations[stage]["test"].items()
+        method: Interval.from_dict(read["expected_calibration_error"])
+        for method, read in calibrations[stage]["test"].items()
     }
 
 
@@ -137,7 +138,7 @@ def at_chance(rows: pd.DataFrame, policies: Sequence[str], repeats: int = 100, s
 def threshold_intervals(chosen: dict) -> dict[str, dict[str, Interval]]:
     """Stage to policy to threshold with the interval that says how settled it is."""
     return {
-        stage: {policy: _interval(content["interval"]) for policy, content in policies.items()}
+        stage: {policy: Interval.from_dict(content["interval"]) for policy, content in policies.items()}
         for stage, policies in chosen.items()
     }
 
@@ -174,7 +175,7 @@ def _as_dicts(found: dict[str, Interval]) -> dict:
 
 def stage_intervals(metrics: dict, split: str, measure: str = "roc_auc") -> dict[str, Interval]:
     """One measure of each stage out of metrics.json."""
-    return {stage: _interval(content[split][measure]) for stage, content in metrics.items()}
+    return {stage: Interval.from_dict(content[split][measure]) for stage, content in metrics.items()}
 
 
 def policy_table(metrics: dict, stage: str) -> pd.DataFrame:
@@ -187,7 +188,7 @@ def policy_table(metrics: dict, stage: str) -> pd.DataFrame:
         {
             "policy": policy,
             "threshold": round(content["threshold"], 4),
-            **{name: str(_interval(content[name])) for name in shown if name in content},
+            **{name: str(Interval.from_dict(content[name])) for name in shown if name in content},
         }
         for policy, content in metrics[stage]["policies"].items()
     ]
@@ -199,7 +200,7 @@ def threshold_table(chosen: dict, stage: str) -> pd.DataFrame:
     rows = [
         {
             "policy": policy,
-            "threshold": str(_interval(content["interval"])),
+            "threshold": str(Interval.from_dict(content["interval"])),
             **{name: round(content[name], 4) for name in (*RECALLS, "f1_synthetic", "false_positive_rate")},
             "images": content["images"],
             "degenerate": content["degenerate"],
@@ -207,11 +208,6 @@ def threshold_table(chosen: dict, stage: str) -> pd.DataFrame:
         for policy, content in chosen[stage].items()
     ]
     return pd.DataFrame(rows).set_index("policy")
-
-
-def _interval(content: dict) -> Interval:
-    values = (content[name] for name in ("value", "low", "high"))
-    return Interval(*(float("nan") if value is None else value for value in values))
 
 
 def reports(scored: pd.DataFrame, metrics: dict, policy: str = "balanced") -> str:

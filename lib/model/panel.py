@@ -16,7 +16,7 @@ from lib.data.checks import printable
 from lib.data.loading import read_rgb
 from lib.data.normalise import image_root
 from lib.data.pictures import Unreadable, decode_picture
-from lib.frontend import is_attended
+from lib.frontend import show
 from lib.metrics import figures
 from lib.model.detector import unfinished_detector
 from lib.model.scoring import Scorer, score_bytes
@@ -27,9 +27,12 @@ EXAMPLES = 3
 _SHOWN = 224  # height of a dropped picture in the panel, pixels
 
 
-def scoring_panel(run: Run, stage: str) -> widgets.Widget | Figure:
-    """A place to drop pictures, which are scored by a trained stage; without a reader, `example_figure`."""
-    return UploadPanel(run, stage).box if is_attended() else example_figure(run, stage)
+def show_scoring_panel(run: Run, stage: str) -> None:
+    """Show a place to drop pictures, which a trained stage scores; where nobody has the notebook open, `example_figure`.
+
+    The figure is saved too.
+    """
+    show(run.save_figure(example_figure(run, stage), "scored_pictures"), lambda: UploadPanel(run, stage).box)
 
 
 def example_figure(run: Run, stage: str) -> Figure:

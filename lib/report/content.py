@@ -280,7 +280,7 @@ def _dataset(place: int, audited: Run, runs: list[Run]) -> Dataset:
     mark = f"{audited.name} ({STAND_IN})" if stand_in else audited.name
     images = audited.images()
     models = [_model(run, mark) for run in runs]
-    probe = words.interval(audit["shortcut"]["roc_auc"])
+    probe = Interval.from_dict(audit["shortcut"]["roc_auc"])
     sentences = [
         f"{audit['found']:,} files found, {audit['used']:,} used, {audit['set_aside']:,} set aside.",
         f"A probe that sees no pixel, only the files' outside (format, size, compression), has an AUC of {probe}: "
@@ -343,7 +343,7 @@ def _alts_of_data(run: Run, audit: Mapping, images: pd.DataFrame) -> dict[str, s
     formats = words.listed(
         {f"{label} {kind}": f"{count:,}" for (label, kind), count in used.groupby(["label", "format"]).size().items()}
     )
-    probe = words.interval(audit["shortcut"]["roc_auc"])
+    probe = Interval.from_dict(audit["shortcut"]["roc_auc"])
     pairs = audit.get("pairs", {})
     return {
         **dict.fromkeys(("samples", "mean_images", "spectra"), f"Of {labels}."),
@@ -412,9 +412,9 @@ def _model(run: Run, mark: str) -> Model:
     stage = [name for name in STAGES if name in metrics][-1]
     last, chosen = metrics[stage], thresholds[stage]
     policies = last["policies"]
-    auc = words.interval(last["test"]["roc_auc"])
+    auc = Interval.from_dict(last["test"]["roc_auc"])
     recalls = {
-        policy: tuple(words.interval(found[f"recall_{label}"]) for label in study.LABELS)
+        policy: tuple(Interval.from_dict(found[f"recall_{label}"]) for label in study.LABELS)
         for policy, found in policies.items()
     }
     sentences = [words.ranking(auc), words.deciding(POLICY, policies[POLICY]["threshold"], *recalls[POLICY])]
@@ -461,7 +461,7 @@ def _stage_table(name: str, metrics: Mapping) -> Table:
         "brier_score": "Brier score",
     }
     rows = [
-        [STAGE_NAMES[stage], *(str(words.interval(content["test"][measure])) for measure in measures)]
+        [STAGE_NAMES[stage], *(str(Interval.from_dict(content["test"][measure])) for measure in measures)]
         for stage, content in metrics.items()
     ]
     note = "A stage that its recipe gives no epochs is the one before it."
@@ -476,9 +476,9 @@ def _policy_table(name: str, policies: Mapping, stage: str) -> Table:
             [
                 POLICY_NAMES.get(policy, policy),
                 f"{found['threshold']:.3g}",
-                words.shares(words.interval(found["recall_real"])),
-                words.shares(words.interval(found["recall_synthetic"])),
-                str(words.interval(found["balanced_accuracy"])),
+                words.shares(Interval.from_dict(found["recall_real"])),
+                words.shares(Interval.from_dict(found["recall_synthetic"])),
+                str(Interval.from_dict(found["balanced_accuracy"])),
                 f"{confusion['false_synthetic']:,} of {confusion['false_synthetic'] + confusion['true_real']:,}",
                 f"{confusion['false_real']:,} of {confusion['false_real'] + confusion['true_synthetic']:,}",
             ]
@@ -493,7 +493,7 @@ def _calibration_table(name: str, calibration: Mapping) -> Table:
     rows = [
         [
             f"{method} (recommended by validation)" if method == calibration["recommended"] else method,
-            *(str(words.interval(found[measure])) for measure in names),
+            *(str(Interval.from_dict(found[measure])) for measure in names),
         ]
         for method, found in calibration["test"].items()
     ]
@@ -552,7 +552,9 @@ def _alts_of_model(
         **dict.fromkeys(("grad_cam", "contributions"), f"Heat maps of both classes. Test AUC: {aucs['test']}."),
     }
     if "expected_cost" in policies[POLICY]:
-        costs = {POLICY_NAMES[name]: str(words.interval(found["expected_cost"])) for name, found in policies.items()}
+        costs = {
+            POLICY_NAMES[name]: str(Interval.from_dict(found["expected_cost"])) for name, found in policies.items()
+        }
         said["cost"] = f"Expected cost on test: {words.listed(costs)}."
     if stage in calibration:
         errors = words.listed(evaluation.calibration_errors(calibration, stage))
@@ -644,7 +646,7 @@ def _overview(audited: list[Run], datasets: list[Dataset]) -> Table:
                 f"{audit['set_aside']:,}",
                 " / ".join(f"{dataset.counts.get(split, 0):,}" for split in study.SPLITS),
                 f"{pairs.get('exact', 0):,} / {pairs.get('near', 0):,}",
-                str(words.interval(audit["shortcut"]["roc_auc"])),
+                str(Interval.from_dict(audit["shortcut"]["roc_auc"])),
             ]
         )
     columns = ["Dataset", "Source", "Found", "Set aside", "Training / validation / test", "Copies, exact / near"]

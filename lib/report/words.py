@@ -131,11 +131,6 @@ def number(value: float | None, digits: int = 3) -> str:
     return UNDEFINED if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def interval(content: Mapping) -> Interval:
-    """{"value", "low", "high"} of a JSON file as an Interval; null as NaN."""
-    return Interval(*(math.nan if content[key] is None else content[key] for key in ("value", "low", "high")))
-
-
 def share(value: float) -> str:
     """A share in per cent; only a whole one is 100%, and only none at all 0%."""
     if 0 < value < 0.001:

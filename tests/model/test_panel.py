@@ -3,9 +3,12 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import IPython.display
 import ipywidgets as widgets
+import pytest
 from matplotlib.figure import Figure
 
+from lib import frontend
 from lib.model import panel
 from lib.model.detector import read_detector
 from lib.model.scoring import Scorer, score_bytes
@@ -13,22 +16,38 @@ from lib.model.scoring import Scorer, score_bytes
 NOW = datetime.now(tz=UTC)
 
 
-def test_without_a_reader_a_figure_stands_there(scored_run, monkeypatch):
-    monkeypatch.setattr(panel, "is_attended", lambda: False)
-    figure = panel.scoring_panel(scored_run, "full")
+@pytest.fixture
+def shown(monkeypatch):
+    """What was displayed: objects and mime bundles."""
+    found = []
+    monkeypatch.setattr(IPython.display, "display", lambda item, raw=False: found.append(item))
+    return found
+
+
+def test_without_a_reader_a_figure_stands_there(scored_run, shown, monkeypatch):
+    monkeypatch.setattr(frontend, "is_attended", lambda: False)
+    panel.show_scoring_panel(scored_run, "full")
+    (figure,) = shown
     assert isinstance(figure, Figure) and "noise for a test" in figure.get_suptitle()
     captions = [part.get_suptitle() for part in figure.subfigs]
     scores = scored_run.scored().query("split == 'validation'").groupby("label")["score"]
     assert len(captions) == 6
     assert captions[0] == f"real\nscore {scores.min()['real']:.3f}"
     assert captions[5] == f"synthetic\nscore {scores.max()['synthetic']:.3f}"
+    assert (scored_run.recipe_folder / "figures" / "scored_pictures.png").is_file()
+
+
+def test_a_saved_panel_carries_the_figure_for_pages_without_widgets(scored_run, shown, monkeypatch):
+    monkeypatch.setattr(frontend, "is_attended", lambda: True)
+    panel.show_scoring_panel(scored_run, "full")
+    (content,) = shown
+    assert {"application/vnd.jupyter.widget-view+json", "image/png"} <= set(content)
 
 
 def test_a_dropped_picture_is_scored_and_a_bad_one_reported(scored_run, written_folder, monkeypatch):
-    monkeypatch.setattr(panel, "is_attended", lambda: True)
     scorer = Scorer(read_detector(written_folder))
     monkeypatch.setattr(panel, "unfinished_detector", lambda run, stage: scorer.detector)
-    box = panel.scoring_panel(scored_run, "full")
+    box = panel.UploadPanel(scored_run, "full").box
     upload, found = box.children
     data = next(path for path in sorted(scored_run.images()["path"]))
     content = (Path(scored_run.data) / data).read_bytes()
