@@ -20,13 +20,11 @@ import os
 import sys
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TextIO, TypeVar
+from typing import NamedTuple, TextIO
 
 import cv2
 import numpy as np
@@ -35,6 +33,7 @@ from tqdm import tqdm
 
 from lib.data.checks import printable
 from lib.data.folders import entries
+from lib.data.loading import ahead
 from lib.data.pictures import SUFFIXES, Picture, Unreadable, decode_picture, is_picture, read_picture
 from lib.metrics import figures, thresholds
 from lib.model import explanation
@@ -55,8 +54,6 @@ EXPLAINED = "_explained"
 _MARK = "Explanation of a score"  # in the PNG files that --explain writes: those it may write again
 _SHOWN = 512  # the longer side of a picture in its explanation, pixels
 _MAPPED_AT_ONCE = 16  # gradients of more pictures would need gigabytes
-
-Found = TypeVar("Found")
 
 
 class Seen(NamedTuple):
@@ -184,7 +181,7 @@ def score_pictures(
             found.append(seen)
         return found, np.stack(views) if views else np.empty(0)
 
-    for part, (found, views) in _ahead(load, paths):
+    for part, (found, views) in ahead(load, paths, BATCH):
         rows = [{**dict.fromkeys(COLUMNS), "path": printable(path), "warnings": []} for path in part]
         good = [number for number, one in enumerate(found) if isinstance(one, Seen)]
         if good:
@@ -208,21 +205,6 @@ def score_bytes(scorer: Scorer, name: str, data: bytes) -> dict:
     except Unreadable as error:
         return {**dict.fromkeys(COLUMNS), "path": name, "warnings": [], "error": str(error)}
     return scorer.rows([name], [seen], view[None])[0]
-
-
-def _ahead(load: Callable[[list[Path]], Found], paths: Iterable[Path]) -> Iterator[tuple[list[Path], Found]]:
-    """Batches of paths with what `load` gives for them, in order, worked on by all cores ahead of the caller."""
-    workers, rest = os.cpu_count() or 1, iter(paths)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting = deque()
-        while part := list(itertools.islice(rest, BATCH)):
-            waiting.append((part, pool.submit(load, part)))
-            if len(waiting) > workers:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
 
 
 def _small(pixels: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ is scored at the end of a stage and looked at by nobody here.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -196,19 +197,22 @@ def _features(run: Run, extractor: keras.Model, parts: dict[str, pd.DataFrame], 
     """Frozen features: of the plain view for every split, and the training split's as `train_head` takes its views."""
     recipe, width = run.recipe, extractor.output_shape[1]
     files = {split: run_files(run, rows) for split, rows in parts.items()}
-    engine = _Once(lambda: Engine(extractor, recipe.image_size, key=text_hash(kind, recipe.image_size)[:24]))
+    engine = functools.cache(lambda: Engine(extractor, recipe.image_size, key=text_hash(kind, recipe.image_size)[:24]))
     total = sum(map(len, files.values())) + max(0, recipe.views) * len(files["train"])
     with progress(total, "frozen features") as advance:
 
-        def compute(split: str, version: int) -> np.ndarray:
+        def frozen(part: list[ImageFile], version: int) -> np.ndarray:
+            view = recipe_view(recipe, version, run.seed if version else 0)
             options = {"kind": kind, "width": width, "engine": engine, "on_progress": advance}
+            return frozen_features(part, view, **options)[:]
+
+        def compute(split: str, version: int) -> np.ndarray:
             first = [file for file in files[split] if not file.copy]
-            # The plain view is the same in every use of an image: the further ones have one more augmented view instead.
-            further, other = files[split][len(first) :], version or max(0, recipe.views) + 1
-            found = frozen_features(first, recipe_view(recipe, version, run.seed if version else 0), **options)[:]
+            further = files[split][len(first) :]
             if not further:
-                return found
-            return np.concatenate([found, frozen_features(further, recipe_view(recipe, other, run.seed), **options)[:]])
+                return frozen(first, version)
+            # The plain view is the same in every use of an image: further ones have one more augmented view instead.
+            return np.concatenate([frozen(first, version), frozen(further, version or max(0, recipe.views) + 1)])
 
         plain = {split: compute(split, 0) for split in files}
         kept = [plain["train"], *(compute("train", version) for version in range(1, recipe.views + 1))]
@@ -220,17 +224,6 @@ def _features(run: Run, extractor: keras.Model, parts: dict[str, pd.DataFrame], 
         return [np.concatenate([engine()(batch) for batch in load_views(files["train"], view, BATCH)])]
 
     return plain, fresh
-
-
-class _Once:
-    """Calls a function at its first use and keeps the answer: the engine is not built where all features are cached."""
-
-    def __init__(self, make: Callable[[], Engine]):
-        self._make, self._made = make, None
-
-    def __call__(self) -> Engine:
-        self._made = self._made or self._make()
-        return self._made
 
 
 def train_head(
@@ -441,7 +434,7 @@ def _kept_activations(
     if 2 * width * total > ACTIVATION_BUDGET:
         return None
     kind = f"{_kind(recipe, run.recorded()['weights_sha256'])}/before block {recipe.unfreeze_from}"
-    engine = _Once(lambda: Engine(lower, recipe.image_size, key=text_hash(kind, recipe.image_size)[:24]))
+    engine = functools.cache(lambda: Engine(lower, recipe.image_size, key=text_hash(kind, recipe.image_size)[:24]))
     with progress(total, "activations of the frozen blocks") as advance:
         options = {"kind": kind, "width": width, "engine": engine, "on_progress": advance}
         kept = [
