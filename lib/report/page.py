@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lib.metrics.checks import Interval
 from lib.report import words
-from lib.report.content import Report
+from lib.report.parts import Report
 
 FOLDER = Path(__file__).resolve().parent
 

@@ -14,7 +14,8 @@ import run_all
 from lib import report, study
 from lib.metrics.checks import Interval
 from lib.report import __main__ as command
-from lib.report import content, notebooks, pictures, words
+from lib.report import across, content, notebooks, pictures, words
+from lib.report.datasets import _chosen_images
 
 
 class Parsed(HTMLParser):
@@ -225,8 +226,8 @@ def test_matrix_and_paired_tests_are_those_of_notebook_05(gathered, made_up):
 def test_a_pair_told_the_other_way_round_is_turned():
     row = {"tested_on": "a", "first": "a, tuned, full", "second": "a, original, full", "difference": -0.2}
     tests = pd.DataFrame([{**row, "low": -0.3, "high": -0.1, "p_holm": 0.01}])
-    assert content._paired(tests, "a", "original", "tuned") == ("+0.200 [+0.100, +0.300]", "0.01")
-    assert content._paired(tests, "b", "original", "tuned") == ("–", "–")
+    assert across._paired(tests, "a", "original", "tuned") == ("+0.200 [+0.100, +0.300]", "0.01")
+    assert across._paired(tests, "b", "original", "tuned") == ("–", "–")
 
 
 def test_image_table_calls_images_by_the_threshold_and_leaves_training_images_without_a_score(gathered):
@@ -250,7 +251,7 @@ def test_large_image_tables_are_cut_and_say_so(aside, test, shown):
     count = aside + test + 3000
     images = pd.DataFrame({"image_id": [f"{at * 7919 % count:08}" for at in range(count)]})
     images["split"] = [""] * aside + ["test"] * test + ["train"] * 3000
-    rows, note = content._chosen_images(images)
+    rows, note = _chosen_images(images)
     assert tuple((rows["split"] == split).sum() for split in ("", "test")) == shown and len(rows) == 2000
     assert note.startswith(
         f"2,000 of {count:,} images: {shown[0]:,} of {aside:,} set aside and {shown[1]:,} of {test:,}"

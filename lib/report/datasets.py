@@ -1,0 +1,407 @@
+"""A dataset for the report: what it is, what the audit found, what its models came to, its images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from lib import study
+from lib.metrics import comparison, evaluation
+from lib.metrics.checks import Interval
+from lib.metrics.figures.style import POLICY_NAMES, STAGE_NAMES
+from lib.metrics.robustness import NONE
+from lib.report import words
+from lib.report.parts import (
+    POLICY,
+    STAND_IN,
+    Dataset,
+    Experiment,
+    ImageTable,
+    Model,
+    Table,
+    cell,
+    executed_in,
+    figure_of,
+    link,
+    notebook_links,
+)
+from lib.study import ASIDE, STAGES, Run, UserError
+
+# Rows of a dataset's image table that a page holds; all of them are in images.csv.
+MOST_IMAGES = 2000
+# Shown open; the others are folded away.
+FIRST_FIGURES = ("roc", "scores", "confusion", "robustness", "errors_most_certain")
+EXPERIMENTS = {
+    "wrong_turns": (
+        "What mistakes cost (wrong turns)",
+        "The original recipe run correctly (a), and with one mistake each, on the same images; thresholds of best F1.",
+        {
+            **{"turn": "", "what": "wrong turn", "roc_auc": "test AUC", "recall_real": "recall real"},
+            **{"recall_synthetic": "recall synthetic", "f1_synthetic": "F1", "degenerate": "nearly all one class"},
+        },
+    ),
+    "ablation": (
+        "What each choice brings (ablation)",
+        "The tuned recipe with one choice made otherwise at a time, on validation images; differences to the first row of "
+        "the same stage.",
+        {
+            **{"choice": "choice", "setting": "setting", "stage": "judged after", "seeds": "seeds"},
+            **{"roc_auc": "validation AUC", "difference": "difference", "degraded": "AUC, degraded images"},
+        },
+    ),
+    "imbalance": (
+        "When one class is rare",
+        "The tuned recipe with one class thinned to a ninth of the other in training and validation; the test images stay. "
+        "Weights alone: without using the images of the rare class more often, each time augmented in another way.",
+        {
+            **{"case": "training and validation", "roc_auc": "test AUC", "recall_real": "recall real"},
+            "recall_synthetic": "recall synthetic",
+        },
+    ),
+}
+
+
+def read_dataset(place: int, audited: Run, runs: list[Run]) -> Dataset:
+    audit = audited.audit()
+    stand_in = bool(audit["dataset"]["stand_in"])
+    mark = f"{audited.name} ({STAND_IN})" if stand_in else audited.name
+    images = audited.images()
+    models = [_model(run, mark) for run in runs]
+    probe = Interval.from_dict(audit["shortcut"]["roc_auc"])
+    sentences = [
+        f"{audit['found']:,} files found, {audit['used']:,} used, {audit['set_aside']:,} set aside.",
+        f"A probe that sees no pixel, only the files' outside (format, size, compression), has an AUC of {probe}: "
+        f"{_probe_says(audit, probe)}.",
+    ]
+    if not models:
+        sentences.append("Audited only: no recipe has been trained and analysed on it yet.")
+    said = _alts_of_data(audited, audit, images)
+    figures = [
+        figure_of(path, audited.results, f"{mark}: {audited.source()}. {said.get(name, '')}")
+        for name, path in audited.figures(per_recipe=False).items()
+        if not name.startswith(tuple(EXPERIMENTS))
+    ]
+    return Dataset(
+        anchor=f"dataset-{place}",
+        name=audited.name,
+        source=audit["dataset"]["source"],
+        stand_in=stand_in,
+        counts=images.loc[images["split"] != "", "split"].value_counts().to_dict(),
+        sentences=sentences,
+        warnings=_warnings(audit),
+        models=models,
+        tables=[_set_aside(mark, images)] if audit["set_aside"] else [],
+        figures=figures,
+        experiments=[found for name in EXPERIMENTS if (found := _experiment(audited, mark, name))],
+        images=_image_table(audited, images, models),
+        notebooks=notebook_links(executed_in(audited.folder), audited.results),
+    )
+
+
+def _there(read: Callable, default: object) -> object:
+    """What a reader gives, or the default where its file has not been made yet."""
+    try:
+        return read()
+    except UserError:
+        return default
+
+
+def _probe_says(audit: Mapping, probe: Interval) -> str:
+    found = words.standing(probe)
+    if found != comparison.BETTER:
+        return found
+    return "see the warning" if audit["shortcut"]["warning"] else f"{found}, by too little for a warning"
+
+
+def _warnings(audit: Mapping) -> list[str]:
+    """What the audit has to say beside every score."""
+    said = [f"{audit['shortcut']['warning']}."] if audit["shortcut"]["warning"] else []
+    pairs = audit.get("pairs", {})
+    if pairs.get("two_labels"):
+        said.append(f"{pairs['two_labels']:,} pairs of copies stand in both classes: their label is not known.")
+    if pairs.get("across_split"):
+        said.append(f"{pairs['across_split']:,} pairs of copies are on two sides of the split.")
+    for name, count in pairs.get("other_datasets", {}).items():
+        said.append(f"{count:,} pairs of copies with {name}.")
+    return [text[0].upper() + text[1:] for text in said]
+
+
+def _alts_of_data(run: Run, audit: Mapping, images: pd.DataFrame) -> dict[str, str]:
+    """Figure of the audit to what its numbers say."""
+    used = images[images["split"] != ""]
+    labels = words.listed({label: f"{(used['label'] == label).sum():,} images" for label in study.LABELS})
+    splits = "; ".join(
+        f"{split} {(rows['label'] == 'real').sum():,} real and {(rows['label'] == 'synthetic').sum():,} synthetic"
+        for split in study.SPLITS
+        if len(rows := used[used["split"] == split])
+    )
+    formats = words.listed(
+        {f"{label} {kind}": f"{count:,}" for (label, kind), count in used.groupby(["label", "format"]).size().items()}
+    )
+    probe = Interval.from_dict(audit["shortcut"]["roc_auc"])
+    pairs = audit.get("pairs", {})
+    return {
+        **dict.fromkeys(("samples", "mean_images", "spectra"), f"Of {labels}."),
+        "sizes": f"{formats}. AUC of the probe of the files' outside {probe}.",
+        "split": f"{splits}.",
+        "pairs": f"{pairs.get('exact', 0):,} exact and {pairs.get('near', 0):,} near pairs of copies were found.",
+    }
+
+
+def _set_aside(mark: str, images: pd.DataFrame) -> Table:
+    reasons = images.loc[images["split"] == "", "issue"].str.removeprefix(ASIDE).value_counts()
+    rows = [[reason or "no reason noted", f"{count:,}"] for reason, count in list(reasons.items())[:20]]
+    note = f"{len(reasons) - 20} more reasons are in images.csv." if len(reasons) > 20 else ""
+    return Table(f"Files of {mark} set aside, and why", ["Reason", "Files"], rows, note)
+
+
+def _experiment(run: Run, mark: str, name: str) -> Experiment | None:
+    table = _there(lambda: run.experiment(name), None)
+    if table is None:
+        return None
+    title, how, columns = EXPERIMENTS[name]
+    known = {column: heading for column, heading in columns.items() if column in table}
+    rows = [[cell(row, column, table) for column in known] for row in table.to_dict("records")]
+    shown = Table(f"{title}, {mark}", [_upper(text) or "Turn" for text in known.values()], rows, heads=2)
+    best = table.sort_values("roc_auc").iloc[[0, -1]]
+    said = f"{mark}: {run.source()}. {len(table)} rows; AUC from {best['roc_auc'].iloc[0]:.3f} to {best['roc_auc'].iloc[1]:.3f}."
+    figures = [
+        figure_of(path, run.results, said)
+        for found, path in run.figures(per_recipe=False).items()
+        if found.startswith(name)
+    ]
+    return Experiment(title, how, shown, figures)
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+# -------------------------------------------------------------------------------------------------------------- a model
+
+
+def _model(run: Run, mark: str) -> Model:
+    metrics, thresholds = run.metrics()["stages"], run.thresholds()["stages"]
+    calibration = _there(lambda: run.calibration()["stages"], {})
+    robust = _there(run.robustness, None)
+    stage = [name for name in STAGES if name in metrics][-1]
+    last, chosen = metrics[stage], thresholds[stage]
+    policies = last["policies"]
+    auc = Interval.from_dict(last["test"]["roc_auc"])
+    recalls = {
+        policy: tuple(Interval.from_dict(found[f"recall_{label}"]) for label in study.LABELS)
+        for policy, found in policies.items()
+    }
+    sentences = [words.ranking(auc), words.deciding(POLICY, policies[POLICY]["threshold"], *recalls[POLICY])]
+    if "cost" in policies:
+        sentences.append(words.deciding("cost", policies["cost"]["threshold"], *recalls["cost"]))
+    warnings = [
+        f"{_upper(POLICY_NAMES[policy])}, on validation: {found['why']}."
+        for policy, found in chosen.items()
+        if found.get("degenerate")
+    ]
+    name = f"{mark}, {run.recipe.name} recipe"
+    said = _alts_of_model(run, metrics, calibration, robust, stage)
+    figures = {
+        found: figure_of(path, run.results, f"{name}: {run.source()}. {said.get(found, '')}")
+        for found, path in run.figures().items()
+    }
+    more_tables = [_calibration_table(name, calibration[stage])] if stage in calibration else []
+    more_tables += [_robustness_table(name, robust)] if robust is not None else []
+    first = [found for found in FIRST_FIGURES if found in figures]
+    return Model(
+        recipe=run.recipe.name,
+        auc=auc,
+        standing=words.standing(auc),
+        real=recalls[POLICY][0],
+        synthetic=recalls[POLICY][1],
+        sentences=sentences,
+        warnings=warnings,
+        tables=[_stage_table(name, metrics), _policy_table(name, policies, stage)],
+        more_tables=more_tables,
+        figures=[figures[found] for found in first],
+        more=[figure for found, figure in figures.items() if found not in first],
+        notebooks=notebook_links(executed_in(run.recipe_folder), run.results),
+        called=policies[POLICY]["threshold"],
+        run=run,
+    )
+
+
+def _stage_table(name: str, metrics: Mapping) -> Table:
+    measures = {
+        "roc_auc": "AUC",
+        "average_precision": "Average precision",
+        "equal_error_rate": "Equal error rate",
+        "recall_at_fpr_5": "Recall at 5% false positives",
+        "brier_score": "Brier score",
+    }
+    rows = [
+        [STAGE_NAMES[stage], *(str(Interval.from_dict(content["test"][measure])) for measure in measures)]
+        for stage, content in metrics.items()
+    ]
+    note = "A stage that its recipe gives no epochs is the one before it."
+    return Table(f"After each stage of training, on test: {name}", ["Stage", *measures.values()], rows, note)
+
+
+def _policy_table(name: str, policies: Mapping, stage: str) -> Table:
+    rows = []
+    for policy, found in policies.items():
+        confusion = found["confusion"]
+        rows.append(
+            [
+                POLICY_NAMES.get(policy, policy),
+                f"{found['threshold']:.3g}",
+                words.shares(Interval.from_dict(found["recall_real"])),
+                words.shares(Interval.from_dict(found["recall_synthetic"])),
+                str(Interval.from_dict(found["balanced_accuracy"])),
+                f"{confusion['false_synthetic']:,} of {confusion['false_synthetic'] + confusion['true_real']:,}",
+                f"{confusion['false_real']:,} of {confusion['false_real'] + confusion['true_synthetic']:,}",
+            ]
+        )
+    columns = ["Threshold", "Value", "Recall real", "Recall synthetic", "Balanced accuracy", "False alarms", "Misses"]
+    note = "Chosen on validation, read on test. False alarms are real images called synthetic, misses synthetic ones called real."
+    return Table(f"Thresholds of the last stage ({STAGE_NAMES[stage]}): {name}", columns, rows, note)
+
+
+def _calibration_table(name: str, calibration: Mapping) -> Table:
+    names = {"brier_score": "Brier score", "log_loss": "Log loss", "expected_calibration_error": "Calibration error"}
+    rows = [
+        [
+            f"{method} (recommended by validation)" if method == calibration["recommended"] else method,
+            *(str(Interval.from_dict(found[measure])) for measure in names),
+        ]
+        for method, found in calibration["test"].items()
+    ]
+    return Table(
+        f"Scores made into probabilities, on test: {name}", ["Method", *names.values()], rows, "Lower is better."
+    )
+
+
+def _robustness_table(name: str, table: pd.DataFrame) -> Table:
+    columns = {"roc_auc": "AUC", "roc_auc_change": "Change of AUC", "recall_real": "Recall real"}
+    columns["recall_synthetic"] = "Recall synthetic"
+    rows = [[_degradation(row), *(cell(row, column, table) for column in columns)] for row in table.to_dict("records")]
+    return Table(f"Degraded test images, threshold of clean ones: {name}", ["Degradation", *columns.values()], rows)
+
+
+def _degradation(row: Mapping) -> str:
+    return "as they are" if row["degradation"] == NONE else f"{row['degradation']} {row['level']:g}"
+
+
+def _alts_of_model(
+    run: Run, metrics: Mapping, calibration: Mapping, robust: pd.DataFrame | None, stage: str
+) -> dict[str, str]:
+    """Figure of a model to what its numbers say."""
+    policies = metrics[stage]["policies"]
+    aucs = {
+        split: words.listed(
+            {STAGE_NAMES[name]: auc for name, auc in evaluation.stage_intervals(metrics, split).items()}
+        )
+        for split in ("validation", "test")
+    }
+    limits = words.listed({POLICY_NAMES[name]: f"{found['threshold']:.3g}" for name, found in policies.items()})
+    counts = policies[POLICY]["confusion"]
+    wrong = f"{counts['false_synthetic']:,} real images are called synthetic and {counts['false_real']:,} synthetic ones real"
+    decided = (
+        f"At the balanced threshold {counts['true_real']:,} of {counts['true_real'] + counts['false_synthetic']:,} real "
+        f"images are called real and {counts['true_synthetic']:,} of "
+        f"{counts['true_synthetic'] + counts['false_real']:,} synthetic ones synthetic."
+    )
+    points = {
+        STAGE_NAMES[name]: "precision {}, recall {}".format(
+            *(
+                words.number(found["policies"]["best_f1"][key]["value"])
+                for key in ("precision_synthetic", "recall_synthetic")
+            )
+        )
+        for name, found in metrics.items()
+    }
+    said = {
+        "roc": f"Test AUC: {aucs['test']}.",
+        "stages_validation": f"Validation AUC: {aucs['validation']}.",
+        "precision_recall": f"At the threshold of best F1: {words.listed(points)}.",
+        "scores": f"Thresholds: {limits}. {decided}",
+        "threshold_stability": f"Thresholds of the last stage: {limits}.",
+        "confusion": decided,
+        **dict.fromkeys(("errors_most_certain", "errors_least_certain"), f"{wrong} at the balanced threshold."),
+        **dict.fromkeys(("grad_cam", "contributions"), f"Heat maps of both classes. Test AUC: {aucs['test']}."),
+    }
+    if "expected_cost" in policies[POLICY]:
+        costs = {
+            POLICY_NAMES[name]: str(Interval.from_dict(found["expected_cost"])) for name, found in policies.items()
+        }
+        said["cost"] = f"Expected cost on test: {words.listed(costs)}."
+    if stage in calibration:
+        errors = words.listed(evaluation.calibration_errors(calibration, stage))
+        said["reliability"] = f"Expected calibration error: {errors}."
+    history = _there(run.history, None)
+    if history is not None:
+        for figure, rows in history.groupby(history["stage"].eq("phase1").map({True: "phase1", False: "fine_tuning"})):
+            best = rows["val_roc_auc"].max() if "val_roc_auc" in rows else math.nan
+            epochs = words.listed(
+                {
+                    STAGE_NAMES[name]: f"{part['epoch'].max():.0f} epochs"
+                    for name, part in rows.groupby("stage", sort=False)
+                }
+            )
+            said[f"{figure}_curves"] = f"{epochs}; best validation AUC {words.number(best)}."
+    if robust is not None:
+        clean = robust[robust["degradation"] == NONE].iloc[0]
+        worst = robust.loc[robust["roc_auc"].idxmin()].to_dict()
+        said["robustness"] = (
+            f"AUC as they are {clean['roc_auc']:.3f}; lowest {worst['roc_auc']:.3f}: {_degradation(worst)}."
+        )
+    return said
+
+
+# ---------------------------------------------------------------------------------------------------------- image table
+
+
+def _image_table(run: Run, images: pd.DataFrame, models: list[Model]) -> ImageTable:
+    shown, note = _chosen_images(images)
+    columns = {"ID": "image_id", "File": "path", "Label": "label", "Split": "split", "Format": "format"}
+    table = {heading: shown[column].tolist() for heading, column in columns.items()}
+    table["Split"] = [split or "set aside" for split in table["Split"]]
+    table["Size"] = [
+        f"{width:.0f} × {height:.0f}" if width == width and height == height else ""
+        for width, height in shown[["width", "height"]].astype(float).to_numpy()
+    ]
+    for model in models:
+        scores = model.run.scores()
+        last = scores[scores["stage"] == scores["stage"].iloc[-1]].drop_duplicates("image_id")
+        found = shown["image_id"].map(dict(zip(last["image_id"], last["score"]))).astype(float)
+        table[f"Score, {model.recipe}"] = [None if score != score else round(score, 4) for score in found]
+        table[f"Called, {model.recipe}"] = [
+            "" if score != score else _called(score, model.called, label) for score, label in zip(found, shown["label"])
+        ]
+    table["Issue"] = shown["issue"].tolist()
+    numbers = [heading for heading in table if heading.startswith("Score")]
+    return ImageTable(
+        columns=[{"name": name, "kind": "number" if name in numbers else "text"} for name in table],
+        rows=[list(row) for row in zip(*table.values())],
+        note=note,
+        file=link(run.folder / "images.csv", run.results),
+    )
+
+
+def _called(score: float, threshold: float, label: str) -> str:
+    called = study.LABELS[int(score >= threshold)]
+    return called if called == label else f"{called} (wrong)"
+
+
+def _chosen_images(images: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The rows that the page holds, and how many of how many they are."""
+    if len(images) <= MOST_IMAGES:
+        return images, f"All {len(images):,} images."
+    # By their id, which is a hash: neighbours in a folder are often alike.
+    mixed = images.sort_values("image_id", kind="stable")
+    aside, test = mixed[mixed["split"] == ""], mixed[mixed["split"] == "test"]
+    first = aside.head(max(MOST_IMAGES // 2, MOST_IMAGES - len(test)))
+    second = test.head(MOST_IMAGES - len(first))
+    shown = pd.concat([first, second]).sort_index()
+    return shown, (
+        f"{len(shown):,} of {len(images):,} images: {len(first):,} of {len(aside):,} set aside and {len(second):,} of "
+        f"{len(test):,} of the test split, the rest in the order of their ids left out."
+    )

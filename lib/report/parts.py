@@ -1,0 +1,217 @@
+"""What the report is made of: plain data for the page, and how links, figures and cells of tables come to be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import pandas as pd
+
+from lib import study
+from lib.metrics.checks import Interval
+from lib.metrics.figures.style import STAGE_NAMES
+from lib.report import pictures, words
+from lib.study import Run
+
+# The threshold that notebooks and figures read recalls at.
+POLICY = "balanced"
+STAND_IN = "stand-in"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link to a file of the results folder: `href` relative to the page, and its words."""
+
+    href: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts; the first `heads` cells of a row name it."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+    heads: int = 1
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure with what it shows in words (`alt`), how to read it, and the file it was made small from."""
+
+    title: str
+    alt: str
+    how: str
+    source: str
+    width: int
+    height: int
+    href: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A dataset trained by one recipe: what it came to.
+
+    Attributes:
+        auc: test AUC of the last stage.
+        standing: what its interval allows to say.
+        sentences: what the numbers mean.
+        more_tables, more: tables and figures that are folded away.
+        called: threshold by which the image table calls images, the last stage's of `POLICY`.
+    """
+
+    recipe: str
+    auc: Interval
+    standing: str
+    real: Interval
+    synthetic: Interval
+    sentences: list[str]
+    warnings: list[str]
+    tables: list[Table]
+    more_tables: list[Table]
+    figures: list[Figure]
+    more: list[Figure]
+    notebooks: list[Link]
+    called: float
+    run: Run = field(repr=False)
+
+    @property
+    def short_warnings(self) -> list[str]:
+        """The warnings in one line, for where the headline is."""
+        count = len(self.warnings)
+        if not count:
+            return []
+        said = "One threshold calls" if count == 1 else f"{count} thresholds call"
+        return [f"{said} (nearly) everything one class, or tell{'s' if count == 1 else ''} nothing apart: see below."]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment's table and figures."""
+
+    title: str
+    how: str
+    table: Table
+    figures: list[Figure]
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """The images of a dataset for a table that sorts and filters.
+
+    Attributes:
+        columns: heading and kind (`text`, `number`) of each.
+        rows: values in the columns' order; None where there is none.
+        note: how many of how many are here, and why these.
+        file: the whole table.
+    """
+
+    columns: list[dict[str, str]]
+    rows: list[list[str | float | None]]
+    note: str
+    file: Link
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset: what it is, what the audit found, its models.
+
+    Attributes:
+        counts: split to number of images.
+    """
+
+    anchor: str
+    name: str
+    source: str
+    stand_in: bool
+    counts: Mapping[str, int]
+    sentences: list[str]
+    warnings: list[str]
+    models: list[Model]
+    tables: list[Table]
+    figures: list[Figure]
+    experiments: list[Experiment]
+    images: ImageTable
+    notebooks: list[Link]
+
+    @property
+    def mark(self) -> str:
+        """The name, with the word stand-in where it is one: it never stands without."""
+        return f"{self.name} ({STAND_IN})" if self.stand_in else self.name
+
+    @property
+    def label(self) -> str:
+        """What stands beside its headings and figures: the source's words where it is a stand-in, else nothing."""
+        return self.source if self.stand_in else ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What notebook 05 found: models on every test set; `stand_ins` names those of its datasets that are stand-ins."""
+
+    title: str
+    text: str
+    stand_ins: str
+    tables: list[Table]
+    figures: list[Figure]
+    notebooks: list[Link]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page shows."""
+
+    quick: bool
+    datasets: list[Dataset]
+    overview: Table
+    recipes: Table | None
+    comparisons: list[Comparison]
+    curve: Comparison | None
+    made: list[Table]
+    files: Table
+
+
+def link(path: Path, results: Path, text: str = "") -> Link:
+    place = path.relative_to(results)
+    # A colon in the first part would be read as a scheme.
+    return Link("./" + quote(place.as_posix()), text or place.as_posix())
+
+
+def notebook_links(paths: Iterable[Path], results: Path) -> list[Link]:
+    """The notebook and, where it has one, its HTML."""
+    links = []
+    for path in paths:
+        page = study.notebook_page(path)
+        if page.is_file():
+            links.append(link(page, results, f"{path.stem} (HTML)"))
+        links.append(link(path, results, f"{path.stem}.ipynb"))
+    return links
+
+
+def executed_in(folder: Path) -> list[Path]:
+    return [path for path in study.executed_notebooks(folder) if path.parent == folder]
+
+
+def figure_of(path: Path, results: Path, said: str) -> Figure:
+    title, how = words.figure_words(path.stem)
+    source, width, height = pictures.embedded(path)
+    return Figure(title, f"{title}. {said}".strip(), how, source, width, height, link(path, results).href)
+
+
+def cell(row: Mapping, column: str, table: pd.DataFrame) -> str:
+    value = row[column]
+    if f"{column}_low" in table:
+        found = Interval(value, row[f"{column}_low"], row[f"{column}_high"])
+        if math.isnan(value):
+            return ""
+        return words.shares(found) if column.startswith("recall") else str(found)
+    if column == "stage":
+        return STAGE_NAMES.get(value, value)
+    if column == "degenerate":
+        return "yes" if value else ""
+    return str(value)
