@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -98,8 +98,11 @@ class FeatureStore:
         self._intact = sum(len(line) for line in lines if line.endswith("\n"))
 
     def append(self, keys: Sequence[str], rows: np.ndarray) -> None:
-        """Add rows (n, features), one for each key."""
-        rows = np.ascontiguousarray(rows, "float16")
+        """Add rows (n, features), one for each key; those of keys that are there already are left out."""
+        new = [row for row, key in enumerate(keys) if key not in self.index]
+        if not new:
+            return
+        keys, rows = [keys[row] for row in new], np.ascontiguousarray(rows[new], "float16")
         with self._rows.open("r+b" if self._rows.exists() else "w+b") as file:
             file.seek(len(self.index) * rows[0].nbytes)
             file.write(rows.tobytes())
@@ -142,35 +145,38 @@ def frozen_features(
     files: Sequence[ImageFile],
     view: View,
     *,
-    kind: str,
-    width: int,
+    kinds: Mapping[str, int],
     engine: Callable[[], Engine],
     on_progress: Callable[[int], None],
     wanted: Sequence[bool] | None = None,
-) -> Rows:
+) -> list[Rows]:
     """Features of images under one view, from the cache where they are there, else computed and put there.
 
     Args:
         files: the images.
-        kind: names weights and pooling; part of the cache's key together with the view and the code that makes views.
-        width: number of features.
+        kinds: of each kind of feature that the extractor gives, side by side in this order: its name and its width. The name
+            tells weights and pooling; it is part of the cache's key, together with the view and the code that makes views.
         engine: makes the extractor; called only where something is missing.
         on_progress: called with the number of images just done.
         wanted: of each image, whether its features will be asked for; None for all.
 
     Returns:
-        float16 (images, width), on disk: `[:]` reads all.
+        Of each kind float16 (images, width), on disk: `[:]` reads all.
     """
     code = source_hash("data/loading.py", "data/degrade.py")
-    store = FeatureStore(cache_folder("features") / text_hash(code, kind, width, vars(view))[:24])
+    key = lambda kind: text_hash(code, kind, kinds[kind], vars(view))[:24]
+    stores = {kind: FeatureStore(cache_folder("features") / key(kind)) for kind in kinds}
     asked = [file for file, used in zip(files, wanted) if used] if wanted is not None else files
-    missing = {file.name: file for file in asked if file.name not in store.index}
+    missing = {file.name: file for file in asked if any(file.name not in store.index for store in stores.values())}
     on_progress(len(asked) - len(missing))
     if missing:
         todo = list(missing.values())
         extract, done = engine(), 0
         for images in load_views(todo, view, BATCH):
-            store.append([file.name for file in todo[done : done + len(images)]], extract(images))
+            names = [file.name for file in todo[done : done + len(images)]]
+            parts = np.split(extract(images), np.cumsum(list(kinds.values()))[:-1], axis=1)
+            for store, rows in zip(stores.values(), parts, strict=True):
+                store.append(names, rows)
             done += len(images)
             on_progress(len(images))
-    return store.take([file.name for file in files], width)
+    return [stores[kind].take([file.name for file in files], width) for kind, width in kinds.items()]

@@ -34,8 +34,9 @@ def pooled(backbone: keras.Model, recipe: Recipe) -> keras.Model:
 
 def means_and_deviations(activations: list) -> list:
     """Mean and standard deviation over space of each activation (batch, height, width, channels)."""
-    # 1e-5 keeps the gradient of the root finite where a channel is constant.
-    return [part for x in activations for part in (ops.mean(x, (1, 2)), ops.sqrt(ops.var(x, (1, 2)) + 1e-5))]
+    # `moments` computes the mean once for both; 1e-5 keeps the gradient of the root finite where a channel is constant.
+    moments = (ops.moments(x, (1, 2)) for x in activations)
+    return [part for mean, variance in moments for part in (mean, ops.sqrt(variance + 1e-5))]
 
 
 def study_head(features: int) -> keras.Model:
@@ -87,24 +88,24 @@ def with_features(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, layers.Concatenate()([model.output, pooling.output]), name="detector_and_features")
 
 
-def split_at_boundary(model: keras.Model, recipe: Recipe) -> tuple[keras.Model, keras.Model]:
-    """A detector cut in two before the first block that the partial stage trains; both halves share its weights.
+def split_at_boundary(backbone: keras.Model, recipe: Recipe) -> tuple[keras.Model, keras.Model]:
+    """What `pooled` makes, cut in two before the first block that the partial stage trains; all of it shares its weights.
 
     The lower half never changes in that stage, so what it gives can be computed once for each image and view.
 
     Args:
-        model: as `assemble` makes it.
+        backbone: the pretrained one, or that of a detector.
 
     Returns:
         Lower half, from RGB images (batch, size, size, 3) 0-255 to (batch, n): the activation at the boundary,
-        flattened, then the pooled features of the blocks before it. Upper half, from those to probabilities (batch, 1).
+        flattened, then the pooled features of the blocks before it. Upper half, from those to the features of `pooled`.
     """
-    backbone = model.get_layer("backbone")
     multilevel = recipe.pooling == "multilevel"
     boundary = backbone.get_layer(f"block{recipe.unfreeze_from}a_expand_conv").input
     names = [layer.name for layer in backbone.layers if re.fullmatch(r"block\d[a-z]_dwconv", layer.name)]
     below = [backbone.get_layer(name).output for name in names if _block(name) < recipe.unfreeze_from]
-    above = backbone.outputs[len(below) :] if multilevel else backbone.outputs
+    # A backbone by itself ends in its last activation too, which this pooling does not look at.
+    above = backbone.outputs[len(below) : len(names)] if multilevel else backbone.outputs[-1:]
     image = keras.Input((recipe.image_size, recipe.image_size, 3), name="image")
     lower = keras.Model(backbone.input, [boundary, *(below if multilevel else [])], name="backbone_below")
     activation, *depthwise = _as_list(lower(image, training=False))
@@ -117,7 +118,13 @@ def split_at_boundary(model: keras.Model, recipe: Recipe) -> tuple[keras.Model, 
         features = layers.Concatenate()([given[:, flat.shape[1] :], *means_and_deviations(outputs)])
     else:
         features = layers.GlobalAveragePooling2D()(outputs[0])
-    return keras.Model(image, kept, name="lower"), keras.Model(given, model.get_layer("head")(features), name="upper")
+    return keras.Model(image, kept, name="lower"), keras.Model(given, features, name="upper")
+
+
+def pooled_with_boundary(backbone: keras.Model, recipe: Recipe) -> keras.Model:
+    """`pooled` that also shows what its lower half gives, computed once: images to (batch, features + n)."""
+    lower, upper = split_at_boundary(backbone, recipe)
+    return keras.Model(lower.input, layers.Concatenate()([upper(lower.output), lower.output]))
 
 
 def _as_list(outputs) -> list:

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -141,9 +141,8 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     )
     backbone = build_backbone(weights)
     backbone = change(backbone) if change else backbone
-    extractor = network.pooled(backbone, run.recipe)
     parts = split_rows(run)
-    plain, augmented = _features(run, extractor, parts, _kind(run.recipe, origin))
+    plain, augmented = _features(run, backbone, parts, origin)
     head, history = train_head(
         plain["train"],
         augmented,
@@ -193,26 +192,47 @@ def _kind(recipe: Recipe, weights_hash: str) -> str:
     return f"{weights_hash}/{recipe.pooling}"
 
 
-def _features(run: Run, extractor: keras.Model, parts: dict[str, pd.DataFrame], kind: str):
-    """Frozen features: of the plain view for every split, and the training split's as `train_head` takes its views."""
-    recipe, width = run.recipe, extractor.output_shape[1]
+def _boundary_kind(recipe: Recipe, weights_hash: str) -> str:
+    return f"{_kind(recipe, weights_hash)}/before block {recipe.unfreeze_from}"
+
+
+def _engine(model: keras.Model, recipe: Recipe, kinds: Iterable[str]) -> Callable[[], Engine]:
+    """Makes the engine of a frozen model when it is first asked for."""
+    return functools.cache(lambda: Engine(model, recipe.image_size, key=text_hash(*kinds, recipe.image_size)[:24]))
+
+
+def _features(run: Run, backbone: keras.Model, parts: dict[str, pd.DataFrame], weights_hash: str):
+    """Frozen features: of the plain view for every split, and the training split's as `train_head` takes its views.
+
+    What the partial stage goes on from is computed on the way, and kept with them.
+    """
+    recipe = run.recipe
     files = {split: run_files(run, rows) for split, rows in parts.items()}
-    engine = functools.cache(lambda: Engine(extractor, recipe.image_size, key=text_hash(kind, recipe.image_size)[:24]))
+    pooled = network.pooled(backbone, recipe)
+    kinds = {_kind(recipe, weights_hash): pooled.output_shape[1]}
+    alone, both = _engine(pooled, recipe, kinds), None
+    if _can_keep(recipe, "partial"):
+        joint = network.pooled_with_boundary(backbone, recipe)
+        width = joint.output_shape[1] - pooled.output_shape[1]
+        if _fits(width, (recipe.views + 1) * len(files["train"]) + len(files["validation"])):
+            all_kinds = {**kinds, _boundary_kind(recipe, weights_hash): width}
+            both = {"kinds": all_kinds, "engine": _engine(joint, recipe, all_kinds)}
     total = sum(map(len, files.values())) + max(0, recipe.views) * len(files["train"])
     with progress(total, "frozen features") as advance:
 
-        def frozen(part: list[ImageFile], version: int) -> np.ndarray:
+        def frozen(split: str, part: list[ImageFile], version: int) -> np.ndarray:
             view = recipe_view(recipe, version, run.seed if version else 0)
-            options = {"kind": kind, "width": width, "engine": engine, "on_progress": advance}
-            return frozen_features(part, view, **options)[:]
+            wanted = both if both and split != "test" else {"kinds": kinds, "engine": alone}
+            return frozen_features(part, view, **wanted, on_progress=advance)[0][:]
 
         def compute(split: str, version: int) -> np.ndarray:
             first = [file for file in files[split] if not file.copy]
             further = files[split][len(first) :]
             if not further:
-                return frozen(first, version)
+                return frozen(split, first, version)
             # The plain view is the same in every use of an image: further ones have one more augmented view instead.
-            return np.concatenate([frozen(first, version), frozen(further, version or max(0, recipe.views) + 1)])
+            views = frozen(split, first, version), frozen(split, further, version or max(0, recipe.views) + 1)
+            return np.concatenate(views)
 
         plain = {split: compute(split, 0) for split in files}
         kept = [plain["train"], *(compute("train", version) for version in range(1, recipe.views + 1))]
@@ -221,7 +241,7 @@ def _features(run: Run, extractor: keras.Model, parts: dict[str, pd.DataFrame], 
 
     def fresh(epoch: int) -> list[np.ndarray]:
         view = recipe_view(recipe, FRESH_VERSION + epoch, run.seed)
-        return [np.concatenate([engine()(batch) for batch in load_views(files["train"], view, BATCH)])]
+        return [np.concatenate([alone()(batch) for batch in load_views(files["train"], view, BATCH)])]
 
     return plain, fresh
 
@@ -414,36 +434,41 @@ def _can_keep(recipe: Recipe, stage: str) -> bool:
     return stage == "partial" and fixed and recipe.partial.epochs > 0
 
 
+def _fits(width: int, rows: int) -> bool:
+    """Whether so many rows of activations (float16) stay within the budget."""
+    return 2 * width * rows <= ACTIVATION_BUDGET
+
+
 def _kept_activations(
     run: Run, model: keras.Model, train: list[ImageFile], validation: list[ImageFile]
 ) -> tuple[keras.Model, list[Rows], Rows] | None:
     """What the unchanged lower half of the network gives for the training views that are used and for validation, once.
 
     Returns:
-        The upper half, the training images' views (plain first), and the validation images; None where keeping them
-        would take more than ACTIVATION_BUDGET on disk.
+        The upper half with the head, the training images' views (plain first), and the validation images; None where
+        keeping them would take more than ACTIVATION_BUDGET on disk.
     """
     recipe, count, views = run.recipe, len(train), run.recipe.views + 1
-    lower, upper = network.split_at_boundary(model, recipe)
-    # The draws follow from the seed: what no epoch will use is not computed.
+    lower, upper = network.split_at_boundary(model.get_layer("backbone"), recipe)
+    upper = keras.Model(upper.input, model.get_layer("head")(upper.output))
+    # The draws follow from the seed: what no epoch will use is not computed, where phase 1 has not kept it on its way.
     wanted = np.zeros((views, count), bool)
     for epoch in range(1, recipe.partial.epochs + 1):
         order, version = _drawn(count, views, run.seed, epoch, recipe.partial.epoch_images(count))
         wanted[version[order], order] = True
-    width, total = lower.output_shape[1], int(wanted.sum()) + len(validation)
-    if 2 * width * total > ACTIVATION_BUDGET:
+    total = int(wanted.sum()) + len(validation)
+    if not _fits(lower.output_shape[1], total):
         return None
-    kind = f"{_kind(recipe, run.recorded()['weights_sha256'])}/before block {recipe.unfreeze_from}"
-    engine = functools.cache(lambda: Engine(lower, recipe.image_size, key=text_hash(kind, recipe.image_size)[:24]))
+    kinds = {_boundary_kind(recipe, run.recorded()["weights_sha256"]): lower.output_shape[1]}
     with progress(total, "activations of the frozen blocks") as advance:
-        options = {"kind": kind, "width": width, "engine": engine, "on_progress": advance}
+        options = {"kinds": kinds, "engine": _engine(lower, recipe, kinds), "on_progress": advance}
         kept = [
             frozen_features(
                 train, recipe_view(recipe, version, run.seed if version else 0), **options, wanted=wanted[version]
-            )
+            )[0]
             for version in range(views)
         ]
-        return upper, kept, frozen_features(validation, recipe_view(recipe), **options)
+        return upper, kept, frozen_features(validation, recipe_view(recipe), **options)[0]
 
 
 def _image_scores(infer, files: Sequence[ImageFile], recipe: Recipe) -> np.ndarray:

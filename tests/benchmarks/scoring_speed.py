@@ -52,8 +52,8 @@ def main(options: argparse.Namespace) -> None:
 
         def extraction() -> int:
             # Of a kind of its own each time: nothing is in the cache.
-            kind = {"kind": str(next(kinds)), "width": extract.width, "engine": lambda: extract}
-            return len(frozen_features(files, detector.view, **kind, on_progress=lambda count: None))
+            kind = {"kinds": {str(next(kinds)): extract.width}, "engine": lambda: extract}
+            return len(frozen_features(files, detector.view, **kind, on_progress=lambda count: None)[0])
 
         def scoring() -> int:
             return sum(row["error"] is None for row in score_pictures(scorer, paths))

@@ -19,7 +19,7 @@ from lib.model import network, training
 from lib.model.backbone import build_backbone
 from lib.model.features import Engine, FeatureStore, frozen_features
 from lib.pretrained import resolve
-from lib.study import RECIPES, UserError, as_int, file_hash
+from lib.study import RECIPES, Phase, UserError, as_int, file_hash
 
 SMALL = {name: dataclasses.replace(recipe, image_size=64, batch_size=8) for name, recipe in RECIPES.items()}
 
@@ -180,19 +180,69 @@ def test_features_are_computed_once(backbone, control):
         return Engine(network.pooled(backbone, SMALL["original"]), 64)
 
     view = recipe_view(SMALL["original"])
-    options = {"kind": "test", "width": 1280, "engine": engine, "on_progress": lambda count: None}
-    first = frozen_features(files, view, **options)
-    again = frozen_features(files[::-1], view, **options)
+    options = {"kinds": {"test": 1280}, "engine": engine, "on_progress": lambda count: None}
+    [first] = frozen_features(files, view, **options)
+    [again] = frozen_features(files[::-1], view, **options)
     assert len(made) == 1
     np.testing.assert_array_equal(first[:], again[:][::-1])
+
+
+def test_several_kinds_of_features_are_computed_at_once_and_only_where_one_is_missing(backbone, control):
+    files, seen = control[0][:10], []
+    recipe = SMALL["tuned"]
+    joint, alone = (
+        Engine(network.pooled_with_boundary(backbone, recipe), 64),
+        Engine(network.pooled(backbone, recipe), 64),
+    )
+
+    def counted(engine):
+        def compute(images):
+            seen.append(len(images))
+            return engine(images)
+
+        return lambda: compute
+
+    view, rest = recipe_view(recipe), {"on_progress": lambda count: None}
+    [before] = frozen_features(files[:4], view, kinds={"pooled": alone.width}, engine=counted(alone), **rest)
+    kinds = {"pooled": alone.width, "boundary": joint.width - alone.width}
+    pooled, boundary = frozen_features(files, view, kinds=kinds, engine=counted(joint), **rest)
+    assert seen == [4, 10]  # those whose other kind is there lack the second
+    np.testing.assert_array_equal(pooled[:4], before[:])
+    expected = joint(np.concatenate(list(load_views(files, view, 64))))
+    np.testing.assert_allclose(pooled[:], expected[:, : alone.width].astype("float16"), rtol=2e-3, atol=2e-3)
+    np.testing.assert_array_equal(boundary[:], expected[:, alone.width :].astype("float16"))
+    frozen_features(files, view, kinds={"boundary": kinds["boundary"]}, engine=counted(None), **rest)
+    assert seen == [4, 10]
+
+
+def test_the_partial_stage_goes_on_from_what_phase_1_has_kept(trained_run, monkeypatch):
+    images = pd.read_csv(trained_run.folder / "images.csv", keep_default_na=False)
+    images["split"] = ["train", "train", "validation", "test"] * (len(images) // 4)
+    images.to_csv(trained_run.folder / "images.csv", index=False)
+    made = []
+
+    class Counted(Engine):
+        def __init__(self, model, *rest, **options):
+            made.append(model)
+            super().__init__(model, *rest, **options)
+
+    monkeypatch.setattr(training, "Engine", Counted)
+    recipe = dataclasses.replace(SMALL["original"].quick(), partial=Phase(epochs=1, learning_rate=1e-4))
+    run = dataclasses.replace(trained_run, recipe=recipe)
+    training.train_phase1(run)
+    training.fine_tune(run, "partial")
+    whole, pooled, joint = sorted(model.output_shape[1] for model in made)
+    # The one that scores at the end, phase 1's for the test images, and phase 1's for the others: no further one.
+    assert (whole, pooled) == (1, 1280) and joint > pooled
 
 
 @pytest.mark.parametrize("name", ["original", "tuned"])
 def test_control_stays_null(backbone, control, name):
     files, labels, groups = control
     extractor = network.pooled(backbone, RECIPES[name])
-    options = {"kind": f"control {name}", "width": extractor.output_shape[1], "on_progress": lambda count: None}
-    features = frozen_features(files, recipe_view(RECIPES[name]), engine=lambda: Engine(extractor, 224), **options)[:]
+    options = {"kinds": {f"control {name}": extractor.output_shape[1]}, "on_progress": lambda count: None}
+    [rows] = frozen_features(files, recipe_view(RECIPES[name]), engine=lambda: Engine(extractor, 224), **options)
+    features = rows[:]
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=1e-3, max_iter=200))
     # One held-out part, not pooled folds: on balanced null data those rank each part against itself, below 0.5.
     train, test = next(GroupShuffleSplit(1, test_size=0.5, random_state=0).split(features, labels, groups))
@@ -213,10 +263,15 @@ def test_the_halves_of_the_network_are_the_whole(backbone, recipe):
         head = network.linear_head(np.zeros(width), np.ones(width), rng.normal(0, 0.01, width), 0.0)
     model = network.assemble(backbone, head, recipe)
     network.unfreeze(model, recipe, "partial")
-    lower, upper = network.split_at_boundary(model, recipe)
+    lower, upper = network.split_at_boundary(model.get_layer("backbone"), recipe)
+    upper = keras.Model(upper.input, head(upper.output))
     images = rng.uniform(0, 255, (4, 64, 64, 3)).astype("float32")
     whole = np.asarray(model(images, training=False))
     np.testing.assert_allclose(np.asarray(upper(lower(images))), whole, rtol=1e-4, atol=1e-5)
+    both = np.asarray(network.pooled_with_boundary(backbone, recipe)(images))
+    width = features.output_shape[1]
+    np.testing.assert_allclose(both[:, :width], np.asarray(features(images)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(both[:, width:], np.asarray(lower(images)), rtol=1e-4, atol=1e-5)
     # Training the upper half trains the whole, and what is trained is the same.
     trained = {variable.path for variable in upper.trainable_variables}
     assert len(trained) == len(model.trainable_variables)
