@@ -421,8 +421,9 @@ def fine_tune(run: Run, stage: str) -> None:
                 file.read()
             raise
     network.save(model, run.model_path(stage))
+    engine = Engine(model, run.recipe.image_size)
     scored = [
-        (parts[split], score_images(model, run_files(run, parts[split]), run.recipe))
+        (parts[split], score_images(engine, run_files(run, parts[split]), run.recipe))
         for split in ("validation", "test")
     ]
     _finish(run, stage, key, scored, history)

@@ -231,7 +231,9 @@ def test_the_partial_stage_goes_on_from_what_phase_1_has_kept(trained_run, monke
     run = dataclasses.replace(trained_run, recipe=recipe)
     training.train_phase1(run)
     training.fine_tune(run, "partial")
-    whole, pooled, joint = sorted(model.output_shape[1] for model in made)
+    widths = [model.output_shape[1] for model in made]
+    print(widths)
+    whole, pooled, joint = sorted(widths)
     # The one that scores at the end, phase 1's for the test images, and phase 1's for the others: no further one.
     assert (whole, pooled) == (1, 1280) and joint > pooled
 
