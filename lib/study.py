@@ -98,7 +98,7 @@ class Recipe:
         pooling: `average` of the last activation, or `multilevel`: mean and standard deviation over space of every
             block's depthwise output.
         head: `study` (1024-512-256-1 with dropout), `small` (64-1 with dropout, on standardised features) or `linear`,
-            started from a regularised logistic regression.
+            started from a ridge regression; `logistic` is one that is started from a logistic regression.
         views: augmented versions of each training image beside the plain one, drawn once and kept; FRESH draws a new
             one for every epoch and keeps none.
         degradation: of the augmented versions: none, or `half`: every other one is compressed, scaled, blurred or noisy.

@@ -205,6 +205,7 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
         Variant("view and pooling", "resized, average (the original's)", other(view="resize", pooling="average")),
         Variant("head", "the study's 1024-512-256", other(head="study")),
         Variant("head", "small, 64 units", other(head="small")),
+        Variant("head", "linear, from a logistic regression", other(head="logistic")),
         Variant("head", "regression alone, no epochs", other(phase1=phase(recipe.phase1, epochs=0))),
         Variant("phase-1 learning rate", "1e-3", other(phase1=phase(recipe.phase1, learning_rate=1e-3))),
         Variant("phase-1 schedule", "constant", other(phase1=phase(recipe.phase1, schedule="constant"))),

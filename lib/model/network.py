@@ -57,7 +57,7 @@ def small_head(mean: np.ndarray, variance: np.ndarray) -> keras.Model:
 
 
 def linear_head(mean: np.ndarray, variance: np.ndarray, weights: np.ndarray, bias: float) -> keras.Model:
-    """A logistic regression on standardised features as a head.
+    """A linear model of standardised features, then a sigmoid, as a head.
 
     Args:
         mean, variance: of each feature on the training images.

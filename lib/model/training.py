@@ -10,12 +10,13 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
@@ -41,11 +42,13 @@ from lib.study import (
     versions,
 )
 
-# Inverse regularisation strengths that validation chooses from, for the regression that starts a linear head.
-REGULARISATIONS = (1e-4, 1e-3, 1e-2, 1e-1)
-# The regression needs its features in memory at once, in float32 and more than once; beyond this many images it sees a
-# sample, and the epochs that follow see all.
-MAX_REGRESSION_IMAGES = 6_000
+# Strengths of regularisation that validation chooses from, for the regression that starts a linear head: the penalty of the
+# ridge regression, for each feature, and the inverse penalty of the logistic one.
+PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
+INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
+# The regression needs its rows in memory at once, in float32, and how each two of them are alike; of more rows (images and
+# their views) than these it sees a sample, and the epochs that follow see all.
+MAX_REGRESSION_ROWS = 6_000
 # How often an image of a rare class is used in an epoch, at most: its views become more and more alike.
 MAX_USES = 10
 # Bytes that the activations before the first trained block may take on disk: 60 to 80 kB an image and view. Above it, the
@@ -259,8 +262,8 @@ def train_head(
     """Train a head on frozen features.
 
     Args:
-        train: features (images, n) of the training images' plain view, which a regression starts a linear head from.
-        views: what the epochs use.
+        train: features (images, n) of the training images' plain view.
+        views: what the epochs use, and where they are kept also the regression that starts a linear head.
         labels: 0 or 1 of each training image.
         validation: features (images, n) of the validation images.
         validation_labels: their labels.
@@ -279,7 +282,9 @@ def train_head(
         scaler = _scaler(train.astype("float32"))
         head = network.small_head(scaler.mean_, np.square(scaler.scale_))
     else:
-        head = _regression_head(train, labels, validation, validation_labels, seed)
+        kept = [train] if callable(views) else views
+        regression = {"linear": _ridge, "logistic": _logistic}[recipe.head]
+        head = _linear_head(kept, labels, validation, validation_labels, seed, regression)
     weights = np.array([weight[label] for label in labels])
     images = recipe.phase1.epoch_images(len(labels))
     steps = -(-images // recipe.batch_size)
@@ -336,20 +341,58 @@ def _drawn(count: int, views: int, seed: int, epoch: int, images: int | None) ->
     return rng.permutation(count)[:images], rng.integers(views, size=count)
 
 
-def _regression_head(features, labels, validation, validation_labels, seed: int) -> keras.Model:
-    """A linear head that starts as the logistic regression which does best on the validation images."""
-    rows = np.random.default_rng(seed).permutation(len(labels))[:MAX_REGRESSION_IMAGES]
-    train = features[rows].astype("float32")
+def _linear_head(
+    views: Sequence[np.ndarray],
+    labels: np.ndarray,
+    validation: np.ndarray,
+    validation_labels: np.ndarray,
+    seed: int,
+    regression: Callable,
+) -> keras.Model:
+    """A linear head that starts as the regression which does best on the validation images; a view of an image is a row.
+
+    Args:
+        regression: gives the coefficients of one strength of regularisation after the other.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(views) * len(labels))[:MAX_REGRESSION_ROWS]
+    version, image = np.divmod(chosen, len(labels))
+    train = np.empty((len(chosen), validation.shape[1]), "float32")
+    for number, view in enumerate(views):
+        train[version == number] = view[image[version == number]]
     scaler = _scaler(train)
     train = scaler.transform(train, copy=False)
     check = scaler.transform(validation.astype("float32"), copy=False)
-    best, best_auc = None, -1.0
-    for strength in REGULARISATIONS:
-        regression = LogisticRegression(C=strength, class_weight="balanced", max_iter=200).fit(train, labels[rows])
-        auc = roc_auc_score(validation_labels, regression.decision_function(check))
-        if auc > best_auc:
-            best, best_auc = regression, auc
-    return network.linear_head(scaler.mean_, np.square(scaler.scale_), best.coef_[0], float(best.intercept_[0]))
+    found = list(regression(train, labels[image]))
+    aucs = [roc_auc_score(validation_labels, check @ coefficients) for coefficients in found]
+    best = found[int(np.argmax(aucs))]
+    # Slope and intercept of the logit are fitted to the validation scores, both classes counting the same (Platt 1999).
+    scores = check @ best
+    centre, spread = scores.mean(), max(scores.std(), 1e-6)
+    logistic = LogisticRegression(class_weight="balanced").fit((scores[:, None] - centre) / spread, validation_labels)
+    # Where validation says that higher scores are no more synthetic, the direction stays what training made it.
+    slope = max(float(logistic.coef_[0, 0]), 0.1) / spread
+    intercept = float(logistic.intercept_[0]) - slope * centre
+    return network.linear_head(scaler.mean_, np.square(scaler.scale_), slope * best, intercept)
+
+
+def _ridge(rows: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
+    """Coefficients of ridge regressions on the labels.
+
+    They are Fisher's discriminant with a shrunk covariance: unlike a logistic regression, which leans on the few images
+    nearest to the other class, it uses how all of them scatter, so that a rare class gains from the images of the other one.
+    """
+    # Fewer rows than features: solved through the rows' products, which all penalties share.
+    products, targets = rows @ rows.T, labels - labels.mean()
+    for penalty in PENALTIES:
+        ridge = KernelRidge(alpha=penalty * rows.shape[1], kernel="precomputed").fit(products, targets)
+        yield rows.T @ ridge.dual_coef_.astype("float32")
+
+
+def _logistic(rows: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
+    """Coefficients of logistic regressions, both classes counting the same."""
+    for strength in INVERSE_PENALTIES:
+        regression = LogisticRegression(C=strength, class_weight="balanced", max_iter=200).fit(rows, labels)
+        yield regression.coef_[0].astype("float32")
 
 
 def _scaler(features: np.ndarray) -> StandardScaler:
