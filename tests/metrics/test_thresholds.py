@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from lib.metrics import measures, resampling, thresholds
 from lib.metrics.measures import UndefinedMeasure
@@ -81,11 +82,32 @@ def test_choices_are_the_best_of_all_scores(seed):
     labels = np.arange(100) % 2
     scores = np.round(rng.normal(size=100) + labels, 1)
     f1 = max(measures.f1_synthetic(labels, scores, score) for score in scores)
-    youden = max(2 * measures.balanced_accuracy(labels, scores, score) - 1 for score in scores)
     found = thresholds.choose_all(labels, scores)
     assert found["best_f1"].f1_synthetic == pytest.approx(f1)
+    recalls = [
+        (measures.recall_real(labels, scores, at), measures.recall_synthetic(labels, scores, at)) for at in scores
+    ]
+    best = max(recalls, key=sum)
+    error = np.sqrt(sum(recall * (1 - recall) / 50 for recall in best))
+    near = [abs(real - synthetic) for real, synthetic in recalls if real + synthetic >= sum(best) - error - 1e-12]
     balanced = found["balanced"]
-    assert balanced.recall_synthetic - balanced.false_positive_rate == pytest.approx(youden)
+    assert balanced.recall_real + balanced.recall_synthetic >= sum(best) - error - 1e-12
+    assert abs(balanced.recall_real - balanced.recall_synthetic) == pytest.approx(min(near))
+
+
+def test_the_balanced_threshold_is_settled_where_one_class_is_rare():
+    """Recalls on many images of thresholds that were chosen on 165 real and 18 synthetic ones."""
+    rng, found = np.random.default_rng(0), {"balanced": [], "cost": []}
+    labels = np.repeat([0, 1], [165, 18])
+    for _ in range(60):
+        scores = rng.normal(size=183) + 1.8 * labels
+        for policy, recalls in found.items():
+            threshold = thresholds.choose(policy, labels, scores).threshold
+            recalls.append((stats.norm.cdf(threshold), stats.norm.sf(threshold - 1.8)))
+    # `cost`, both errors alike, is the largest Youden's J itself.
+    balanced, largest = (np.array(found[policy]) for policy in ("balanced", "cost"))
+    assert balanced.mean() > largest.mean() and (balanced.std(axis=0) < 0.8 * largest.std(axis=0)).all()
+    assert np.abs(balanced.mean(axis=0) - stats.norm.cdf(0.9)).max() < 0.02
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -145,7 +167,7 @@ def test_least_cost_hand_worked():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_no_threshold_costs_less_and_equal_costs_are_balanced(seed):
+def test_no_threshold_costs_less_and_equal_costs_are_youdens(seed):
     rng = np.random.default_rng(seed)
     labels = (rng.random(80) < 0.3).astype(int)
     scores = np.round(rng.normal(size=80) + labels, 1)
@@ -158,7 +180,8 @@ def test_no_threshold_costs_less_and_equal_costs_are_balanced(seed):
     }
     assert costs.expected(found.recall_real, found.recall_synthetic) == pytest.approx(min(each.values()))
     plain = thresholds.choose("cost", labels, scores)
-    assert plain.threshold == thresholds.choose("balanced", labels, scores).threshold
+    youden = max(2 * measures.balanced_accuracy(labels, scores, score) - 1 for score in scores)
+    assert plain.recall_synthetic - plain.false_positive_rate == pytest.approx(youden)
 
 
 def test_cost_is_among_all_only_when_asked_for():

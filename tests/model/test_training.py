@@ -60,8 +60,9 @@ def test_head_learns_and_the_same_seed_gives_the_same_scores(name):
     scores = [training._probabilities(head, validation) for head, _ in runs]
     assert measures.roc_auc(truth, scores[0]) > 0.9
     np.testing.assert_array_equal(scores[0], scores[1])
-    # Another seed starts the study's head elsewhere; the regression that a linear head starts from has one answer.
-    assert np.array_equal(scores[0], scores[2]) == (name == "tuned")
+    # Another seed starts the study's head elsewhere; the regression that a linear head starts from has one answer, whatever
+    # the order of its rows.
+    assert np.allclose(scores[0], scores[2], atol=1e-4) == (name == "tuned")
 
 
 def test_head_keeps_the_epoch_that_validation_prefers():
