@@ -53,7 +53,8 @@ class Engine:
             # Number of outputs of an image.
             self.width = compiled.output(0).shape[1]
             self._queue = openvino.AsyncInferQueue(compiled, cores)
-            self._queue.set_callback(self._keep)
+            # A bound method would be a circle through native code, which Python cannot see: no engine would ever be freed.
+            self._queue.set_callback(_keep)
 
     @classmethod
     def kept(cls, make: Callable[[], keras.Model], size: int, *, key: str) -> Engine:
@@ -62,14 +63,15 @@ class Engine:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Outputs (batch, n) float32 for images (batch, size, size, 3), 0-255; none depends on the other images."""
-        self._outputs = np.empty((len(images), self.width), "float32")
-        for row, image in enumerate(images):
-            self._queue.start_async([image[None].astype("float32")], row)
+        outputs = np.empty((len(images), self.width), "float32")
+        for place, image in zip(outputs, images, strict=True):
+            self._queue.start_async([image[None].astype("float32")], place)
         self._queue.wait_all()
-        return self._outputs
+        return outputs
 
-    def _keep(self, request: openvino.InferRequest, row: int) -> None:
-        self._outputs[row] = request.get_output_tensor(0).data[0]
+
+def _keep(request: openvino.InferRequest, place: np.ndarray) -> None:
+    place[:] = request.get_output_tensor(0).data[0]
 
 
 def _converted(model: keras.Model, size: int) -> bytes:

@@ -1,6 +1,8 @@
 """Training: class weights, frozen BatchNormalization, determinism, the best epoch kept, control stays null."""
 
 import dataclasses
+import gc
+import weakref
 
 import keras
 import numpy as np
@@ -352,6 +354,15 @@ def test_a_rare_class_is_used_as_often_as_the_other_and_each_time_in_another_way
     assert len(names) == 3 and file.name == file.key
 
 
+def test_an_engine_is_freed_with_its_last_user(backbone):
+    engine = Engine(network.pooled(backbone, SMALL["original"]), 64)
+    engine(np.zeros((2, 64, 64, 3), "float32"))
+    alive = weakref.ref(engine)
+    del engine
+    gc.collect()
+    assert alive() is None
+
+
 def test_further_uses_of_an_image_have_features_of_their_own(backbone, trained_run):
     recipe = dataclasses.replace(SMALL["tuned"], views=1)
     run = dataclasses.replace(trained_run, recipe=recipe)
@@ -362,7 +373,7 @@ def test_further_uses_of_an_image_have_features_of_their_own(backbone, trained_r
     parts = {split: rows.reset_index(drop=True) for split, rows in images.groupby("split")}
     parts = {**parts, "train": training.training_rows(parts["train"], recipe)}
     extractor = network.pooled(backbone, recipe)
-    plain, views = training._features(run, extractor, parts, "a test")
+    plain, views = training._features(run, backbone, parts, "a test")
     rows = parts["train"]
     assert len(rows) == len(plain["train"]) == len(views[1]) and rows["copy"].max() == 3
     one = rows.index[rows["image_id"] == rows["image_id"].iloc[-1]]
