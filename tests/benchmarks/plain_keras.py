@@ -9,7 +9,7 @@ fine-tuning with EfficientNet". Of the study it takes nothing but the Lite0 base
 can be compared; `--base b0` is Keras' own B0 with random weights, and takes nothing.
 
 Prints one line of JSON: seconds of each epoch (with its validation) and of the rest, test ROC AUC after each stage, peak
-memory. Whether TensorFlow uses oneDNN is left to the environment, and said.
+memory up to its end. Whether TensorFlow uses oneDNN is left to the environment, and said.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main(folder: str, epochs: dict[str, int], base_name: str, seed: int) -> None
     base = build_base(base_name)
     model = build_model(base)
     found = {"onednn": _pywrap_util_port.IsMklEnabled(), "images": {"train": len(labels), "test": len(truth)}}
-    found |= {"epoch_seconds": {}, "test_roc_auc": {}, "predict_seconds": {}}
+    found |= {"epoch_seconds": {}, "test_roc_auc": {}, "predict_seconds": {}, "stage_peak_megabytes": {}}
     found["setup_seconds"] = time.perf_counter() - started
     for stage in (stage for stage in STAGES if epochs[stage]):
         unfreeze(base, stage)
@@ -60,7 +60,7 @@ def main(folder: str, epochs: dict[str, int], base_name: str, seed: int) -> None
         started = time.perf_counter()
         found["test_roc_auc"][stage] = roc_auc_score(truth, model.predict(test, verbose=0)[:, 0])
         found["predict_seconds"][stage] = time.perf_counter() - started
-    found["peak_megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        found["stage_peak_megabytes"][stage] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(found))
 
 

@@ -5,21 +5,23 @@
 Run from the project's folder, on a machine that does nothing else. Stand-ins of dataset 2 are drawn once, audited and
 split; then each run is a process of its own and prints a row of a Markdown table as it ends:
 
-- phase1: plain Keras, its frozen base inside `fit`, against `train_phase1` of the recipe `original` with cold caches;
+- phase1: plain Keras' first stage, its frozen base inside `fit`, against `train_phase1` of the recipe `original` with cold caches;
   both with as many epochs, and with the scores of the test images.
-- partial: the base from block 6 on, against `fine_tune(run, "partial")` of both recipes, the cache of activations cold;
+- partial: its second stage, the base from block 6 on, against `fine_tune(run, "partial")` of both recipes, the cache of activations cold;
   as many epochs of each.
 - whole: plain Keras' three stages against `run_all.py` with the recipe `tuned` in a new home: audit, training, report.
   Drawing the stand-ins is in neither; start-up is in both.
 
-Epochs of plain Keras cost the same, so `--plain-epochs` of each stage are run and the rest is reckoned from all but the
-first, which also warms up (0 runs all, and its AUC is then that of all). Both use Lite0 with its ImageNet weights. The study
+Plain Keras runs once, and every part reads from that run the stages it is compared with. Its epochs cost the same, so
+`--plain-epochs` of each stage are run and the rest is reckoned from all but the first, which also warms up (0 runs all, and
+its AUC is then that of all). Both use Lite0 with its ImageNet weights. The study
 switches oneDNN on by itself; plain Keras runs as it comes (`unset`: TensorFlow looks at the CPU) and with it on.
 """
 
 import argparse
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import resource
@@ -36,7 +38,8 @@ from lib import study
 from lib.data import audit, sources
 from tests.auditing import write_audit
 
-PARTS = ("phase1", "partial", "whole")
+# The stages of plain Keras that each part is compared with.
+PARTS = {"phase1": ("phase1",), "partial": ("partial",), "whole": study.STAGES}
 IMAGES = 5_517
 DATASET, SEED, BACKBONE = "2", 7, "efficientnet-lite0"
 SAMPLED = 0.3  # seconds between two looks at the memory
@@ -130,6 +133,7 @@ def tree_megabytes(process: psutil.Process) -> float:
     return total / 2**20
 
 
+@functools.cache
 def plain(epochs: tuple[int, int, int], onednn: str) -> dict:
     command = ["-m", "tests.benchmarks.plain_keras", str(plain_folder()), "--seed", str(SEED)]
     return measured([*command, "--epochs", *map(str, epochs)], onednn=onednn)
@@ -166,16 +170,38 @@ class Table:
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def plain_runs(table: Table, settings: list[str], epochs: tuple[int, int, int]):
+def plain_epochs(options: argparse.Namespace) -> tuple[int, ...]:
+    """Epochs that plain Keras runs of each stage: none of those that no part looks at."""
+    needed = {stage for part in options.parts for stage in PARTS[part]}
+    return tuple(
+        min(epochs, options.plain_epochs or epochs) if stage in needed else 0
+        for stage, epochs in zip(study.STAGES, options.epochs, strict=True)
+    )
+
+
+def plain_runs(table: Table, options: argparse.Namespace):
     """Each setting and what plain Keras gave; a run that would repeat another is left out."""
     on = False
-    for setting in settings:
+    for setting in options.onednn:
         if setting == "1" and on:
             table.same("plain Keras", setting, "as unset: on this CPU oneDNN is on as it comes")
             continue
-        found = plain(epochs, setting)
+        found = plain(plain_epochs(options), setting)
         on = on or found["onednn"]
         yield setting, found
+
+
+def plain_stage(table: Table, options: argparse.Namespace, stage: str) -> None:
+    """The rows of one stage of plain Keras."""
+    epochs = options.epochs[study.STAGES.index(stage)]
+    for setting, found in plain_runs(table, options):
+        some = len(found["epoch_seconds"][stage])
+        # With few epochs of phase 1, or none, the AUC that later stages go on from says nothing.
+        auc = found["test_roc_auc"][stage] if some == epochs and stage == "phase1" else None
+        shown = "-" if auc is None else aucs({stage: auc})
+        peak = {"peak_megabytes": found["stage_peak_megabytes"][stage]}
+        seconds = stage_seconds(found, stage, epochs)
+        table.row("plain Keras", setting, f"{epochs} ({some} run)", seconds, shown, peak, plain=True)
 
 
 def aucs(stages: dict[str, float]) -> str:
@@ -187,11 +213,7 @@ def aucs(stages: dict[str, float]) -> str:
 
 def phase1(table: Table, options: argparse.Namespace) -> None:
     epochs = options.epochs[0]
-    some = min(epochs, options.plain_epochs or epochs)
-    for setting, found in plain_runs(table, options.onednn, (some, 0, 0)):
-        auc = aucs(found["test_roc_auc"]) + ("" if some == epochs else f" (of {some} epochs)")
-        seconds = stage_seconds(found, "phase1", epochs)
-        table.row("plain Keras", setting, f"{epochs} ({some} run)", seconds, auc, found, plain=True)
+    plain_stage(table, options, "phase1")
     forget("original")
     found = ours_measured("phase1", "original", epochs)
     auc = aucs(found["test_roc_auc"])
@@ -200,11 +222,7 @@ def phase1(table: Table, options: argparse.Namespace) -> None:
 
 def partial(table: Table, options: argparse.Namespace) -> None:
     epochs = options.epochs[1]
-    some = min(epochs, options.plain_epochs or epochs)
-    for setting, found in plain_runs(table, options.onednn, (0, some, 0)):
-        seconds = stage_seconds(found, "partial", epochs)
-        # Its head starts untrained here, which costs the same and makes its AUC worthless.
-        table.row("plain Keras", setting, f"{epochs} ({some} run)", seconds, "-", found, plain=True)
+    plain_stage(table, options, "partial")
     for recipe in ("original", "tuned"):
         forget(recipe)
         ours_measured("phase1", recipe, 1)  # something to start from; not measured
@@ -217,17 +235,14 @@ def ours_measured(stage: str, recipe: str, epochs: int) -> dict:
 
 
 def whole(table: Table, options: argparse.Namespace) -> None:
-    some = tuple(min(epochs, options.plain_epochs or epochs) for epochs in options.epochs)
-    epochs, run = ("+".join(map(str, numbers)) for numbers in (options.epochs, some))
-    for setting, found in plain_runs(table, options.onednn, some):
+    epochs, run = ("+".join(map(str, numbers)) for numbers in (options.epochs, plain_epochs(options)))
+    for setting, found in plain_runs(table, options):
         left_out = [
             statistics.mean(spent[1:] or spent) * (count - len(spent))
             for count, spent in zip(options.epochs, found["epoch_seconds"].values(), strict=True)
         ]
-        auc = aucs(found["test_roc_auc"])
-        table.row(
-            "plain Keras", setting, f"{epochs} ({run} run)", found["wall"] + sum(left_out), auc, found, plain=True
-        )
+        seconds, auc = found["wall"] + sum(left_out), aucs(found["test_roc_auc"])
+        table.row("plain Keras", setting, f"{epochs} ({run} run)", seconds, auc, found, plain=True)
     with tempfile.TemporaryDirectory(dir=study.home()) as folder:
         found, auc = run_all(Path(folder), options.images)
     table.row("run_all.py, tuned", "1", "its own", found["wall"], auc, found, plain=False)
@@ -263,7 +278,7 @@ def main(options: argparse.Namespace) -> None:
         counts = open_run("original").used_images()["split"].value_counts()
         print(f"{study.device()}; {', '.join(f'{counts[split]:,} {split}' for split in study.SPLITS)} images")
         table = Table(options.onednn)
-        for part in options.parts or PARTS:
+        for part in options.parts:
             table.begin(part)
             {"phase1": phase1, "partial": partial, "whole": whole}[part](table, options)
 
@@ -287,6 +302,7 @@ if __name__ == "__main__":
         add("--onednn", nargs="+", choices=("unset", "0", "1"), default=["unset", "1"], help="of plain Keras")
         add("--folder", help="where everything is put and kept (default: a temporary folder)")
         options = parser.parse_args()
+        options.parts = options.parts or list(PARTS)
         if unknown := set(options.parts) - set(PARTS):
             parser.error(f"{', '.join(unknown)}: expected {', '.join(PARTS)}")
         main(options)
