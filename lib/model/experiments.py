@@ -168,7 +168,7 @@ def _run_all(run: Run, experiment: str, trials: Sequence[Trial]) -> list[pd.Data
 
 @dataclass(frozen=True)
 class Variant:
-    """The tuned recipe with one choice made otherwise.
+    """The tuned recipe with one choice made otherwise, or another recipe to set beside it.
 
     Attributes:
         choice: what is chosen.
@@ -192,6 +192,8 @@ class Variant:
 
 def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
     """The recipe itself, then every variant of it: first those judged after phase 1, then those judged after fine-tuning.
+
+    The original recipe comes last.
 
     Args:
         fine_tuning: whether the costly second part is wanted.
@@ -222,6 +224,7 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
         Variant("fine-tuning", "partial stage, then full", other(partial=partial), "full"),
         Variant("fine-tuning", "partial stage alone", other(partial=partial), "full", "partial"),
         Variant("full learning rate", "2e-5", other(full=phase(full, learning_rate=2e-5)), "full"),
+        Variant("everything", "the original recipe", RECIPES["original"], "full"),
     ]
     return found
 

@@ -64,9 +64,9 @@ in F1 over the honest one (a) is not there on new images.
 """,
     "ablation": """## Ablation
 
-The tuned recipe and variants of it, one choice changed at a time, {seeds} seeds (each with a split of its own). Validation images; the
-difference is paired, to the first row of the same stage. `degraded`: the same images after one random degradation each (JPEG, scaling,
-blur or noise). Seconds are of training with what earlier rows had computed already.
+The tuned recipe and variants of it, one choice changed at a time, and last the original recipe; {seeds} seeds (each with a split
+of its own). Validation images; the difference is paired, to the first row of the same stage. `degraded`: the same images after one
+random degradation each (JPEG, scaling, blur or noise). Seconds are of training with what earlier rows had computed already.
 
 {table}
 """,

@@ -85,6 +85,8 @@ def test_variants_differ_from_the_recipe_in_what_they_name():
     references = [each for each in found if each.recipe == RECIPES["tuned"]]
     assert [each.until for each in references] == ["phase1", "full"]
     fields = {field.name for field in dataclasses.fields(RECIPES["tuned"])}
+    *found, last = found
+    assert last.recipe == RECIPES["original"]
     for each in found:
         changed = [name for name in fields if getattr(each.recipe, name) != getattr(RECIPES["tuned"], name)]
         assert len(changed) <= 2, each.name
