@@ -76,6 +76,8 @@ class Phase:
         schedule: `constant`, or `cosine` down to zero over the stage.
         patience: stop after this many epochs without a better validation AUC; None never stops early.
         images: an epoch uses at most this many training images, drawn anew each time; None uses all.
+        margin: the stage's start is kept unless an epoch's validation AUC is higher by more than this many standard errors
+            of their difference. With few validation images the highest of several epochs is often so by chance.
     """
 
     epochs: int
@@ -83,6 +85,7 @@ class Phase:
     schedule: str = "constant"
     patience: int | None = None
     images: int | None = None
+    margin: float = 0.0
 
     def epoch_images(self, images: int) -> int:
         """Images of an epoch where the training split has `images`."""
@@ -163,8 +166,8 @@ RECIPES = {
         degradation="half",
         rare="views",
         phase1=Phase(epochs=15, learning_rate=1e-4, schedule="cosine", patience=5),
-        partial=Phase(epochs=0, learning_rate=1e-4, schedule="cosine"),
-        full=Phase(epochs=2, learning_rate=1e-4, schedule="cosine", images=2000),
+        partial=Phase(epochs=0, learning_rate=1e-4, schedule="cosine", margin=1.0),
+        full=Phase(epochs=2, learning_rate=1e-4, schedule="cosine", images=2000, margin=1.0),
     ),
 }
 QUICK_IMAGES = 160
@@ -242,7 +245,7 @@ def text_hash(*parts: object) -> str:
 # Where the code lies that a training's result depends on, beside the recipe and the images.
 _TRAINING_CODE = (
     *(f"model/{name}.py" for name in ("backbone", "checkpoint", "features", "network", "training")),
-    *("data/loading.py", "data/degrade.py"),
+    *("data/loading.py", "data/degrade.py", "metrics/delong.py"),
 )
 
 

@@ -23,6 +23,8 @@ from sklearn.preprocessing import StandardScaler
 
 from lib.data.loading import FRESH_VERSION, ImageFile, load_views, recipe_view, training_batches
 from lib.data.normalise import image_root
+from lib.metrics.checks import UndefinedMeasure
+from lib.metrics.delong import paired_test
 from lib.model import network
 from lib.model.backbone import build_backbone
 from lib.model.checkpoint import Checkpoint, Progress
@@ -31,6 +33,7 @@ from lib.pretrained import resolve
 from lib.progress import progress
 from lib.study import (
     FRESH,
+    Phase,
     Recipe,
     Run,
     UserError,
@@ -271,8 +274,8 @@ def train_head(
 
     Returns:
         The head with the weights of its best epoch by validation AUC, and the history: one row per epoch, 0 being the
-        head as it started, with the training measures, `val_loss`, `val_roc_auc`, and `weight_change` and
-        `score_change`: the largest change of any weight and of any validation score since the start.
+        head as it started, with the training measures, `val_loss`, `val_roc_auc`, `weight_change` and `score_change` (the
+        largest change of any weight and of any validation score since the start), and `kept`, true of the best epoch.
     """
     keras.utils.set_random_seed(seed)
     weight = class_weights(labels)
@@ -556,7 +559,7 @@ def _fit(
     checkpoint: Checkpoint | None = None,
     start: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Fit a stage, keep the weights of the best epoch by validation AUC, and return the history.
+    """Fit a stage, keep the weights of the best epoch by validation AUC (see `Phase.margin`), and return the history.
 
     Args:
         data: from the number of finished epochs to the endless dataset of (inputs, labels, weights) that follows.
@@ -583,14 +586,15 @@ def _fit(
         ],
     )
     with progress(steps * phase.epochs, f"{stage} training", "batches", each=recipe.batch_size) as advance:
-        keeper = _BestEpoch(score, truth, phase.patience, advance, checkpoint)
+        keeper = _BestEpoch(score, truth, phase, advance, checkpoint)
         reached = keeper.begin(trainee, start)
         advance(steps * reached)
         if reached < phase.epochs and not keeper.is_stuck():
             fit = {"steps_per_epoch": steps, "initial_epoch": reached, "epochs": phase.epochs}
             trainee.fit(data(reached), **fit, verbose=0, shuffle=False, callbacks=[keeper])
     trainee.set_weights(keeper.state.best_weights)
-    return pd.DataFrame(keeper.state.rows)
+    history = pd.DataFrame(keeper.state.rows)
+    return history.assign(kept=history["epoch"] == keeper.state.best_epoch)
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -621,12 +625,12 @@ class _BestEpoch(keras.callbacks.Callback):
         self,
         score: Callable[[], np.ndarray],
         truth: np.ndarray,
-        patience: int | None,
+        phase: Phase,
         advance: Callable[[int], None],
         checkpoint: Checkpoint | None,
     ):
         super().__init__()
-        self._score, self._truth, self._patience = score, truth, patience
+        self._score, self._truth, self._phase = score, truth, phase
         self._advance, self._checkpoint = advance, checkpoint
         self.state = Progress([], 0, -math.inf, [])
 
@@ -643,7 +647,8 @@ class _BestEpoch(keras.callbacks.Callback):
 
     def is_stuck(self) -> bool:
         """Whether validation has not become better for `patience` epochs."""
-        return self._patience is not None and self.state.epochs - self.state.best_epoch >= self._patience
+        patience = self._phase.patience
+        return patience is not None and self.state.epochs - self.state.best_epoch >= patience
 
     def on_train_batch_end(self, batch, logs=None):
         self._advance(1)
@@ -663,6 +668,15 @@ class _BestEpoch(keras.callbacks.Callback):
         moved_scores = float(np.abs(scores - self._first_scores).max())
         measured = {"val_loss": loss, "val_roc_auc": auc, "weight_change": moved, "score_change": moved_scores}
         self.state.rows.append({"epoch": epoch, **row, **measured})
-        if auc > self.state.best_auc:
+        if auc > self.state.best_auc and self._is_beyond_chance(scores):
             self.state.best_auc, self.state.best_epoch = auc, epoch
             self.state.best_weights = model.get_weights()
+
+    def _is_beyond_chance(self, scores: np.ndarray) -> bool:
+        """Whether scores rank better than those of the stage's start by more than the margin (DeLong's paired test)."""
+        if not self._phase.margin or scores is self._first_scores:
+            return True
+        try:
+            return paired_test(self._truth, self._first_scores, scores).z > self._phase.margin
+        except UndefinedMeasure:  # a class of one image, or no image between them: no error can be told
+            return True

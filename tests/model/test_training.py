@@ -354,6 +354,29 @@ def test_a_rare_class_is_used_as_often_as_the_other_and_each_time_in_another_way
     assert len(names) == 3 and file.name == file.key
 
 
+def test_the_start_is_kept_unless_an_epoch_is_better_beyond_chance():
+    truth = np.repeat([0, 1], 20)
+    start = np.concatenate([np.linspace(0, 0.6, 20), np.linspace(0.4, 1, 20)])
+    slightly, clearly = start.copy(), start.copy()
+    slightly[[18, 19]] += [0.1, -0.2]
+    clearly[truth == 1] += 0.2
+    aucs = [measures.roc_auc(truth, scores) for scores in (start, slightly, clearly)]
+    assert aucs == sorted(aucs) and len(set(aucs)) == 3
+
+    def best(margin: float, *epochs: np.ndarray, start: np.ndarray = start) -> int:
+        keeper = training._BestEpoch(lambda: start, truth, Phase(2, 1e-3, margin=margin), print, None)
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        keeper.begin(model, None)
+        for epoch, scores in enumerate(epochs, start=1):
+            keeper._take(model, epoch, {}, scores)
+        return keeper.state.best_epoch
+
+    assert best(0, slightly) == 1 and best(1, slightly) == 0
+    assert best(1, slightly, clearly) == 2
+    # No error can be told from two rankings at their limits.
+    assert best(1, np.float64(truth), start=1.0 - truth) == 1
+
+
 def test_an_engine_is_freed_with_its_last_user(backbone):
     engine = Engine(network.pooled(backbone, SMALL["original"]), 64)
     engine(np.zeros((2, 64, 64, 3), "float32"))
