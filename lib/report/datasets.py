@@ -339,14 +339,16 @@ def _alts_of_model(
     history = _there(run.history, None)
     if history is not None:
         for figure, rows in history.groupby(history["stage"].eq("phase1").map({True: "phase1", False: "fine_tuning"})):
-            best = rows["val_roc_auc"].max() if "val_roc_auc" in rows else math.nan
+            # Histories of older versions do not say which epoch was kept.
+            kept = rows[rows["kept"].eq(True)] if "kept" in rows else rows[:0]
+            auc = math.nan if kept.empty else kept["val_roc_auc"].iloc[-1]
             epochs = words.listed(
                 {
                     STAGE_NAMES[name]: f"{part['epoch'].max():.0f} epochs"
                     for name, part in rows.groupby("stage", sort=False)
                 }
             )
-            said[f"{figure}_curves"] = f"{epochs}; best validation AUC {words.number(best)}."
+            said[f"{figure}_curves"] = f"{epochs}; validation AUC of the epoch that is kept {words.number(auc)}."
     if robust is not None:
         clean = robust[robust["degradation"] == NONE].iloc[0]
         worst = robust.loc[robust["roc_auc"].idxmin()].to_dict()

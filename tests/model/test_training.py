@@ -73,6 +73,7 @@ def test_head_keeps_the_epoch_that_validation_prefers():
     head, history = training.train_head(train, [train], labels, validation, truth, RECIPES["original"], 0)
     best = measures.roc_auc(truth, training._probabilities(head, validation))
     assert best == pytest.approx(history["val_roc_auc"].max(), abs=1e-9)
+    assert history.loc[history["kept"], "val_roc_auc"].tolist() == [history["val_roc_auc"].max()]
     assert len(history) == RECIPES["original"].phase1.epochs + 1
 
 
