@@ -23,6 +23,8 @@ from lib.model.training import run_files
 from lib.progress import progress
 from lib.study import LABELS, Run
 
+# Images that are explained at a time: the activations of all layers are held at once, 80 MB an image of 224 pixels.
+AT_ONCE = 16
 # Maps of all blocks are brought to this part of the image's side: 28 for 224 pixels.
 CELL = 8
 # Images of each class that average maps are made of.
@@ -69,6 +71,11 @@ def explain(detector: keras.Model, images: np.ndarray) -> Maps:
         detector: as `network.assemble` makes it.
         images: (images, side, side, 3), 0-255; side a multiple of 32.
     """
+    parts = [_explain(detector, images[first : first + AT_ONCE]) for first in range(0, len(images), AT_ONCE)]
+    return Maps(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _explain(detector: keras.Model, images: np.ndarray) -> Maps:
     backbone, head = detector.get_layer("backbone"), detector.get_layer("head")
     last = head.layers[-1]
     before = keras.Model(head.input, last.input)

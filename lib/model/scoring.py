@@ -53,7 +53,6 @@ MUCH_LARGER = 2
 EXPLAINED = "_explained"
 _MARK = "Explanation of a score"  # in the PNG files that --explain writes: those it may write again
 _SHOWN = 512  # the longer side of a picture in its explanation, pixels
-_MAPPED_AT_ONCE = 16  # gradients of more pictures would need gigabytes
 
 
 class Seen(NamedTuple):
@@ -231,14 +230,9 @@ class Explainer:
         self, paths: Sequence[Path], rows: Sequence[dict], seen: Sequence[Seen], views: np.ndarray
     ) -> list[Path]:
         """The files written, one for each picture."""
-        written = []
-        for start in range(0, len(paths), _MAPPED_AT_ONCE):
-            some = slice(start, start + _MAPPED_AT_ONCE)
-            maps = explanation.explain(self._model, views[some]).contributions.sum(axis=1)
-            heats = maps - self.detector.statistics.average_map
-            for path, row, one, view, heat in zip(paths[some], rows[some], seen[some], views[some], heats):
-                written.append(self._write(path, row, one, view, heat))
-        return written
+        maps = explanation.explain(self._model, views).contributions.sum(axis=1)
+        heats = maps - self.detector.statistics.average_map
+        return [self._write(*one) for one in zip(paths, rows, seen, views, heats)]
 
     def _write(self, path: Path, row: dict, seen: Seen, view: np.ndarray, heat: np.ndarray) -> Path:
         name = printable(path.name)
