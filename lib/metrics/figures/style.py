@@ -18,7 +18,7 @@ STAGE_NAMES = {"phase1": "phase 1 (frozen base)", "partial": "partly unfrozen", 
 POLICY_NAMES = {
     "fixed": "fixed at 0.5",
     "best_f1": "best F1",
-    "balanced": "balanced (Youden)",
+    "balanced": "balanced",
     "fpr_5": "5% false positives",
     "fpr_1": "1% false positives",
     "cost": "least cost",
