@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -110,7 +111,8 @@ def test_a_log_and_those_who_ask_get_plain_lines(terminal, monkeypatch, variable
 
 
 PROGRAM = """
-import time
+import fcntl, termios, time
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # this terminal is the one that sends Ctrl-C
 from rich.console import Console
 from lib.display import Board, Task
 from lib.progress import progress
@@ -129,12 +131,16 @@ except KeyboardInterrupt:
 def test_ctrl_c_leaves_a_clean_terminal(tmp_path):
     """In a pseudo-terminal of 80 columns: the table is there while it works, and the cursor after it."""
     (tmp_path / "program.py").write_text(PROGRAM)
-    pid, terminal = pty.fork()
-    if pid == 0:  # pragma: no cover
-        environment = {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR")}
-        environment |= {"TERM": "xterm-256color", "PYTHONPATH": str(PROJECT)}
-        os.execve(sys.executable, [sys.executable, str(tmp_path / "program.py")], environment)
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR")}
+    environment |= {"TERM": "xterm-256color", "PYTHONPATH": str(PROJECT)}
+    # Not pty.fork(): it runs Python in a copy of this process, whose other threads (TensorFlow's, OpenVINO's) are gone.
+    terminal, theirs = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = [sys.executable, "-X", "faulthandler", str(tmp_path / "program.py")]
+    program = subprocess.Popen(
+        command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
     shown, stopped = b"", False
     while True:
         try:
@@ -148,8 +154,9 @@ def test_ctrl_c_leaves_a_clean_terminal(tmp_path):
         if not stopped and b"images/s" in shown:
             stopped = True
             os.write(terminal, b"\x03")
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0 and stopped
     text = shown.decode()
+    assert (program.wait(60), stopped) == (0, True), text
+    os.close(terminal)
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
     after = text[text.index("\x1b[?25h") :]
     assert "stopped; to go on" in after and "audit" not in after
