@@ -15,6 +15,7 @@ import pandas as pd
 from lib import study
 from lib.metrics import repeats
 from lib.model import experiments
+from tests.benchmarks import pages
 
 PAGE = study.PROJECT / "docs" / "experiments.md"
 TABLES = {
@@ -50,34 +51,34 @@ Written by `python -m tests.benchmarks.experiments_page`, from `run_all.py --dat
 Notebooks 07 and 08 show the same for your own images.
 """
 SECTIONS = {
-    "wrong_turns": """## Wrong turns
-
-The original recipe run correctly (a), and with each mistake that such studies are known to make, on the same split. The threshold is
-that of best F1 on validation, as in the original; in g it is chosen on the test images themselves. `c` is one shuffle of many: others
-scatter around 0.5.
+    "wrong_turns": (
+        "Wrong turns",
+        """The original recipe run correctly (a), and with each mistake that such studies are known to make, on the same split. The
+threshold is that of best F1 on validation, as in the original; in g it is chosen on the test images themselves. `c` is one shuffle of
+many: others scatter around 0.5.
 
 {table}
 
 b, d and e are what the original reported: an AUC that cannot be told from chance. On scores that know nothing (c, d, e) the threshold of
 best F1 calls everything synthetic: recall 1 and 0, and an F1 of 0.667 that looks like something. What a test-chosen threshold (g) gains
-in F1 over the honest one (a) is not there on new images.
-""",
-    "ablation": """## Ablation
-
-The tuned recipe and variants of it, one choice changed at a time, and last the original recipe; {seeds} seeds (each with a split
+in F1 over the honest one (a) is not there on new images.""",
+    ),
+    "ablation": (
+        "Ablation",
+        """The tuned recipe and variants of it, one choice changed at a time, and last the original recipe; {seeds} seeds (each with a split
 of its own). Validation images; the difference is paired, to the first row of the same stage. `degraded`: the same images after one
 random degradation each (JPEG, scaling, blur or noise). Seconds are of training with what earlier rows had computed already.
 
-{table}
-""",
-    "imbalance": """## One class rare
-
-The tuned recipe with one class thinned to a ninth of the other in training and validation; thresholds are the balanced ones that
+{table}""",
+    ),
+    "imbalance": (
+        "One class rare",
+        """The tuned recipe with one class thinned to a ninth of the other in training and validation; thresholds are the balanced ones that
 validation chose; the test images stay. Means over {seeds} seeds. The recipe uses the images of a rare class as often as brings it to the
 other's number, each time augmented in another way{alone}.
 
-{table}
-""",
+{table}""",
+    ),
 }
 ALONE = "; `weights alone` lets errors on it weigh more instead, as the original recipe does"
 
@@ -96,7 +97,7 @@ def section(name: str, table: pd.DataFrame) -> str:
         table["degenerate"] = table["degenerate"].map({True: "yes", False: ""})
     seeds = table["seeds"].max() if "seeds" in table else experiments.REPEATS
     alone = ALONE if name == "imbalance" and table["case"].str.contains("weights alone").any() else ""
-    return SECTIONS[name].format(table=markdown(repeats.shown(table, TABLES[name])), seeds=seeds, alone=alone)
+    return SECTIONS[name][1].format(table=markdown(repeats.shown(table, TABLES[name])), seeds=seeds, alone=alone)
 
 
 def main(folder: str, images: str) -> None:
@@ -108,15 +109,9 @@ def main(folder: str, images: str) -> None:
         "source": images,
         "weights": "EfficientNet-Lite0 with ImageNet weights",
     }
-    earlier = {text.split("\n")[0]: f"## {text}" for text in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]}
-    parts = [INTRODUCTION.format(**words)]
-    for name, text in SECTIONS.items():
-        path = Path(folder) / f"{name}.csv"
-        heading = text.split("\n")[0].removeprefix("## ")
-        parts.append(section(name, pd.read_csv(path)) if path.is_file() else earlier.get(heading, ""))
-        print(f"{heading}: {'written' if path.is_file() else 'as it was'}")
-    study.write_text(PAGE, "\n".join(part.strip("\n") + "\n" for part in parts if part))
-    print(f"{PAGE} written")
+    there = {name: path for name in SECTIONS if (path := Path(folder) / f"{name}.csv").is_file()}
+    written = {SECTIONS[name][0]: section(name, pd.read_csv(path)) for name, path in there.items()}
+    pages.rewrite(PAGE, INTRODUCTION.format(**words), [heading for heading, _ in SECTIONS.values()], written)
 
 
 if __name__ == "__main__":

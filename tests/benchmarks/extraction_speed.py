@@ -164,7 +164,7 @@ def together(workers: list[Extract]) -> Extract:
 
 # Name to function, the package it needs beside the study's, and TF_ENABLE_ONEDNN_OPTS (None: as it comes).
 ENGINES: dict[str, tuple[Callable, tuple[str, ...], str | None]] = {
-    "Engine (TFLite, ours)": (study_engine, (), "1"),
+    "Engine (ours: OpenVINO, by way of TFLite)": (study_engine, (), "1"),
     f"TFLite, {CORES} x 1 thread": (functools.partial(tf_lite, side_by_side=CORES), (), "1"),
     "LiteRT": (litert, ("ai_edge_litert",), None),
     f"LiteRT, {CORES} x 1 thread": (functools.partial(litert, side_by_side=CORES), ("ai_edge_litert",), None),

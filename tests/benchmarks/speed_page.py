@@ -1,0 +1,59 @@
+"""Writes docs/speed.md from what the benchmarks have printed, kept in files.
+
+    python -m tests.benchmarks.training_speed whole phase1 partial --plain-epochs 2 --onednn unset > training.txt
+    python -m tests.benchmarks.run_memory --dataset 3 --backbone efficientnet-lite0 --seed 7 > memory.txt
+    python -m tests.benchmarks.extraction_speed --pooling multilevel > extraction.txt
+    python -m tests.benchmarks.speed_page --training training.txt --memory memory.txt --extraction extraction.txt
+
+The output is copied as it is, no number is typed in. A section whose file is not given stays as it is.
+"""
+
+import argparse
+from pathlib import Path
+
+from lib import study
+from tests.benchmarks import pages
+
+PAGE = study.PROJECT / "docs" / "speed.md"
+INTRODUCTION = """# What it costs, and against what
+
+Written by `python -m tests.benchmarks.speed_page` from what the benchmarks printed. All with EfficientNet-Lite0 and its ImageNet weights,
+on two cores of a server processor; other machines take other times, ratios carry further. The images are stand-ins: drawings, not OmniGen.
+"""
+SECTIONS = {
+    "training": (
+        "Training, against plain Keras",
+        """The study against the original's recipe as the plain Keras script that a user would write (`tests/benchmarks/plain_keras.py`:
+`image_dataset_from_directory`, the frozen base inside `fit`, then unfreezing), on dataset 2 and the same split. `whole` is everything
+that `run_all.py` does: audit, training, thresholds, robustness, comparison, report. The activations at the frozen boundary are kept by
+phase 1 on its way and belong to its time, not to that of the partial stage. Where fewer epochs of plain Keras were run than counted, the
+rest is reckoned from all but the first, and its AUC is that of the shorter training.""",
+    ),
+    "memory": (
+        "Memory of a whole run",
+        """Dataset 3, the largest (10,905 images), with the recipe `tuned`: resident memory of all processes together, step by step.""",
+    ),
+    "extraction": (
+        "Feature extraction",
+        """Frozen features of 224 px images by every engine for the CPU that installs here. `ratio to ours` is its speed in images a second
+divided by the study's, paired round by round; features that differ from Keras' by more than 1e-3 do not count.""",
+    ),
+}
+
+
+def section(name: str, printed: str) -> str:
+    """The text of a section with the output of its benchmark in it; lines outside of tables stand as paragraphs."""
+    return f"{SECTIONS[name][1]}\n\n{printed.strip()}"
+
+
+def main(options: argparse.Namespace) -> None:
+    given = {name: path for name, path in vars(options).items() if path}
+    written = {SECTIONS[name][0]: section(name, path.read_text(encoding="utf-8")) for name, path in given.items()}
+    pages.rewrite(PAGE, INTRODUCTION, [heading for heading, _ in SECTIONS.values()], written)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in SECTIONS:
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help="what the benchmark printed")
+    main(parser.parse_args())
