@@ -111,8 +111,9 @@ def test_a_log_and_those_who_ask_get_plain_lines(terminal, monkeypatch, variable
 
 
 PROGRAM = """
-import fcntl, termios, time
+import fcntl, signal, termios, time
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # this terminal is the one that sends Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests started in the background ignore it, and what they start
 from rich.console import Console
 from lib.display import Board, Task
 from lib.progress import progress
