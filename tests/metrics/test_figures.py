@@ -22,6 +22,7 @@ HISTORY = pd.DataFrame(
         "val_loss": [3, 2, 1],
         "roc_auc": [np.nan, 0.6, 0.7],
         "val_roc_auc": [0.5, 0.6, 0.65],
+        "kept": [False, True, False],
     }
 )
 CURVE = pd.DataFrame(
@@ -332,6 +333,10 @@ def test_training_curves_hold_all_four_columns_of_each_stage():
     assert drawn[0][1] == [3, 2, 1] and drawn[1][1] == [9, 8, 7]
     assert drawn[2][1] == drawn[3][1] == [0.5, 0.6, 0.65]
     assert drawn[0][0][1:] == [2, 1] and drawn[2][0][1:] == [0.6, 0.7]
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in (ax.lines[2] for ax in figure.axes)] == [
+        *((1, 2), (1, 8)),
+        *((1, 0.6), (1, 0.6)),
+    ]
     assert [ax.get_title() for ax in figure.axes[:2]] == ["phase 1 (frozen base)", "fully unfrozen"]
 
 

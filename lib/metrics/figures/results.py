@@ -32,7 +32,7 @@ def training_curves(history: pd.DataFrame, title: str) -> Figure:
     """Loss and ROC AUC over the epochs, one column of panels per stage; epoch 0 is the model as the stage began.
 
     Args:
-        history: columns stage, epoch, loss, val_loss, roc_auc, val_roc_auc.
+        history: columns stage, epoch, loss, val_loss, roc_auc, val_roc_auc, kept (of each stage one epoch is).
     """
     stages = list(dict.fromkeys(history["stage"]))
     figure, axes = panels(len(stages), title, (3.9 * len(stages) + 1, 5.4), rows=2, sharey="row", sharex="col")
@@ -43,6 +43,9 @@ def training_curves(history: pd.DataFrame, title: str) -> Figure:
             colour = STAGE_COLOURS.get(stage, "black")
             ax.plot(rows["epoch"], rows[name], "--", color=colour, marker=".", label="training")
             ax.plot(rows["epoch"], rows[f"val_{name}"], color=colour, marker="o", label="validation")
+            best = rows[rows["kept"].eq(True)]
+            ring = {"markersize": 13, "markerfacecolor": "none", "markeredgecolor": "black", "linestyle": "none"}
+            ax.plot(best["epoch"], best[f"val_{name}"], marker="o", label="epoch that is kept", **ring)
             ax.set(ylabel=label if column == 0 else "", xlabel="epoch" if row else "")
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             if row == 0:
