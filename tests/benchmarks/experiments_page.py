@@ -65,9 +65,10 @@ threshold (g) gains in F1 over the honest one (a) is not there on new images."""
     ),
     "ablation": (
         "Ablation",
-        """The tuned recipe and variants of it, one choice changed at a time, and last the original recipe; {seeds} seeds (each with a split
-of its own). Validation images; the difference is paired, to the first row of the same stage. `degraded`: the same images after one
-random degradation each (JPEG, scaling, blur or noise). Seconds are of training with what earlier rows had computed already.
+        """The tuned recipe and variants of it, one choice changed at a time{last}; {seeds} seeds (each with a split of its own).
+Validation images; the difference is paired, to the first row of the same stage. `degraded`: the same images after one random
+degradation each (JPEG, scaling, blur or noise). Seconds are of training with what earlier rows had computed already, on a machine that
+may have had other work beside it: they compare roughly.
 
 {table}""",
     ),
@@ -97,7 +98,9 @@ def section(name: str, table: pd.DataFrame) -> str:
         table["degenerate"] = table["degenerate"].map({True: "yes", False: ""})
     seeds = table["seeds"].max() if "seeds" in table else experiments.REPEATS
     alone = ALONE if name == "imbalance" and table["case"].str.contains("weights alone").any() else ""
-    return SECTIONS[name][1].format(table=markdown(repeats.shown(table, TABLES[name])), seeds=seeds, alone=alone)
+    last = ", and last the original recipe" if name == "ablation" and (table["choice"] == "everything").any() else ""
+    shown = markdown(repeats.shown(table, TABLES[name]))
+    return SECTIONS[name][1].format(table=shown, seeds=seeds, alone=alone, last=last)
 
 
 def main(folder: str, images: str) -> None:
