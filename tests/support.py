@@ -94,6 +94,12 @@ def finish(
     audit = {"dataset": known, "seed": run.seed, "found": count, "used": count, "set_aside": 0}
     audit["shortcut"] = {"roc_auc": {"value": 0.5, "low": 0.45, "high": 0.55}, "warning": "", "before": None}
     run.write_audit(images, pd.DataFrame(columns=PAIR_COLUMNS), audit)
+    finish_stages(run, images, shift, evaluated)
+    return images
+
+
+def finish_stages(run: Run, images: pd.DataFrame, shift: float = 1.0, evaluated: bool = True) -> None:
+    """Leaves what trained stages leave of an audited run, models aside, with scores as `finish` makes them up."""
     run.record(
         options={key: getattr(run, key) for key in ("dataset", "data", "normalise", "backbone", "weights", "seed")}
     )
@@ -104,7 +110,6 @@ def finish(
         scores = scored[["image_id", "label", "split"]].assign(stage=stage, score=1 / (1 + np.exp(-logits)))
         run.add_stage(scores, pd.DataFrame({"stage": [stage], "epoch": [1], "loss": [0.5]}))
     run.write_metrics(*(evaluation.evaluate(run.scored()) if evaluated else ({}, {})), "report")
-    return images
 
 
 def made_up_trial(trial, images: pd.DataFrame) -> pd.DataFrame:

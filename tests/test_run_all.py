@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 from PIL import Image
-from support import HOME, PROJECT, finish, run_study
+from support import HOME, PROJECT, finish, finish_stages, run_study
 
 import run_all
 from lib import study
@@ -170,13 +170,15 @@ def test_a_download_is_described_before_it_is_tried_and_never_leaves_a_traceback
     assert "no network here" in shown.err and "Traceback" not in shown.err
 
 
-def test_a_leak_warns_wherever_the_source_is_named_and_is_gone_after_normalising(folder_of_images, monkeypatch):
+def test_a_leak_warns_wherever_the_source_is_named_and_is_gone_after_normalising(folder_of_images, monkeypatch, capsys):
     root = folder_of_images(30)
     for path in list((root / "synthetic").iterdir()):
         Image.open(path).save(path.with_suffix(".bmp"))
         path.unlink()
-    # The audit alone, which finds the leak; later notebooks, the summary and the report say what `Run.source` says.
-    monkeypatch.setattr(run_all, "STEPS", study.STEPS[:1])
+    # The audit, which finds the leak, and the comparison; the trainings in between are made up, their notebooks name the source.
+    audit, *_, compare = study.STEPS
+    summary = run_all.summary
+    monkeypatch.setattr(run_all, "STEPS", (audit,))
     monkeypatch.setattr(run_all, "summary", lambda *_: None)
     options = ["--data", str(root), "--quick", "--name", "leaky"]
     assert run_all.main(options) == 0
@@ -184,6 +186,14 @@ def test_a_leak_warns_wherever_the_source_is_named_and_is_gone_after_normalising
     leaky = study.open_run(data=str(root), quick=True, name="leaky")
     assert said in leaky.audit()["shortcut"]["warning"] and said in leaky.source()
     assert said in (leaky.folder / "01_data_audit.ipynb").read_text(encoding="utf-8")
+    finish_stages(leaky, leaky.used_images())
+    monkeypatch.setattr(run_all, "STEPS", (compare,))
+    monkeypatch.setattr(run_all, "summary", summary)
+    capsys.readouterr()
+    assert run_all.main(options) == 0
+    assert said in capsys.readouterr().out and said in (leaky.results / "comparison.csv").read_text()
+    monkeypatch.setattr(run_all, "STEPS", (audit,))
+    monkeypatch.setattr(run_all, "summary", lambda *_: None)
     assert run_all.main([*options, "--normalise", "72,90"]) == 0
     shortcut = json.loads((leaky.results / "leaky_72_q90" / "audit.json").read_text())["shortcut"]
     assert shortcut["before"]["low"] > 0.9
