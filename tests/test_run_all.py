@@ -170,7 +170,9 @@ def test_a_download_is_described_before_it_is_tried_and_never_leaves_a_traceback
     assert "no network here" in shown.err and "Traceback" not in shown.err
 
 
-def test_a_leak_warns_wherever_the_source_is_named_and_is_gone_after_normalising(folder_of_images, monkeypatch, capsys):
+def test_a_leak_warns_wherever_the_source_is_named_and_is_gone_after_normalising(
+    folder_of_images, own_home, monkeypatch, capsys
+):
     root = folder_of_images(30)
     for path in list((root / "synthetic").iterdir()):
         Image.open(path).save(path.with_suffix(".bmp"))
