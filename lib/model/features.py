@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import openvino
 import tensorflow as tf
+from filelock import FileLock
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from lib.data.loading import ImageFile, View, load_views
@@ -22,6 +23,8 @@ from lib.model import quiet_native_code
 from lib.study import cache_folder, source_hash, text_hash, written_whole
 
 BATCH = 64
+# Part of the cache's key. What was kept before programs added rows in turn may be another image's, and is not read.
+_LAYOUT = 2
 
 
 class Engine:
@@ -87,36 +90,49 @@ class FeatureStore:
     """Feature rows on disk, one file per kind of feature; a row is computed once, whatever happens in between.
 
     `rows.f16` holds the rows in float16, `keys.txt` the name (`ImageFile.name`) of each, a line written after its row. A killed
-    run leaves at most rows without a key, which the next one overwrites.
+    run leaves at most rows without a key, which the next one overwrites. Programs that run at the same time add rows in turn.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._keys, self._rows = folder / "keys.txt", folder / "rows.f16"
-        lines = self._keys.read_text().splitlines(keepends=True) if self._keys.exists() else []
-        # A line that was cut short has no line break, and no valid key.
-        self.index = {line.strip(): row for row, line in enumerate(line for line in lines if line.endswith("\n"))}
-        self._intact = sum(len(line) for line in lines if line.endswith("\n"))
+        self._turn = FileLock(folder / "turn.lock")
+        # Name to row, and where in keys.txt the last whole line ends.
+        self.index, self._intact = {}, 0
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Take in the lines that keys.txt has gained, by whomever."""
+        if not self._keys.exists():
+            return
+        with self._keys.open("rb") as file:
+            file.seek(self._intact)
+            for line in file:
+                # A line that was cut short has no line break, and no valid key.
+                if line.endswith(b"\n"):
+                    self.index[line.decode().strip()] = len(self.index)
+                    self._intact += len(line)
 
     def append(self, keys: Sequence[str], rows: np.ndarray) -> None:
         """Add rows (n, features), one for each key; those of keys that are there already are left out."""
-        new = [row for row, key in enumerate(keys) if key not in self.index]
-        if not new:
-            return
-        keys, rows = [keys[row] for row in new], np.ascontiguousarray(rows[new], "float16")
-        with self._rows.open("r+b" if self._rows.exists() else "w+b") as file:
-            file.seek(len(self.index) * rows[0].nbytes)
-            file.write(rows.tobytes())
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())
-        with self._keys.open("r+b" if self._keys.exists() else "w+b") as file:
-            file.seek(self._intact)
-            file.write("".join(f"{key}\n" for key in keys).encode())
-            file.truncate()
-            self._intact = file.tell()
-        self.index.update({key: len(self.index) + offset for offset, key in enumerate(keys)})
+        with self._turn:
+            self._read_on()
+            new = [row for row, key in enumerate(keys) if key not in self.index]
+            if not new:
+                return
+            keys, rows = [keys[row] for row in new], np.ascontiguousarray(rows[new], "float16")
+            with self._rows.open("r+b" if self._rows.exists() else "w+b") as file:
+                file.seek(len(self.index) * rows[0].nbytes)
+                file.write(rows.tobytes())
+                file.truncate()
+                file.flush()
+                os.fsync(file.fileno())
+            with self._keys.open("r+b" if self._keys.exists() else "w+b") as file:
+                file.seek(self._intact)
+                file.write("".join(f"{key}\n" for key in keys).encode())
+                file.truncate()
+            self._read_on()
 
     def take(self, keys: Sequence[str], width: int) -> Rows:
         """The rows of the keys, in their order; they stay on disk until they are asked for. One that is not there is -1."""
@@ -166,7 +182,7 @@ def frozen_features(
         Of each kind float16 (images, width), on disk: `[:]` reads all.
     """
     code = source_hash("data/loading.py", "data/degrade.py")
-    key = lambda kind: text_hash(code, kind, kinds[kind], vars(view))[:24]
+    key = lambda kind: text_hash(_LAYOUT, code, kind, kinds[kind], vars(view))[:24]
     stores = {kind: FeatureStore(cache_folder("features") / key(kind)) for kind in kinds}
     asked = [file for file, used in zip(files, wanted) if used] if wanted is not None else files
     missing = {file.name: file for file in asked if any(file.name not in store.index for store in stores.values())}

@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -162,6 +163,24 @@ def test_feature_store_survives_a_kill_between_rows_and_keys(tmp_path):
     np.testing.assert_array_equal(absent[0], [5, 6])
     with pytest.raises(KeyError):  # never another image's row
         absent[1]
+
+
+def test_stores_that_are_open_at_the_same_time_add_to_each_other(tmp_path):
+    stores = [FeatureStore(tmp_path) for _ in range(3)]
+
+    def fill(number: int) -> None:
+        for at in range(40):
+            # Every third row is one that the others compute too.
+            row = at if at % 3 == 0 else at + 100 * (number + 1)
+            stores[number].append([f"key {row}"], np.full((1, 5), row))
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(fill, range(3)))
+    for store in (*stores[:1], FeatureStore(tmp_path)):
+        store.append([], np.empty((0, 5)))
+        assert len(store.index) == 14 + 3 * 26
+        rows = store.take(list(store.index), 5)[:]
+        assert [f"key {row[0]:.0f}" for row in rows] == list(store.index) and (np.ptp(rows, axis=1) == 0).all()
 
 
 @pytest.fixture(scope="module")
