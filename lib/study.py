@@ -170,6 +170,8 @@ RECIPES = {
         full=Phase(epochs=2, learning_rate=1e-4, schedule="cosine", images=2000, margin=1.0),
     ),
 }
+# A larger window sees more of a picture and finds more traces, for 1.3 times the computation (docs/experiments.md).
+RECIPES["wide"] = dataclasses.replace(RECIPES["tuned"], name="wide", image_size=256)
 QUICK_IMAGES = 160
 
 

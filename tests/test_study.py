@@ -68,7 +68,7 @@ def test_own_data_are_named_after_their_folder_or_by_the_user(tmp_path, monkeypa
     ("options", "said"),
     [
         ({"dataset": "5"}, "--dataset 5: expected one of 1, 2, 3, 4, control"),
-        ({"recipe": "best"}, "--recipe best: expected one of original, tuned"),
+        ({"recipe": "best"}, "--recipe best: expected one of original, tuned, wide"),
     ],
 )
 def test_unknown_options_are_refused_with_what_was_expected(options, said):

@@ -39,13 +39,14 @@ def overview(audited: list[Run], datasets: list[Dataset]) -> Table:
 
 
 def recipes(datasets: list[Dataset], tests: pd.DataFrame) -> Table | None:
-    """Original against tuned on the same test images, where both are finished."""
-    one, two = RECIPES
+    """Original against the other recipes on the same test images, where both are finished."""
+    one, *others = RECIPES
     rows = []
     for dataset in datasets:
         models = {model.recipe: model for model in dataset.models}
-        if one in models and two in models:
-            added = {one: ("", ""), two: _paired(tests, dataset.name, one, two)}
+        beside = [other for other in others if other in models]
+        if one in models and beside:
+            added = {one: ("", "")} | {other: _paired(tests, dataset.name, one, other) for other in beside}
             for recipe, differs in added.items():
                 model = models[recipe]
                 recalls = [words.shares(found) for found in (model.real, model.synthetic)]
@@ -54,13 +55,13 @@ def recipes(datasets: list[Dataset], tests: pd.DataFrame) -> Table | None:
         "Dataset",
         "Recipe",
         "Test AUC",
-        f"Difference, {two} - {one}",
+        f"Difference from {one}",
         "p (Holm)",
         "Recall real",
         "Recall synthetic",
     ]
     note = "Last stages on the same test images; DeLong's paired test. Recalls at the balanced threshold of each."
-    return Table("The original study's recipe against the tuned one", columns, rows, note, heads=2) if rows else None
+    return Table("The original study's recipe against the others", columns, rows, note, heads=2) if rows else None
 
 
 def _paired(tests: pd.DataFrame, name: str, one: str, two: str) -> tuple[str, str]:

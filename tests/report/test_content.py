@@ -1,5 +1,6 @@
 """What the report says, from a made-up results folder: every number as the files have it, every name escaped."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -204,6 +205,17 @@ def test_recipes_are_compared_as_the_paired_test_says(gathered, made_up):
     sign = 1 if known.second == "dataset_1, tuned, full" else -1
     assert row[:2] == ["dataset_1 (stand-in)", "tuned"] and row[3].startswith(f"{sign * known.difference:+.3f} [")
     assert float(row[4]) == pytest.approx(known.p_holm, rel=0.05)
+
+
+def test_every_finished_recipe_stands_beside_the_original_one(gathered):
+    dataset = gathered.datasets[0]
+    models = {model.recipe: model for model in dataset.models}
+    wide = dataclasses.replace(models["tuned"], recipe="wide")
+    beside = lambda *models: across.recipes([dataclasses.replace(dataset, models=list(models))], pd.DataFrame())
+    assert [row[1] for row in beside(wide, *models.values()).rows] == ["original", "tuned", "wide"]
+    original, row = beside(wide, models["original"]).rows
+    assert row[1:5] == ["wide", str(wide.auc), "–", "–"] and original[1] == "original"
+    assert beside(wide, models["tuned"]) is None
 
 
 def test_matrix_and_paired_tests_are_those_of_notebook_05(gathered, made_up):
