@@ -9,6 +9,14 @@ from PIL import Image
 from support import HOME, run_study
 
 
+def pytest_collection_modifyitems(items):
+    """With several workers each takes whole files; those that share the quick study go to one, and first: they take longest."""
+    users = {item.path for item in items if "quick_study" in getattr(item, "fixturenames", ())}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("quick study" if item.path in users else str(item.path)))
+    items.sort(key=lambda item: item.path not in users)
+
+
 def pytest_sessionfinish():
     shutil.rmtree(HOME, ignore_errors=True)
 
