@@ -185,6 +185,7 @@ def ablation_plot(frame: pd.DataFrame, title: str, label: str = "ROC AUC") -> Fi
         words = {"transform": axes[0].get_yaxis_transform(), "va": "center", "fontsize": 10}
         axes[0].text(1.02, at, f"{row.value:.3f}", **words)
     axes[0].axvline(0, color="grey", linestyle=":")
+    axes[0].locator_params(axis="x", nbins=4)
     axes[0].set_yticks(range(len(rows)), list(rows["choice"]))
     axes[0].set_ylim(len(rows) - 0.5, -0.5)
     axes[0].text(1.02, -0.62, label, transform=axes[0].get_yaxis_transform(), va="bottom", fontsize=10)
