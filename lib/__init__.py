@@ -6,3 +6,6 @@ import os
 # so a run is only reproducible with it pinned. The log level keeps TensorFlow's start-up lines out of notebooks.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# OpenMP's threads (scikit-learn's trees) would wait for each other by spinning: with other work on the machine, a second
+# becomes minutes.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
