@@ -10,11 +10,9 @@ from support import HOME, run_study
 
 
 def pytest_collection_modifyitems(items):
-    """With several workers each takes whole files; those that share the quick study go to one, and first: they take longest."""
-    users = {item.path for item in items if "quick_study" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("quick study" if item.path in users else str(item.path)))
-    items.sort(key=lambda item: item.path not in users)
+    """With several workers each takes whole files; the one with the quick study comes first, because it takes longest."""
+    first = {item.path for item in items if "quick_study" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path not in first)
 
 
 def pytest_sessionfinish():

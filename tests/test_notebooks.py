@@ -140,6 +140,17 @@ def nbval(paths, cwd):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False, timeout=900)
 
 
+def test_finished_steps_are_kept_until_something_changes(quick_study):
+    # Models that another test has trained anew make the comparison run once more.
+    assert run_study("--dataset", "1", "--quick").returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in quick_study.rglob("*.ipynb")}
+    again = run_study("--dataset", "1", "--quick")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("unchanged, kept") == 6
+    assert str((quick_study / "index.html").relative_to(HOME)) in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in quick_study.rglob("*.ipynb")} == before
+
+
 def test_second_execution_agrees_with_the_first(quick_study, tmp_path):
     scores = quick_study / "dataset_1" / "tuned" / "scores.csv"
     first = scores.read_bytes()

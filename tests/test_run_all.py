@@ -81,17 +81,6 @@ def test_failing_cell_ends_with_exit_code_1_and_names_the_partial_notebook(folde
     assert "on purpose" in partial.read_text(encoding="utf-8")
 
 
-def test_finished_steps_are_kept_until_something_changes(quick_study):
-    # Models that another test has trained anew make the comparison run once more.
-    assert run_study("--dataset", "1", "--quick").returncode == 0
-    before = {path: path.stat().st_mtime_ns for path in quick_study.rglob("*.ipynb")}
-    again = run_study("--dataset", "1", "--quick")
-    assert again.returncode == 0, again.stderr
-    assert again.stdout.count("unchanged, kept") == 6
-    assert str((quick_study / "index.html").relative_to(HOME)) in again.stdout
-    assert {path: path.stat().st_mtime_ns for path in quick_study.rglob("*.ipynb")} == before
-
-
 def test_steps_depend_on_seed_and_on_the_step_before():
     run, other = (study.open_run(dataset="1", quick=True, seed=seed) for seed in (7, 8))
     step = study.STEPS[1]
