@@ -200,10 +200,12 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
     """
     other = lambda **changes: dataclasses.replace(recipe, **changes)
     phase = lambda base, **changes: dataclasses.replace(base, **changes)
+    wide = other(image_size=RECIPES["wide"].image_size)
+    window = f"window of {wide.image_size} pixels (wide)"
     found = [
         Variant("phase 1", "as tuned", recipe),
         Variant("view", "whole image resized", other(view="resize")),
-        Variant("view", "window of 256 pixels (wide)", other(image_size=256)),
+        Variant("view", window, wide),
         Variant("pooling", "average of the last layer", other(pooling="average")),
         Variant("view and pooling", "resized, average (the original's)", other(view="resize", pooling="average")),
         Variant("head", "the study's 1024-512-256", other(head="study")),
@@ -225,7 +227,7 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
         Variant("fine-tuning", "partial stage, then full", other(partial=partial), "full"),
         Variant("fine-tuning", "partial stage alone", other(partial=partial), "full", "partial"),
         Variant("fine-tuning", "kept wherever validation is higher", other(full=phase(full, margin=0.0)), "full"),
-        Variant("fine-tuning", "the full stage, window of 256 pixels (wide)", other(image_size=256), "full"),
+        Variant("fine-tuning", f"the full stage, {window}", wide, "full"),
         Variant("full learning rate", "2e-5", other(full=phase(full, learning_rate=2e-5)), "full"),
         Variant("everything", "the original recipe", RECIPES["original"], "full"),
     ]
