@@ -271,16 +271,16 @@ def _statistics(run: Run, model: keras.Model, engine: Engine, images: pd.DataFra
     width = engine.width - 1
     count, total, squares = 0, np.zeros(width), np.zeros(width)
     with progress(sum(map(len, parts.values())), "features of training images") as advance:
-        for batch in load_views(parts["train"], recipe_view(run.recipe), BATCH):
-            features = engine(batch)[:, 1:].astype("float64")
-            count, total, squares = count + len(batch), total + features.sum(0), squares + np.square(features).sum(0)
-            advance(len(batch))
+        for outputs in engine.stream(load_views(parts["train"], recipe_view(run.recipe), BATCH)):
+            features = outputs[:, 1:].astype("float64")
+            count, total, squares = count + len(features), total + features.sum(0), squares + np.square(features).sum(0)
+            advance(len(features))
         mean = total / count
         mean, scale = mean.astype("float32"), _scale(squares / count - np.square(mean)).astype("float32")
         distances = []
-        for batch in load_views(parts["validation"], recipe_view(run.recipe), BATCH):
-            distances.append(_mean_square(engine(batch)[:, 1:], mean, scale))
-            advance(len(batch))
+        for outputs in engine.stream(load_views(parts["validation"], recipe_view(run.recipe), BATCH)):
+            distances.append(_mean_square(outputs[:, 1:], mean, scale))
+            advance(len(outputs))
     _, maps = explanation.explain_images(run, model, mapped)
     average = explanation.average_map(maps.contributions.sum(axis=1), as_int(mapped["label"]).to_numpy())
     limit = float(np.quantile(np.concatenate(distances), USUAL))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -23,6 +24,7 @@ from lib.model import quiet_native_code
 from lib.study import cache_folder, source_hash, text_hash, written_whole
 
 BATCH = 64
+STALLED = 60  # seconds without an image, after which the engine is asked whether something went wrong
 # Part of the cache's key. What was kept before programs added rows in turn may be another image's, and is not read.
 _LAYOUT = 2
 
@@ -55,7 +57,8 @@ class Engine:
             compiled = core.compile_model(network, "CPU", settings)
             # Number of outputs of an image.
             self.width = compiled.output(0).shape[1]
-            self._queue = openvino.AsyncInferQueue(compiled, cores)
+            # Twice as many as work at a time: the next image is there when a core has done with one.
+            self._queue = openvino.AsyncInferQueue(compiled, 2 * cores)
             # A bound method would be a circle through native code, which Python cannot see: no engine would ever be freed.
             self._queue.set_callback(_keep)
 
@@ -66,15 +69,33 @@ class Engine:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Outputs (batch, n) float32 for images (batch, size, size, 3), 0-255; none depends on the other images."""
-        outputs = np.empty((len(images), self.width), "float32")
-        for place, image in zip(outputs, images, strict=True):
-            self._queue.start_async([image[None].astype("float32")], place)
-        self._queue.wait_all()
+        return next(self.stream([images]))
+
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The same of batch after batch. One is begun before the last is given, so that the caller's work on it holds no core
+        up."""
+        begun = None
+        for images in batches:
+            outputs, done = np.empty((len(images), self.width), "float32"), threading.Semaphore(0)
+            for place, image in zip(outputs, images, strict=True):
+                self._queue.start_async([image[None].astype("float32")], (place, done))
+            if begun:
+                yield self._finished(*begun)
+            begun = outputs, done
+        if begun:
+            yield self._finished(*begun)
+
+    def _finished(self, outputs: np.ndarray, done: threading.Semaphore) -> np.ndarray:
+        for _ in outputs:
+            if not done.acquire(timeout=STALLED):
+                self._queue.wait_all()  # raises what went wrong
         return outputs
 
 
-def _keep(request: openvino.InferRequest, place: np.ndarray) -> None:
+def _keep(request: openvino.InferRequest, asked: tuple[np.ndarray, threading.Semaphore]) -> None:
+    place, done = asked
     place[:] = request.get_output_tensor(0).data[0]
+    done.release()
 
 
 def _converted(model: keras.Model, size: int) -> bytes:
@@ -190,11 +211,11 @@ def frozen_features(
     if missing:
         todo = list(missing.values())
         extract, done = engine(), 0
-        for images in load_views(todo, view, BATCH):
-            names = [file.name for file in todo[done : done + len(images)]]
-            parts = np.split(extract(images), np.cumsum(list(kinds.values()))[:-1], axis=1)
+        for features in extract.stream(load_views(todo, view, BATCH)):
+            names = [file.name for file in todo[done : done + len(features)]]
+            parts = np.split(features, np.cumsum(list(kinds.values()))[:-1], axis=1)
             for store, rows in zip(stores.values(), parts, strict=True):
                 store.append(names, rows)
-            done += len(images)
-            on_progress(len(images))
+            done += len(features)
+            on_progress(len(features))
     return [stores[kind].take([file.name for file in files], width) for kind, width in kinds.items()]

@@ -56,9 +56,11 @@ def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
             degradation, scores = f"{kind} {level:g}", []
 
             def compute(degradation=degradation, scores=scores) -> pd.DataFrame:
-                for batch in load_views(files, recipe_view(run.recipe, degradation=degradation), BATCH):
-                    scores.append(engine()(batch)[:, 0])
-                    advance(len(batch))
+                for outputs in engine().stream(
+                    load_views(files, recipe_view(run.recipe, degradation=degradation), BATCH)
+                ):
+                    scores.append(outputs[:, 0])
+                    advance(len(outputs))
                 return pd.DataFrame({"image_id": images["image_id"], "score": np.concatenate(scores)})
 
             kept = read_cached_table("scores", text_hash("degraded", *settings, degradation)[:24], compute)

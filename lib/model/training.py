@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from lib.data.loading import FRESH_VERSION, ImageFile, load_views, recipe_view, training_batches
+from lib.data.loading import FRESH_VERSION, ImageFile, View, load_views, recipe_view, training_batches
 from lib.data.normalise import image_root
 from lib.metrics.checks import UndefinedMeasure
 from lib.metrics.delong import paired_test
@@ -33,6 +33,7 @@ from lib.pretrained import resolve
 from lib.progress import progress
 from lib.study import (
     FRESH,
+    STAGES,
     Phase,
     Recipe,
     Run,
@@ -52,6 +53,8 @@ INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 # The regression needs its rows in memory at once, in float32, and how each two of them are alike; of more rows (images and
 # their views) than these it sees a sample, and the epochs that follow see all.
 MAX_REGRESSION_ROWS = 6_000
+# Batches of features that are taken from their views at once.
+TOGETHER = 16
 # How often an image of a rare class is used in an epoch, at most: its views become more and more alike.
 MAX_USES = 10
 # Bytes that the activations before the first trained block may take on disk: 60 to 80 kB an image and view. Above it, the
@@ -214,31 +217,28 @@ def _features(run: Run, backbone: keras.Model, parts: dict[str, pd.DataFrame], w
     """
     recipe = run.recipe
     files = {split: run_files(run, rows) for split, rows in parts.items()}
-    pooled = network.pooled(backbone, recipe)
-    kinds = {_kind(recipe, weights_hash): pooled.output_shape[1]}
-    alone, both = _engine(pooled, recipe, kinds), None
+    frozen = network.pooled(backbone, recipe)
+    kinds = {_kind(recipe, weights_hash): frozen.output_shape[1]}
+    total = sum(map(len, files.values())) + max(0, recipe.views) * len(files["train"])
     if _can_keep(recipe, "partial"):
         joint = network.pooled_with_boundary(backbone, recipe)
-        width = joint.output_shape[1] - pooled.output_shape[1]
-        if _fits(width, (recipe.views + 1) * len(files["train"]) + len(files["validation"])):
-            all_kinds = {**kinds, _boundary_kind(recipe, weights_hash): width}
-            both = {"kinds": all_kinds, "engine": _engine(joint, recipe, all_kinds)}
-    total = sum(map(len, files.values())) + max(0, recipe.views) * len(files["train"])
+        width = joint.output_shape[1] - frozen.output_shape[1]
+        if _fits(width, total):
+            frozen, kinds = joint, {**kinds, _boundary_kind(recipe, weights_hash): width}
+    engine = _engine(frozen, recipe, kinds)
     with progress(total, "frozen features") as advance:
 
-        def frozen(split: str, part: list[ImageFile], version: int) -> np.ndarray:
+        def pooled(part: list[ImageFile], version: int) -> np.ndarray:
             view = recipe_view(recipe, version, run.seed if version else 0)
-            wanted = both if both and split != "test" else {"kinds": kinds, "engine": alone}
-            return frozen_features(part, view, **wanted, on_progress=advance)[0][:]
+            return frozen_features(part, view, kinds=kinds, engine=engine, on_progress=advance)[0][:]
 
         def compute(split: str, version: int) -> np.ndarray:
             first = [file for file in files[split] if not file.copy]
             further = files[split][len(first) :]
             if not further:
-                return frozen(split, first, version)
+                return pooled(first, version)
             # The plain view is the same in every use of an image: further ones have one more augmented view instead.
-            views = frozen(split, first, version), frozen(split, further, version or max(0, recipe.views) + 1)
-            return np.concatenate(views)
+            return np.concatenate([pooled(first, version), pooled(further, version or max(0, recipe.views) + 1)])
 
         plain = {split: compute(split, 0) for split in files}
         kept = [plain["train"], *(compute("train", version) for version in range(1, recipe.views + 1))]
@@ -247,7 +247,7 @@ def _features(run: Run, backbone: keras.Model, parts: dict[str, pd.DataFrame], w
 
     def fresh(epoch: int) -> list[np.ndarray]:
         view = recipe_view(recipe, FRESH_VERSION + epoch, run.seed)
-        return [np.concatenate([alone()(batch) for batch in load_views(files["train"], view, BATCH)])]
+        return [np.concatenate(list(engine().stream(load_views(files["train"], view, BATCH))))]
 
     return plain, fresh
 
@@ -324,18 +324,27 @@ def feature_batches(
         Dataset of float32 (features (batch, n), labels (batch, 1), weights (batch, 1)), at most `batch_size` rows each.
     """
     steps = -(-(images or len(labels)) // batch_size)
+    kept = "float32" if callable(views) else "float16"
 
-    def batches():
+    def together():
+        """Several batches at a time: Python would hold the training up if it had to give each of them."""
         for epoch in itertools.count(done + 1):
             given = views(epoch) if callable(views) else views
             order, version = _drawn(len(labels), len(given), seed, epoch, images)
-            for rows in np.array_split(order, steps):
-                features = np.stack([given[version[row]][row] for row in rows]).astype("float32")
-                yield features, labels[rows, None].astype("float32"), weights[rows, None].astype("float32")
+            # array_split makes the last batches one row smaller; those of one size go together.
+            for _, same in itertools.groupby(np.array_split(order, steps), len):
+                batches = np.stack(list(same))
+                for rows in np.split(batches, range(TOGETHER, len(batches), TOGETHER)):
+                    features = np.empty((*rows.shape, width), kept)
+                    for number, view in enumerate(given):
+                        mine = version[rows] == number
+                        features[mine] = view[rows[mine]]
+                    yield features, labels[rows, None], weights[rows, None]
 
-    # array_split makes the last batches one row smaller, so the number of rows is left open.
-    spec = tuple(tf.TensorSpec((None, columns), tf.float32) for columns in (width, 1, 1))
-    return tf.data.Dataset.from_generator(batches, output_signature=spec).prefetch(2)
+    kinds = ((width, kept), (1, "float32"), (1, "float32"))
+    spec = tuple(tf.TensorSpec((None, None, columns), kind) for columns, kind in kinds)
+    data = tf.data.Dataset.from_generator(together, output_signature=spec).prefetch(1).unbatch()
+    return data.map(lambda features, *rest: (tf.cast(features, "float32"), *rest)).prefetch(2)
 
 
 def _drawn(count: int, views: int, seed: int, epoch: int, images: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -441,8 +450,8 @@ def fine_tune(run: Run, stage: str) -> None:
     labels = as_int(parts["train"]["label"]).to_numpy()
     weight = class_weights(labels)
     weights = np.array([weight[label] for label in labels])
-    start = run.scores().query("stage == @before and split == 'validation'").set_index("image_id")["score"]
-    start = start[parts["validation"]["image_id"]].to_numpy()
+    known = run.scores().query("stage == @before").set_index("image_id")["score"]
+    start = known[parts["validation"]["image_id"]].to_numpy()
     truth = as_int(parts["validation"]["label"]).to_numpy()
     train, validation = (run_files(run, parts[split]) for split in ("train", "validation"))
     used = run.recipe.phase(stage).epoch_images(len(train))
@@ -457,8 +466,7 @@ def fine_tune(run: Run, stage: str) -> None:
         history = _fit(upper, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
     else:
         data = lambda done: training_batches(train, labels, weights, run.recipe, run.seed, done, used)[0]
-        infer = _inference(model)
-        score = lambda: _image_scores(infer, validation, run.recipe)
+        score = lambda: _image_scores(Engine(model, run.recipe.image_size), validation, recipe_view(run.recipe))
         try:
             history = _fit(model, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
         except tf.errors.OpError:
@@ -467,11 +475,14 @@ def fine_tune(run: Run, stage: str) -> None:
                 file.read()
             raise
     network.save(model, run.model_path(stage))
-    engine = Engine(model, run.recipe.image_size)
-    scored = [
-        (parts[split], score_images(engine, run_files(run, parts[split]), run.recipe))
-        for split in ("validation", "test")
-    ]
+    asked = [parts[split] for split in ("validation", "test")]
+    if stage != STAGES[-1] and history.loc[history["kept"], "epoch"].item() == 0:
+        # The stage ended where it began, and so did its scores. Those of the last are what the detector gives for a picture,
+        # to the last digit, which phase 1's, from features in float16, are not.
+        scored = [(rows, known[rows["image_id"]].to_numpy()) for rows in asked]
+    else:
+        engine = Engine(model, run.recipe.image_size)
+        scored = [(rows, score_images(engine, run_files(run, rows), run.recipe)) for rows in asked]
     _finish(run, stage, key, scored, history)
 
 
@@ -518,11 +529,14 @@ def _kept_activations(
         return upper, kept, frozen_features(validation, recipe_view(recipe), **options)[0]
 
 
-def _image_scores(infer, files: Sequence[ImageFile], recipe: Recipe) -> np.ndarray:
-    """Scores (images,) by a Keras or traced model, decoded while it computes."""
-    chunks = [
-        np.asarray(infer(tf.cast(batch, tf.float32)))[:, 0] for batch in load_views(files, recipe_view(recipe), 32)
-    ]
+def _image_scores(
+    engine: Engine, files: Sequence[ImageFile], view: View, advance: Callable[[int], None] = lambda count: None
+) -> np.ndarray:
+    """Scores (images,), decoded while it computes."""
+    chunks = []
+    for outputs in engine.stream(load_views(files, view, BATCH)):
+        chunks.append(outputs[:, 0])
+        advance(len(outputs))
     return np.concatenate(chunks)
 
 
@@ -541,11 +555,7 @@ def score_images(
     """
     engine = model if isinstance(model, Engine) else Engine(model, recipe.image_size)
     with progress(len(files), "scoring") as advance:
-        chunks = []
-        for batch in load_views(files, recipe_view(recipe, degradation=degradation), BATCH):
-            chunks.append(engine(batch)[:, 0])
-            advance(len(batch))
-    return np.concatenate(chunks)
+        return _image_scores(engine, files, recipe_view(recipe, degradation=degradation), advance)
 
 
 def _fit(
