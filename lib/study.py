@@ -167,7 +167,7 @@ RECIPES = {
         rare="views",
         phase1=Phase(epochs=15, learning_rate=1e-4, schedule="cosine", patience=5),
         partial=Phase(epochs=0, learning_rate=1e-4, schedule="cosine", margin=1.0),
-        full=Phase(epochs=1, learning_rate=1e-4, schedule="cosine", images=2000, margin=1.0),
+        full=Phase(epochs=1, learning_rate=1e-4, schedule="cosine", images=1200, margin=1.0),
     ),
 }
 # A larger window sees more of a picture and finds more traces, for 1.3 times the computation (docs/experiments.md).

@@ -226,7 +226,7 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
         Variant("fine-tuning", "as tuned: the full stage alone", recipe, "full"),
         Variant("fine-tuning", "partial stage, then full", other(partial=partial), "full"),
         Variant("fine-tuning", "partial stage alone", other(partial=partial), "full", "partial"),
-        Variant("fine-tuning", "two epochs of the full stage", other(full=phase(full, epochs=2)), "full"),
+        Variant("fine-tuning", "two epochs of all images", other(full=phase(full, epochs=2, images=None)), "full"),
         Variant("fine-tuning", "kept wherever validation is higher", other(full=phase(full, margin=0.0)), "full"),
         Variant("fine-tuning", f"the full stage, {window}", wide, "full"),
         Variant("full learning rate", "2e-5", other(full=phase(full, learning_rate=2e-5)), "full"),

@@ -52,7 +52,7 @@ PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 # The regression needs its rows in memory at once, in float32, and how each two of them are alike; of more rows (images and
 # their views) than these it sees a sample, and the epochs that follow see all.
-MAX_REGRESSION_ROWS = 6_000
+MAX_REGRESSION_ROWS = 5_000
 # Batches of features that are taken from their views at once.
 TOGETHER = 16
 # How often an image of a rare class is used in an epoch, at most: its views become more and more alike.
