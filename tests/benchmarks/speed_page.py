@@ -18,7 +18,8 @@ PAGE = study.PROJECT / "docs" / "speed.md"
 INTRODUCTION = """# What it costs, and against what
 
 Written by `python -m tests.benchmarks.speed_page` from what the benchmarks printed. All with EfficientNet-Lite0 and its ImageNet weights,
-on two cores of a server processor; other machines take other times, and ratios differ less, but do. The images are stand-ins: drawings, not OmniGen.
+on two cores of a server processor; other machines take other times, and ratios differ less, but do.
+The images are stand-ins: drawings, not OmniGen.
 """
 SECTIONS = {
     "training": (
