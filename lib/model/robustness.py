@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from lib.data.degrade import LEVELS
-from lib.data.loading import load_views, recipe_view
+from lib.data.loading import recipe_view
 from lib.model import network
-from lib.model.features import BATCH, Engine
-from lib.model.training import run_files
+from lib.model.features import Engine
+from lib.model.training import image_scores, run_files
 from lib.model.transfer import test_images
 from lib.progress import progress
 from lib.study import Run, UserError, file_hash, read_cached_table, source_hash, text_hash
@@ -56,12 +56,9 @@ def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
             degradation, scores = f"{kind} {level:g}", []
 
             def compute(degradation=degradation, scores=scores) -> pd.DataFrame:
-                for outputs in engine().stream(
-                    load_views(files, recipe_view(run.recipe, degradation=degradation), BATCH)
-                ):
-                    scores.append(outputs[:, 0])
-                    advance(len(outputs))
-                return pd.DataFrame({"image_id": images["image_id"], "score": np.concatenate(scores)})
+                view = recipe_view(run.recipe, degradation=degradation)
+                scores.append(image_scores(engine(), files, view, advance))
+                return pd.DataFrame({"image_id": images["image_id"], "score": scores[0]})
 
             kept = read_cached_table("scores", text_hash("degraded", *settings, degradation)[:24], compute)
             advance(len(files) - sum(map(len, scores)))

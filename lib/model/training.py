@@ -466,7 +466,7 @@ def fine_tune(run: Run, stage: str) -> None:
         history = _fit(upper, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
     else:
         data = lambda done: training_batches(train, labels, weights, run.recipe, run.seed, done, used)[0]
-        score = lambda: _image_scores(Engine(model, run.recipe.image_size), validation, recipe_view(run.recipe))
+        score = lambda: image_scores(Engine(model, run.recipe.image_size), validation, recipe_view(run.recipe))
         try:
             history = _fit(model, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
         except tf.errors.OpError:
@@ -529,10 +529,10 @@ def _kept_activations(
         return upper, kept, frozen_features(validation, recipe_view(recipe), **options)[0]
 
 
-def _image_scores(
+def image_scores(
     engine: Engine, files: Sequence[ImageFile], view: View, advance: Callable[[int], None] = lambda count: None
 ) -> np.ndarray:
-    """Scores (images,), decoded while it computes."""
+    """Scores (images,) of image files under a view, decoded while it computes; `advance` gets the number of images just done."""
     chunks = []
     for outputs in engine.stream(load_views(files, view, BATCH)):
         chunks.append(outputs[:, 0])
@@ -555,7 +555,7 @@ def score_images(
     """
     engine = model if isinstance(model, Engine) else Engine(model, recipe.image_size)
     with progress(len(files), "scoring") as advance:
-        return _image_scores(engine, files, recipe_view(recipe, degradation=degradation), advance)
+        return image_scores(engine, files, recipe_view(recipe, degradation=degradation), advance)
 
 
 def _fit(

@@ -288,9 +288,10 @@ def test_the_partial_stage_goes_on_from_what_phase_1_has_kept(trained_run, monke
     run = dataclasses.replace(trained_run, recipe=recipe)
     training.train_phase1(run)
     training.fine_tune(run, "partial")
+    widths = [model.output_shape[1] for model in made]
     # Phase 1's, and the one that scores at the end where the stage has moved: no further one.
-    [joint] = {model.output_shape[1] for model in made} - {1}
-    assert joint > 1280
+    [joint] = [width for width in widths if width != 1]
+    assert joint > 1280 and widths.count(1) <= 1
 
 
 @pytest.mark.parametrize("name", ["original", "tuned"])
