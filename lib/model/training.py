@@ -53,7 +53,8 @@ INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 # The regression needs its rows in memory at once, in float32, and how each two of them are alike; of more rows (images and
 # their views) than these it sees a sample, and the epochs that follow see all.
 MAX_REGRESSION_ROWS = 5_000
-# Batches of features that are taken from their views at once.
+# Batches of features that are taken from their views at once, and steps of a head that Keras takes before it comes back to
+# Python, at most: such a step takes a few milliseconds, the way back one more.
 TOGETHER = 16
 # How often an image of a rare class is used in an epoch, at most: its views become more and more alike.
 MAX_USES = 10
@@ -296,7 +297,9 @@ def train_head(
     features = validation.astype("float32")
     infer = _inference(head)
     score = lambda: _probabilities(infer, features)
-    history = _fit(head, data, steps, score, validation_labels, recipe, "phase1", checkpoint)
+    # What is left of an epoch must not be cut off or run over: as many as divide its steps.
+    together = max(count for count in range(1, TOGETHER + 1) if steps % count == 0)
+    history = _fit(head, data, steps, score, validation_labels, recipe, "phase1", checkpoint, together=together)
     return head, history
 
 
@@ -568,6 +571,7 @@ def _fit(
     stage: str,
     checkpoint: Checkpoint | None = None,
     start: np.ndarray | None = None,
+    together: int = 1,
 ) -> pd.DataFrame:
     """Fit a stage, keep the weights of the best epoch by validation AUC (see `Phase.margin`), and return the history.
 
@@ -578,6 +582,7 @@ def _fit(
         truth: validation labels.
         checkpoint: where progress is kept; training goes on from what is there.
         start: validation scores before the first epoch, where they are known already.
+        together: steps that Keras takes at a time; a divisor of `steps`.
     """
     phase = recipe.phase(stage)
     rate = phase.learning_rate
@@ -594,6 +599,7 @@ def _fit(
             keras.metrics.Recall(name="recall"),
             keras.metrics.AUC(name="roc_auc"),
         ],
+        steps_per_execution=together,
     )
     with progress(steps * phase.epochs, f"{stage} training", "batches", each=recipe.batch_size) as advance:
         keeper = _BestEpoch(score, truth, phase, advance, checkpoint)
@@ -660,8 +666,13 @@ class _BestEpoch(keras.callbacks.Callback):
         patience = self._phase.patience
         return patience is not None and self.state.epochs - self.state.best_epoch >= patience
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self._steps = 0
+
     def on_train_batch_end(self, batch, logs=None):
-        self._advance(1)
+        # `batch` is the last of those taken together, from 0.
+        self._advance(batch + 1 - self._steps)
+        self._steps = batch + 1
 
     def on_epoch_end(self, epoch, logs=None):
         names = ("loss", "accuracy", "precision", "recall", "roc_auc")
