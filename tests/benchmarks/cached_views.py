@@ -1,21 +1,21 @@
 """Kept augmented views against augmentation drawn anew for every epoch: validation AUC and seconds of phase 1.
 
-    python -m tests.benchmarks.cached_views FOLDER [SEEDS]
+    python -m tests.benchmarks.cached_views FOLDER [--recipe tuned|original|wide] [--views 2 -1] [--seeds 3]
 
-FOLDER holds real/ and synthetic/. The recipe `tuned` as it is, with as many views as it keeps, and with fresh ones; each
-trains from cold caches, in turn, with SEEDS (3) seeds. Both run the same number of epochs.
+FOLDER holds real/ and synthetic/. Each number of views that is kept beside the plain one, or -1 for fresh ones, trains from
+cold caches, in turn, with every seed; all run the same number of epochs. Differences are from the first number.
 """
 
+import argparse
 import dataclasses
 import os
 import shutil
-import sys
 import tempfile
 
 import pandas as pd
 
 
-def main(data: str, seeds: int = 3) -> None:
+def main(options: argparse.Namespace) -> None:
     home = tempfile.mkdtemp(prefix="cached-views-")
     os.environ["STUDY_HOME"] = home
     from lib import study
@@ -23,24 +23,30 @@ def main(data: str, seeds: int = 3) -> None:
     from lib.model.experiments import Trial, run_trial
     from tests.auditing import write_audit
 
-    run = study.open_run(data=data, backbone="efficientnet-lite0")
+    run = study.open_run(data=options.folder, recipe=options.recipe, backbone="efficientnet-lite0")
     write_audit(run)
     phase = dataclasses.replace(run.recipe.phase1, patience=None)
-    kept = dataclasses.replace(run.recipe, phase1=phase)
     rows = []
-    for seed in range(run.seed, run.seed + seeds):
-        for setting, recipe in (("kept", kept), ("fresh", dataclasses.replace(kept, views=study.FRESH))):
+    for seed in range(run.seed, run.seed + options.seeds):
+        for views in options.views:
+            setting = "fresh" if views == study.FRESH else f"{views} kept"
+            recipe = dataclasses.replace(run.recipe, phase1=phase, views=views)
             shutil.rmtree(study.home() / "cache", ignore_errors=True)
             found = run_trial(run, Trial(f"{setting} {seed}", recipe, "phase1", seed)).query("split == 'validation'")
             words = {"variant": setting, "choice": "views", "setting": setting, "seed": seed}
             rows.append(found.assign(**words, total=found["seconds"].iloc[0]))
             print(f"seed {seed}, {setting}: {found['seconds'].iloc[0]:.0f} s", flush=True)
     table = repeats.ablation_table(pd.concat(rows, ignore_index=True))
-    columns = {"setting": "views", "roc_auc": "validation AUC", "difference": "difference", "seconds": "seconds"}
-    print(repeats.shown(table, columns).to_string(index=False))
-    print(f"ratio of time, fresh / kept: {table['seconds'].iloc[1] / table['seconds'].iloc[0]:.2f}")
+    columns = {"setting": "views", "roc_auc": "validation AUC", "difference": "difference", "degraded": "degraded"}
+    table["ratio"] = (table["seconds"] / table["seconds"].iloc[0]).map("{:.2f}".format)
+    print(repeats.shown(table, {**columns, "seconds": "seconds", "ratio": "ratio of time"}).to_string(index=False))
     shutil.rmtree(home)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:3]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder")
+    parser.add_argument("--recipe", default="tuned")
+    parser.add_argument("--views", type=int, nargs="+", default=[2, -1])
+    parser.add_argument("--seeds", type=int, default=3)
+    main(parser.parse_args())
