@@ -1,9 +1,10 @@
 """Kept augmented views against augmentation drawn anew for every epoch: validation AUC and seconds of phase 1.
 
-    python -m tests.benchmarks.cached_views FOLDER [--recipe tuned|original|wide] [--views 2 -1] [--seeds 3]
+    python -m tests.benchmarks.cached_views FOLDER [--recipe tuned|original|wide] [--views 2 -1] [--seeds 3] [--table FILE]
 
 FOLDER holds real/ and synthetic/. Each number of views that is kept beside the plain one, or -1 for fresh ones, trains from
-cold caches, in turn, with every seed; all run the same number of epochs. Differences are from the first number.
+cold caches, in turn, with every seed; all run the same number of epochs. Differences and ratios are to the first number. FILE,
+a CSV, gets the table that `experiments_page` shows.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import dataclasses
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import pandas as pd
 
@@ -37,9 +39,13 @@ def main(options: argparse.Namespace) -> None:
             rows.append(found.assign(**words, total=found["seconds"].iloc[0]))
             print(f"seed {seed}, {setting}: {found['seconds'].iloc[0]:.0f} s", flush=True)
     table = repeats.ablation_table(pd.concat(rows, ignore_index=True))
+    table["ratio"] = table["seconds"] / table["seconds"].iloc[0]
+    table.insert(0, "recipe", options.recipe)
     columns = {"setting": "views", "roc_auc": "validation AUC", "difference": "difference", "degraded": "degraded"}
-    table["ratio"] = (table["seconds"] / table["seconds"].iloc[0]).map("{:.2f}".format)
-    print(repeats.shown(table, {**columns, "seconds": "seconds", "ratio": "ratio of time"}).to_string(index=False))
+    rounded = table.assign(seconds=table["seconds"].round(), ratio=table["ratio"].round(2))
+    print(repeats.shown(rounded, {**columns, "seconds": "seconds", "ratio": "ratio of time"}).to_string(index=False))
+    if options.table:
+        study.write_table(options.table, table)
     shutil.rmtree(home)
 
 
@@ -49,4 +55,5 @@ if __name__ == "__main__":
     parser.add_argument("--recipe", default="tuned")
     parser.add_argument("--views", type=int, nargs="+", default=[2, -1])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--table", type=Path)
     main(parser.parse_args())

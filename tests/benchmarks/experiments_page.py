@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.experiments_page RESULTS_FOLDER "what the images are"
 
-RESULTS_FOLDER holds one or more of wrong_turns.csv, ablation.csv and imbalance.csv. The tables are copied from there, no number is
-typed in. A section whose table is not there stays as it is, so that one experiment can be run again without the others.
+RESULTS_FOLDER holds one or more of wrong_turns.csv, ablation.csv, imbalance.csv and kept_views.csv (that of `cached_views`). The
+tables are copied from there, no number is typed in. A section whose table is not there stays as it is, so that one experiment can
+be run again without the others.
 """
 
 import json
@@ -42,6 +43,15 @@ TABLES = {
         "roc_auc": "test AUC",
         "recall_real": "recall real",
         "recall_synthetic": "recall synthetic",
+    },
+    "kept_views": {
+        "recipe": "recipe",
+        "setting": "augmented views",
+        "roc_auc": "validation AUC",
+        "difference": "difference",
+        "degraded": "AUC, degraded",
+        "seconds": "seconds",
+        "ratio": "ratio",
     },
 }
 INTRODUCTION = """# What mistakes cost, and what each choice brings
@@ -84,6 +94,14 @@ other's number, each time augmented in another way{alone}.
 
 {table}""",
     ),
+    "kept_views": (
+        "Kept views and fresh ones",
+        """Phase 1 of a recipe with so many augmented views of each training image drawn once and kept, and with one drawn anew for every
+epoch. Each trains from cold caches, for the same number of epochs; {seeds} seeds. Validation images; the difference is paired, to the
+recipe's first row, and so is the ratio of seconds (`python -m tests.benchmarks.cached_views`).
+
+{table}""",
+    ),
 }
 ALONE = "; `weights alone` lets errors on it weigh more instead, as the original recipe does"
 
@@ -98,6 +116,8 @@ def section(name: str, table: pd.DataFrame) -> str:
     """A section of the page with its table."""
     if name == "ablation":
         table["seconds"] = table["seconds"].round().astype(int)
+    if name == "kept_views":
+        table["seconds"], table["ratio"] = table["seconds"].round().astype(int), table["ratio"].map("{:.2f}".format)
     if name == "wrong_turns":
         table["degenerate"] = table["degenerate"].map({True: "yes", False: ""})
     seeds = table["seeds"].max() if "seeds" in table else experiments.REPEATS
