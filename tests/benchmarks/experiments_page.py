@@ -69,9 +69,9 @@ many: others scatter around 0.5.
 
 {table}
 
-d and e are at chance and b is next to it, where the figures of the original were (0.49 to 0.57). On scores that know nothing (c, d, e) the
-threshold of best F1 calls everything synthetic or nearly so: recalls of 1 and 0, and an F1 of 0.667 that looks like something. What a test-chosen
-threshold (g) gains in F1 over the honest one (a) is not there on new images.""",
+d and e are at chance and b is next to it, where the figures of the original were (0.49 to 0.57). On scores that know nothing (c, d, e)
+the threshold of best F1 calls everything synthetic or nearly so: recalls of 1 and 0, and an F1 of 0.667 that looks like something. What
+a test-chosen threshold (g) gains in F1 over the honest one (a) is not there on new images.""",
     ),
     "ablation": (
         "Ablation",

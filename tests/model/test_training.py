@@ -272,7 +272,11 @@ def test_several_kinds_of_features_are_computed_at_once_and_only_where_one_is_mi
     assert seen == [4, 10]
 
 
-def test_the_partial_stage_goes_on_from_what_phase_1_has_kept(trained_run, monkeypatch):
+@pytest.mark.parametrize(("budget", "keeps"), [(training.ACTIVATION_BUDGET, True), (0, False)])
+def test_the_partial_stage_goes_on_from_what_phase_1_has_kept_within_the_budget(
+    trained_run, monkeypatch, budget, keeps
+):
+    monkeypatch.setattr(training, "ACTIVATION_BUDGET", budget)
     images = pd.read_csv(trained_run.folder / "images.csv", keep_default_na=False)
     images["split"] = ["train", "train", "validation", "test"] * (len(images) // 4)
     images.to_csv(trained_run.folder / "images.csv", index=False)
@@ -291,7 +295,8 @@ def test_the_partial_stage_goes_on_from_what_phase_1_has_kept(trained_run, monke
     widths = [model.output_shape[1] for model in made]
     # Phase 1's, and the one that scores at the end where the stage has moved: no further one.
     [joint] = [width for width in widths if width != 1]
-    assert joint > 1280 and widths.count(1) <= 1
+    assert (joint > 1280) == keeps and widths.count(1) <= 1
+    assert set(run.scored()["stage"]) == {"phase1", "partial"}
 
 
 @pytest.mark.parametrize("name", ["original", "tuned"])
