@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lib import pretrained, study
+from lib.code_hash import code_hash, notebook_imports
 from lib.data import detectors, download, listing, omnigen, omnigen_plan, sources
 from lib.display import Board, Task, files_to_open
 from lib.study import GENERATE, STEPS, Run, Step, UserError
@@ -213,7 +214,7 @@ def step_key(step: Step, run: Run, before: str) -> str:
 
 
 def _source(step: Step) -> list[str]:
-    return [study.source_hash(), study.file_hash(step.source)]
+    return [code_hash(*notebook_imports(step.source)), study.file_hash(step.source)]
 
 
 def images_key(run: Run) -> str:

@@ -15,7 +15,7 @@ import os
 import platform
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -66,6 +66,25 @@ class UserError(Exception):
 FRESH = -1
 
 
+# What may stand in a recipe's fields that name something.
+CHOICES = {
+    "view": ("resize", "crop"),
+    "pooling": ("average", "multilevel"),
+    "head": ("study", "small", "linear", "logistic"),
+    "degradation": ("", "half"),
+    "rare": ("weights", "views"),
+    "batch_norm": ("frozen", "trained"),
+}
+
+
+def _check_choices(settings: object, choices: Mapping[str, Sequence[str]]) -> None:
+    """Raise ValueError for the first field that holds none of its choices."""
+    for name, known in choices.items():
+        if getattr(settings, name) not in known:
+            expected = ", ".join(map(repr, known))
+            raise ValueError(f"{type(settings).__name__}: {name} is {getattr(settings, name)!r}, expected {expected}")
+
+
 @dataclass(frozen=True)
 class Phase:
     """One stage of training.
@@ -86,6 +105,9 @@ class Phase:
     patience: int | None = None
     images: int | None = None
     margin: float = 0.0
+
+    def __post_init__(self):
+        _check_choices(self, {"schedule": ("constant", "cosine")})
 
     def epoch_images(self, images: int) -> int:
         """Images of an epoch where the training split has `images`."""
@@ -127,6 +149,9 @@ class Recipe:
     unfreeze_from: int = 6
     label_smoothing: float = 0.0
     batch_norm: str = "frozen"
+
+    def __post_init__(self):
+        _check_choices(self, CHOICES)
 
     def phase(self, stage: str) -> Phase:
         """The settings of stage `phase1`, `partial` or `full`."""
@@ -246,35 +271,6 @@ def text_hash(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-# Where the code lies that a training's result depends on, beside the recipe and the images.
-_TRAINING_CODE = (
-    *(f"model/{name}.py" for name in ("backbone", "checkpoint", "features", "network", "training")),
-    *("data/loading.py", "data/degrade.py", "metrics/delong.py"),
-)
-
-
-def source_hash(*parts: str) -> str:
-    """Hash of the library's source, or of parts of it: what an older version of the code computed is computed again.
-
-    Args:
-        parts: folders and files below lib/; none for all of it but lib/report, which only shows what was computed.
-    """
-    places = [PROJECT / "lib" / part for part in parts]
-    places = places or [place for place in (PROJECT / "lib").iterdir() if place.name != "report"]
-    files = sorted(
-        file
-        for place in places
-        for file in (place.rglob("*.py") if place.is_dir() else [place])
-        if file.suffix == ".py"
-    )
-    return text_hash([(str(path.relative_to(PROJECT)), file_hash(path)) for path in files])
-
-
-def training_hash() -> str:
-    """`source_hash` of the code that trains."""
-    return source_hash(*_TRAINING_CODE)
-
-
 def read_cached_table(kind: str, key: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     """A table from the cache, computed and put there where it is missing."""
     path = cache_folder(kind) / f"{key}.csv"
@@ -286,6 +282,11 @@ def read_cached_table(kind: str, key: str, compute: Callable[[], pd.DataFrame]) 
 def as_int(labels: pd.Series) -> pd.Series:
     """Labels `real` and `synthetic` as 0 and 1; synthetic is the positive class."""
     return labels.map({"real": 0, "synthetic": 1}).astype("int64")
+
+
+def independent_groups(images: pd.DataFrame) -> pd.Series:
+    """The group of each image (a person, say); an image without one is a group of its own, named by its image_id."""
+    return images["group"].where(images["group"] != "", images["image_id"])
 
 
 # --------------------------------------------------------------------------------------------------------------- runs
@@ -429,7 +430,7 @@ class Run:
             UserError: images or scores are not there yet, or not those of the stage.
         """
         images = self.used_images()
-        group = images["group"].where(images["group"] != "", images["image_id"])
+        group = independent_groups(images)
         scores = self.scores()
         if through and through not in set(scores["stage"]):
             path = self.recipe_folder / "scores.csv"

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support import HOME, run_study
+from support import HOME, PROJECT, run_study
+
+from lib import code_hash
 
 
 def pytest_collection_modifyitems(items):
@@ -62,3 +64,18 @@ def table(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def change_code(tmp_path, monkeypatch):
+    """Adds text to a module of lib, as the keys of what is kept see it; the code that runs stays as it is."""
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT / "lib", project / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code_hash, "PROJECT", project)
+
+    def change(name: str, text: str) -> Path:
+        path = project / "lib" / name
+        path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+        return path
+
+    return change

@@ -363,16 +363,3 @@ def test_hashes_depend_on_every_part():
     assert (
         len({study.text_hash("a", 1), study.text_hash("a", 2), study.text_hash("a1"), study.text_hash("a", "1")}) == 4
     )
-    assert len(study.source_hash()) == 64
-
-
-def test_code_that_only_shows_results_makes_nothing_run_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "PROJECT", tmp_path)
-    for name in ("study.py", "report/page.py", "data/audit.py"):
-        (tmp_path / "lib" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "lib" / name).write_text("one")
-    before = study.source_hash()
-    (tmp_path / "lib" / "report" / "page.py").write_text("two")
-    assert study.source_hash() == before
-    (tmp_path / "lib" / "data" / "audit.py").write_text("two")
-    assert study.source_hash() != before

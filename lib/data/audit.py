@@ -20,7 +20,7 @@ from lib.data.listing import image_files
 from lib.data.loading import FORMATS, MAX_PIXELS, carries_exif, read_rgb, to_rgb
 from lib.data.normalise import image_root
 from lib.data.sources import Source
-from lib.data.split import assign_splits, clusters
+from lib.data.split import SHARES, assign_splits, clusters
 from lib.study import ASIDE, IMAGE_COLUMNS, LABELS, NOTE, SPLITS, Run, UserError
 
 MIN_SIDE = 64
@@ -256,6 +256,25 @@ def split_images(images: pd.DataFrame, pairs: pd.DataFrame, seed: int, before: p
     joined = cluster.map(cluster.value_counts()).gt(1) & used["group"].eq("")
     names = used.groupby(cluster)["image_id"].min()
     images.loc[used["index"][joined], "group"] = ("copies-" + cluster[joined].map(names)).to_numpy()
+    return images
+
+
+def choose_validation_again(images: pd.DataFrame, pairs: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The image table with training and validation images drawn anew; the test images and those without a split stay.
+
+    Args:
+        images: an image table with splits.
+        pairs: its copies, columns PAIR_COLUMNS.
+        seed: of the draw.
+
+    Raises:
+        UserError: too few groups for two splits.
+    """
+    images = images.copy()
+    drawn = images[images["split"].isin(["train", "validation"])].reset_index()
+    shares = {split: SHARES[split] / (SHARES["train"] + SHARES["validation"]) for split in ("train", "validation")}
+    split = assign_splits(drawn, _numbers(pairs[pairs["other_dataset"] == ""], drawn), seed, shares=shares)
+    images.loc[drawn["index"], "split"] = split.to_numpy()
     return images
 
 

@@ -12,7 +12,17 @@ import pandera.pandas as pa
 
 from lib.data.checks import csv_lines, printable, refusal, validate
 from lib.data.table import label_of, split_of
-from lib.study import DATASETS, LABELS, SCORES_FILE, Run, UserError, as_int, finished_runs, run_name
+from lib.study import (
+    DATASETS,
+    LABELS,
+    SCORES_FILE,
+    Run,
+    UserError,
+    as_int,
+    finished_runs,
+    independent_groups,
+    run_name,
+)
 
 COLUMNS = ("image_id", "label", "split", "score")
 OPTIONAL = ("stage", "group")
@@ -126,7 +136,7 @@ def read_scores(path: Path) -> pd.DataFrame:
     frame = frame.assign(
         label=frame["label"].map(label_of), split=frame["split"].map(split_of), score=frame["score"].astype(float)
     )
-    frame["group"] = frame["group"].where(frame["group"] != "", frame["image_id"])
+    frame["group"] = independent_groups(frame)
     _check_images(path, frame)
     frame = frame[frame["split"] != "train"]
     for split in ("validation", "test"):

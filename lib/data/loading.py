@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from lib.data.degrade import degrade, degrade_at_random, parse
-from lib.study import Recipe, UserError
+from lib.study import CHOICES, Recipe, UserError
 
 Item, Loaded = TypeVar("Item"), TypeVar("Loaded")
 # Larger images are refused before they are decoded: a small file can unfold to gigabytes.
@@ -107,6 +107,10 @@ class View:
     version: int = 0
     seed: int = 0
     degradation: str = ""
+
+    def __post_init__(self):
+        if self.kind not in CHOICES["view"]:
+            raise ValueError(f"View: kind is {self.kind!r}, expected {' or '.join(CHOICES['view'])}")
 
     def apply(self, image: np.ndarray, key: str) -> np.ndarray:
         """The view of an image.

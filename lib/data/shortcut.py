@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lib.study import as_int
+from lib.study import as_int, independent_groups
 
 # Where the lower end of the probe's interval passes this, every table of the dataset warns.
 WARN_ABOVE = 0.6
@@ -54,7 +54,7 @@ def shortcut_scores(images: pd.DataFrame, seed: int) -> pd.DataFrame:
         Columns label (0 real, 1 synthetic), score (0-1), group.
     """
     labels = as_int(images["label"]).to_numpy()
-    groups = images["group"].where(images["group"] != "", images["image_id"]).to_numpy()
+    groups = independent_groups(images).to_numpy()
     folds = min(5, *(len(set(groups[labels == label])) for label in (0, 1)))
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     # Few and small trees: on a thousand images larger ones learn the noise of file sizes.

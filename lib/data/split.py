@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from lib.study import LABELS, SPLITS, UserError
+from lib.study import LABELS, UserError
 
 SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}
 MIN_GROUPS = 10
@@ -36,7 +37,13 @@ def clusters(groups: pd.Series, pairs: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1][:count]
 
 
-def assign_splits(images: pd.DataFrame, pairs: np.ndarray, seed: int, before: pd.Series | None = None) -> pd.Series:
+def assign_splits(
+    images: pd.DataFrame,
+    pairs: np.ndarray,
+    seed: int,
+    before: pd.Series | None = None,
+    shares: Mapping[str, float] = SHARES,
+) -> pd.Series:
     """`train`, `validation` or `test` for each image: 70/15/15 in both classes, no cluster on two sides.
 
     Clusters are taken in an order drawn from the seed and their names, largest first where sizes differ much, and each
@@ -55,11 +62,12 @@ def assign_splits(images: pd.DataFrame, pairs: np.ndarray, seed: int, before: pd
         pairs: (n, 2) row numbers of duplicates.
         seed: of the order.
         before: split of the images of earlier runs, by image_id; "" and images that are gone do not count.
+        shares: the splits to fill, and the share of each; they add up to 1.
 
     Raises:
         UserError: a class has fewer than MIN_GROUPS clusters, too few for three splits; or `before` has another split.
     """
-    earlier = _earlier_splits(images["image_id"], before)
+    earlier = _earlier_splits(images["image_id"], before, tuple(shares))
     groups, pairs, links = _without_links(images, pairs, earlier)
     kept = ~links
     _, cluster = np.unique(clusters(groups, pairs)[kept], return_inverse=True)
@@ -71,34 +79,36 @@ def assign_splits(images: pd.DataFrame, pairs: np.ndarray, seed: int, before: pd
         if count < MIN_GROUPS:
             raise UserError(
                 f"the {label} class has {count} independent groups of images (people, or sets of duplicates), "
-                f"expected at least {MIN_GROUPS} to fill three splits"
+                f"expected at least {MIN_GROUPS} to fill {len(shares)} splits"
             )
     chosen = np.full(len(counts), -1)
     known = earlier[kept] >= 0
     chosen[cluster[known]] = earlier[kept][known]
     names = images["image_id"][kept].groupby(cluster).min().to_numpy()
     split = np.full(len(images), "", object)
-    split[kept] = np.array(SPLITS, object)[_filled_up(counts.astype(float), chosen, names, seed)[cluster]]
+    filled = _filled_up(counts.astype(float), chosen, names, seed, np.array(list(shares.values())))
+    split[kept] = np.array(list(shares), object)[filled[cluster]]
     return pd.Series(split, images.index, dtype="str", name="split")
 
 
-def _filled_up(counts: np.ndarray, chosen: np.ndarray, names: np.ndarray, seed: int) -> np.ndarray:
+def _filled_up(counts: np.ndarray, chosen: np.ndarray, names: np.ndarray, seed: int, shares: np.ndarray) -> np.ndarray:
     """Number of the split of each cluster: `chosen`, and for each -1 in it the split furthest below its share.
 
     Args:
         counts: images of each cluster (rows) and class (columns).
         names: of the clusters; they and the seed make the order.
+        shares: of each split, adding up to 1.
     """
     chosen = chosen.copy()
-    target = np.array([[SHARES[split]] for split in SPLITS]) * counts.sum(axis=0)
-    filled = np.stack([counts[chosen == split].sum(axis=0) for split in range(len(SPLITS))])
-    shares = counts / counts.sum(axis=1, keepdims=True)
+    target = shares[:, None] * counts.sum(axis=0)
+    filled = np.stack([counts[chosen == split].sum(axis=0) for split in range(len(shares))])
+    classes = counts / counts.sum(axis=1, keepdims=True)
     # Large clusters first: placed last, they could not be balanced by others any more.
     magnitude = np.frexp(counts.sum(axis=1))[1]
     order = sorted(np.flatnonzero(chosen < 0), key=lambda cluster: (-magnitude[cluster], _order(seed, names[cluster])))
     left = (counts[order] > 0).sum(axis=0)
     for cluster in order:
-        lacking = ((target - filled) / np.maximum(target, 1)) @ shares[cluster]
+        lacking = ((target - filled) / np.maximum(target, 1)) @ classes[cluster]
         missing = filled == 0
         if missing.any():
             # A class whose last clusters these are must still reach every split, however full of the other it is.
@@ -116,18 +126,18 @@ def _order(seed: int, name: str) -> str:
     return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()
 
 
-def _earlier_splits(names: pd.Series, before: pd.Series | None) -> np.ndarray:
+def _earlier_splits(names: pd.Series, before: pd.Series | None, splits: Sequence[str]) -> np.ndarray:
     """Number of the split that each image had before, -1 for none."""
     if before is None:
         return np.full(len(names), -1)
     found = names.map(before).fillna("")
-    wrong = ~found.isin(["", *SPLITS])
+    wrong = ~found.isin(["", *splits])
     if wrong.any():
         raise UserError(
             f"image {names[wrong].iloc[0]}: an earlier run gave it the split {found[wrong].iloc[0]!r}, "
-            f"expected one of {', '.join(SPLITS)}"
+            f"expected one of {', '.join(splits)}"
         )
-    return found.map({"": -1, **{split: number for number, split in enumerate(SPLITS)}}).to_numpy(int)
+    return found.map({split: number for number, split in enumerate(["", *splits], start=-1)}).to_numpy(int)
 
 
 def _without_links(

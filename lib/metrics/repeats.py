@@ -1,7 +1,8 @@
 """Experiments that repeat a training with several seeds or variants: means over seeds, differences, both recalls.
 
-Every seed has its own split. A resample draws people anew within each seed's images and averages over the seeds; variants
-of one seed are scored on the same images and share the draws, so that their differences are paired.
+Every seed has validation images of its own; the test images are the same for all. A resample draws people anew within each
+seed's images and averages over the seeds. Variants of one seed are scored on the same images and share the draws, so that
+their differences are paired; so do the seeds where their images are the same.
 """
 
 from collections.abc import Callable

@@ -104,7 +104,7 @@ def build_lite0(path: Path, *, include_top: bool = False) -> keras.Model:
     """
     image = keras.Input((None, None, 3), name="image")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(image)
-    x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv")(x)
+    x = _convolution(32, 3, "stem_conv", strides=2, padding="same")(x)
     x = _norm_act(x, "stem_")
     channels = 32
     for stage, (kernel, stride, expansion, filters, repeats) in enumerate(B0_STAGES, start=1):
@@ -112,22 +112,38 @@ def build_lite0(path: Path, *, include_top: bool = False) -> keras.Model:
             name = f"block{stage}{'abcd'[repeat]}_"
             shortcut, step = x, stride if repeat == 0 else 1
             if expansion > 1:
-                x = layers.Conv2D(channels * expansion, 1, use_bias=False, name=name + "expand_conv")(x)
+                x = _convolution(channels * expansion, 1, name + "expand_conv")(x)
                 x = _norm_act(x, name + "expand_")
-            depthwise = {"strides": step, "padding": "same", "use_bias": False, "name": name + "dwconv"}
-            x = _norm_act(layers.DepthwiseConv2D(kernel, **depthwise)(x), name)
-            x = layers.Conv2D(filters, 1, use_bias=False, name=name + "project_conv")(x)
+            depthwise = layers.DepthwiseConv2D(
+                kernel,
+                strides=step,
+                padding="same",
+                use_bias=False,
+                depthwise_initializer=_initializer(),
+                name=name + "dwconv",
+            )
+            x = _norm_act(depthwise(x), name)
+            x = _convolution(filters, 1, name + "project_conv")(x)
             x = layers.BatchNormalization(epsilon=1e-3, name=name + "project_bn")(x)
             if step == 1 and channels == filters:
                 x = layers.Add(name=name + "add")([shortcut, x])
             channels = filters
-    x = _norm_act(layers.Conv2D(1280, 1, use_bias=False, name="top_conv")(x), "top_")
+    x = _norm_act(_convolution(1280, 1, "top_conv")(x), "top_")
     if include_top:
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         x = layers.Dense(1000, activation="softmax", name="predictions")(x)
     model = keras.Model(image, x, name="efficientnet-lite0")
     _load_lite0(model, path)
     return model
+
+
+def _initializer() -> keras.initializers.Initializer:
+    """EfficientNet's own, as in tensorflow/tpu. Keras' default lets the features of a new network shrink to 1e-11."""
+    return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")
+
+
+def _convolution(filters: int, kernel: int, name: str, **options) -> layers.Conv2D:
+    return layers.Conv2D(filters, kernel, use_bias=False, kernel_initializer=_initializer(), name=name, **options)
 
 
 def _norm_act(x, name: str):

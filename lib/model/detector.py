@@ -25,7 +25,7 @@ from lib.data.pictures import jpeg_quality
 from lib.metrics import calibration, evaluation
 from lib.model import explanation, network
 from lib.model.features import BATCH, Engine
-from lib.model.training import run_files
+from lib.model.scores import run_files
 from lib.progress import progress
 from lib.study import (
     DETECTOR_FILES,
@@ -36,7 +36,6 @@ from lib.study import (
     as_int,
     file_hash,
     home,
-    source_hash,
     text_hash,
     versions,
     write_json,
@@ -191,7 +190,7 @@ class Detector:
 
 
 def _engine(model: Callable[[], keras.Model], sha256: str, size: int) -> Engine:
-    key = text_hash("with features", source_hash("model/network.py", "model/features.py"), sha256, size)[:24]
+    key = text_hash("with features", sha256, size)
     return Engine.kept(lambda: network.with_features(model()), size, key=key)
 
 
@@ -428,12 +427,11 @@ def read_detector(folder: Path) -> Detector:
         )
         # What a score needs is asked for now, not after the first picture.
         found.probabilities(np.array([0.5]))
+        int(found.view.size)
         for policy in found.policies:
             float(found.threshold(policy))
             found.warnings(policy)
         found.describe()
-        if found.view.kind not in ("resize", "crop"):
-            raise ValueError("view")
     except (OSError, BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _refused(folder / CONTENT, f"cannot be used ({type(error).__name__}: {error})") from None
     return found

@@ -1,27 +1,20 @@
 """What each choice of a recipe brings, and what each wrong turn costs: many short trainings on one audited dataset.
 
-Every training is a trial: its scores of validation and test are kept in `results/<name>/trials/`, under a key that changes
-with all they depend on, so that an experiment that was stopped goes on where it was, and one shares the trainings of
-another. The models are not kept.
+Every seed draws training and validation images anew. The test images are those of the run in every training, so that no
+recipe is chosen on images that a test score is read from.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import gc
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
-from keras import layers
 
 from lib.data import audit, listing, sources
-from lib.model import network, training
+from lib.model.trials import Trial, inputs_divided_by_255, random_weights, run_trial
 from lib.pretrained import resolve
 from lib.progress import progress
 from lib.study import (
@@ -32,112 +25,23 @@ from lib.study import (
     Phase,
     Recipe,
     Run,
-    text_hash,
-    training_hash,
-    write_table,
 )
 
-# Seeds of the split and of the training that an ablation repeats everything with.
+# Seeds of validation's images and of the training that an ablation repeats everything with.
 REPEATS = 3
 # Images of the frequent class for each one of the rare class.
 IMBALANCE = 9
-TRIAL_COLUMNS = [
-    "image_id",
-    "split",
-    "stage",
-    "y",
-    "group",
-    "score",
-    "degraded",
-    "seconds",
-    "score_change",
-    "weight_change",
-]
 
 
-# ------------------------------------------------------------------------------------------------------------- trials
+def trial_images(run: Run, trial: Trial) -> pd.DataFrame:
+    """The run's image table for a trial: training and validation drawn anew by its seed, without the thinned images.
 
-
-@dataclass(frozen=True)
-class Trial:
-    """One training.
-
-    Attributes:
-        name: what is shown while it runs.
-        recipe: what is trained.
-        until: the last stage.
-        seed: of split, augmentation and training.
-        change: what is done to the pretrained backbone first, or None.
-        rare: class of which only one training and validation image is kept for IMBALANCE of the other, or "".
+    A split that the user gave stays as it is.
     """
-
-    name: str
-    recipe: Recipe
-    until: str
-    seed: int
-    change: Callable[[keras.Model], keras.Model] | None = None
-    rare: str = ""
-
-
-def run_trial(run: Run, trial: Trial) -> pd.DataFrame:
-    """Train as a trial says, or read what an earlier call has found.
-
-    Returns:
-        Columns TRIAL_COLUMNS: a row for each image of validation and test and each stage. `degraded` is the score of a
-        validation image after a random degradation, for the last stage; `seconds` is how long the stage took;
-        `score_change` and `weight_change` are the largest changes of a validation score and of a weight in the stage.
-    """
-    images = _split_again(run, trial)
-    placed = images.loc[images["split"] != "", ["image_id", "sha256", "split"]].to_numpy().tolist()
-    settings = dataclasses.asdict(dataclasses.replace(trial, name="", change=None))
-    change = trial.change.__name__ if trial.change else ""
-    weights = resolve(run.backbone, run.weights)
-    key = text_hash(training_hash(), weights.backbone, weights.sha256, settings, change, placed)
-    folder = run.folder / "trials"
-    path = folder / f"{key[:24]}.csv"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".trial-", dir=folder) as place:
-            write_table(path, _train(run, trial, images, Path(place)))
-        # Keras remembers every model of the process; after many trainings that would be all of the memory.
-        keras.backend.clear_session()
-        gc.collect()
-    return pd.read_csv(path, dtype={"image_id": object, "group": object})[TRIAL_COLUMNS]
-
-
-def _train(run: Run, trial: Trial, images: pd.DataFrame, place: Path) -> pd.DataFrame:
-    mine = dataclasses.replace(
-        run, recipe=trial.recipe, seed=trial.seed, name="trial", results=place / "results", models=place / "models"
-    )
-    # The paths of the images are those of the audited run, whatever the trial is called.
-    mine.write_audit(images, run.pairs(), {key: value for key, value in run.audit().items() if key != "schema"})
-    seconds = {}
-    for stage in STAGES[: STAGES.index(trial.until) + 1]:
-        started = time.perf_counter()
-        if stage == "phase1":
-            training.train_phase1(mine, trial.change)
-        else:
-            training.fine_tune(mine, stage)
-        seconds[stage] = time.perf_counter() - started
-    last = mine.history().groupby("stage").last()
-    scored = mine.scored()
-    changes = {name: scored["stage"].map(last[name]) for name in ("score_change", "weight_change")}
-    scored = scored.assign(seconds=scored["stage"].map(seconds), degraded=np.nan, **changes)
-    validation = mine.used_images().query("split == 'validation'")
-    files = training.run_files(mine, validation)
-    model = network.load(mine.model_path(trial.until))
-    degraded = dict(zip(validation["image_id"], training.score_images(model, files, trial.recipe, "any")))
-    mask = (scored["stage"] == trial.until) & (scored["split"] == "validation")
-    scored.loc[mask, "degraded"] = scored.loc[mask, "image_id"].map(degraded).astype(float)
-    return scored[TRIAL_COLUMNS]
-
-
-def _split_again(run: Run, trial: Trial) -> pd.DataFrame:
-    """The run's image table, split by the trial's seed (a split that the user gave stays), without the thinned images."""
     images = run.images()
     given = listing.image_files(sources.find_source(run.dataset, run.data, run.name))["split"]
     if trial.seed != run.seed and (given == "").all():
-        images = audit.split_images(images.assign(split=""), run.pairs(), trial.seed)
+        images = audit.choose_validation_again(images, run.pairs(), trial.seed)
     if not trial.rare:
         return images
     images = images.copy()
@@ -159,7 +63,7 @@ def _run_all(run: Run, experiment: str, trials: Sequence[Trial]) -> list[pd.Data
             len(trials), f"{experiment}, training {number} of {len(trials)}: {trial.name}", "trainings"
         ) as done:
             done(number - 1)
-        found.append(run_trial(run, trial))
+        found.append(run_trial(run, trial, trial_images(run, trial)))
     return found
 
 
@@ -293,25 +197,13 @@ def imbalance(run: Run) -> pd.DataFrame:
     for case, rare, recipe in cases:
         trials = [Trial(f"{case} {seed}", recipe, "full", seed, rare=rare) for seed in _seeds(run)]
         for trial, frame in zip(trials, _run_all(run, "imbalance", trials)):
-            counts = _split_again(run, trial).query("split == 'train'")["label"].value_counts()
+            counts = trial_images(run, trial).query("split == 'train'")["label"].value_counts()
             counted = {f"train_{label}": int(counts[label]) for label in LABELS}
             rows.append(frame.query("stage == 'full'").assign(case=case, seed=trial.seed, **counted))
     return pd.concat(rows, ignore_index=True)
 
 
 # --------------------------------------------------------------------------------------------------------- wrong turns
-
-
-def inputs_divided_by_255(backbone: keras.Model) -> keras.Model:
-    """The backbone as it acts on images that were divided by 255 before they reached it, which rescales by itself."""
-    first = next(layer for layer in backbone.layers if isinstance(layer, layers.Rescaling))
-    first.scale = first.scale / 255
-    return backbone
-
-
-def random_weights(backbone: keras.Model) -> keras.Model:
-    """The backbone with weights as a new network has them."""
-    return keras.models.clone_model(backbone)
 
 
 TURNS = {

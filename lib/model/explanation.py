@@ -19,7 +19,7 @@ from lib.data.appearance import sample_rows
 from lib.data.loading import load_views, recipe_view
 from lib.model import network
 from lib.model.features import BATCH
-from lib.model.training import run_files
+from lib.model.scores import run_files
 from lib.progress import progress
 from lib.study import LABELS, Run
 

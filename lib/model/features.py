@@ -19,14 +19,17 @@ import tensorflow as tf
 from filelock import FileLock
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from lib.code_hash import code_hash
 from lib.data.loading import ImageFile, View, load_views
 from lib.model import quiet_native_code
-from lib.study import cache_folder, source_hash, text_hash, written_whole
+from lib.study import UserError, cache_folder, text_hash, written_whole
 
 BATCH = 64
 STALLED = 60  # seconds without an image, after which the engine is asked whether something went wrong
-# Part of the cache's key. What was kept before programs added rows in turn may be another image's, and is not read.
-_LAYOUT = 2
+# The code that features and converted networks depend on, with all that it imports.
+_CODE = ("lib.model.features", "lib.model.backbone", "lib.model.network")
+# Share of the features that may lose their differences between images by rounding to float16. Of ImageNet's none does.
+MAX_LOST = 0.05
 
 
 class Engine:
@@ -42,10 +45,10 @@ class Engine:
         Args:
             model: None where it is known to be kept under `key`.
             key: where given, the converted model is kept in the cache under this name, which must change with the
-                model's weights.
+                model's weights. Where the code changes, the model is converted again.
         """
         with tempfile.TemporaryDirectory() as folder:
-            path = cache_folder("engines") / f"{key}.tflite" if key else Path(folder) / "model.tflite"
+            path = _converted_path(key) if key else Path(folder) / "model.tflite"
             if not path.exists():
                 with written_whole(path) as temporary:
                     temporary.write_bytes(_converted(model, size))
@@ -65,7 +68,7 @@ class Engine:
     @classmethod
     def kept(cls, make: Callable[[], keras.Model], size: int, *, key: str) -> Engine:
         """The engine that is kept under `key`; `make` gives the model where there is none yet."""
-        return cls(None if (cache_folder("engines") / f"{key}.tflite").exists() else make(), size, key=key)
+        return cls(None if _converted_path(key).exists() else make(), size, key=key)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Outputs (batch, n) float32 for images (batch, size, size, 3), 0-255; none depends on the other images."""
@@ -96,6 +99,10 @@ def _keep(request: openvino.InferRequest, asked: tuple[np.ndarray, threading.Sem
     place, done = asked
     place[:] = request.get_output_tensor(0).data[0]
     done.release()
+
+
+def _converted_path(key: str) -> Path:
+    return cache_folder("engines") / f"{text_hash(key, code_hash(*_CODE))[:24]}.tflite"
 
 
 def _converted(model: keras.Model, size: int) -> bytes:
@@ -136,13 +143,18 @@ class FeatureStore:
                     self._intact += len(line)
 
     def append(self, keys: Sequence[str], rows: np.ndarray) -> None:
-        """Add rows (n, features), one for each key; those of keys that are there already are left out."""
+        """Add rows (n, features), one for each key; those of keys that are there already are left out.
+
+        Raises:
+            UserError: rows that float16 cannot hold (see `_as_float16`).
+        """
+        kept = _as_float16(rows)
         with self._turn:
             self._read_on()
             new = [row for row, key in enumerate(keys) if key not in self.index]
             if not new:
                 return
-            keys, rows = [keys[row] for row in new], np.ascontiguousarray(rows[new], "float16")
+            keys, rows = [keys[row] for row in new], np.ascontiguousarray(kept[new])
             with self._rows.open("r+b" if self._rows.exists() else "w+b") as file:
                 file.seek(len(self.index) * rows[0].nbytes)
                 file.write(rows.tobytes())
@@ -159,6 +171,31 @@ class FeatureStore:
         """The rows of the keys, in their order; they stay on disk until they are asked for. One that is not there is -1."""
         stored = np.memmap(self._rows, "float16", "r", shape=(len(self.index), width))
         return Rows(stored, np.array([self.index.get(key, -1) for key in keys], int))
+
+
+def _as_float16(rows: np.ndarray) -> np.ndarray:
+    """Rows (n, features) as float16.
+
+    Raises:
+        UserError: a number that is not finite, or more than MAX_LOST of the features differ between the images before
+            rounding and not after it: what is kept would say nothing of them.
+    """
+    with np.errstate(over="ignore"):
+        kept = rows.astype("float16")
+    if not np.isfinite(kept).all():
+        bad = int((~np.isfinite(kept)).any(axis=1).sum())
+        raise UserError(
+            f"features of {bad} of {len(rows)} images are not finite numbers of at most 65,504; expected weights of a "
+            "trained network (--weights)"
+        )
+    differ, left = ((part != part[:1]).any(axis=0) for part in (rows, kept))
+    lost = int((differ & ~left).sum())
+    if lost > MAX_LOST * max(1, differ.sum()):
+        raise UserError(
+            f"{lost:,} of {int(differ.sum()):,} features that differ between images are alike once they are rounded to "
+            f"float16 (largest feature {np.abs(rows).max():.2g}); expected weights of a trained network (--weights)"
+        )
+    return kept
 
 
 class Rows:
@@ -180,6 +217,10 @@ class Rows:
         return np.asarray(self._stored[places])
 
 
+def _features_folder(kind: str, width: int, view: View) -> Path:
+    return cache_folder("features") / text_hash(code_hash(*_CODE), kind, width, vars(view))[:24]
+
+
 def frozen_features(
     files: Sequence[ImageFile],
     view: View,
@@ -194,7 +235,7 @@ def frozen_features(
     Args:
         files: the images.
         kinds: of each kind of feature that the extractor gives, side by side in this order: its name and its width. The name
-            tells weights and pooling; it is part of the cache's key, together with the view and the code that makes views.
+            tells weights and pooling; it is part of the cache's key, together with the view, the code and the libraries.
         engine: makes the extractor; called only where something is missing.
         on_progress: called with the number of images just done.
         wanted: of each image, whether its features will be asked for; None for all.
@@ -202,9 +243,7 @@ def frozen_features(
     Returns:
         Of each kind float16 (images, width), on disk: `[:]` reads all.
     """
-    code = source_hash("data/loading.py", "data/degrade.py")
-    key = lambda kind: text_hash(_LAYOUT, code, kind, kinds[kind], vars(view))[:24]
-    stores = {kind: FeatureStore(cache_folder("features") / key(kind)) for kind in kinds}
+    stores = {kind: FeatureStore(_features_folder(kind, width, view)) for kind, width in kinds.items()}
     asked = [file for file, used in zip(files, wanted) if used] if wanted is not None else files
     missing = {file.name: file for file in asked if any(file.name not in store.index for store in stores.values())}
     on_progress(len(asked) - len(missing))

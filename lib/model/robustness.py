@@ -11,15 +11,13 @@ from lib.data.degrade import LEVELS
 from lib.data.loading import recipe_view
 from lib.model import network
 from lib.model.features import Engine
-from lib.model.training import image_scores, run_files
+from lib.model.scores import image_scores, run_files, scores_key
 from lib.model.transfer import test_images
 from lib.progress import progress
-from lib.study import Run, UserError, file_hash, read_cached_table, source_hash, text_hash
+from lib.study import Run, UserError, read_cached_table, text_hash
 
 # How the images as they are are called in the column `degradation`.
 NONE = "none"
-# What a degraded picture depends on beside its file.
-_CODE = ("data/degrade.py", "data/loading.py")
 
 
 def degradations(run: Run) -> list[tuple[str, float]]:
@@ -49,7 +47,7 @@ def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
     frames = [rows.assign(degradation=NONE, level=np.nan)]
     # Built at its first use: not where all scores are kept already.
     engine = functools.cache(lambda: Engine(network.load(path), run.recipe.image_size))
-    settings = (file_hash(path), source_hash(*_CODE), list(images["sha256"]))
+    settings = scores_key(path, run.recipe, images)
     asked = degradations(run)
     with progress(len(asked) * len(files), "degraded images") as advance:
         for kind, level in asked:
@@ -60,7 +58,7 @@ def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
                 scores.append(image_scores(engine(), files, view, advance))
                 return pd.DataFrame({"image_id": images["image_id"], "score": scores[0]})
 
-            kept = read_cached_table("scores", text_hash("degraded", *settings, degradation)[:24], compute)
+            kept = read_cached_table("scores", text_hash("degraded", settings, degradation)[:24], compute)
             advance(len(files) - sum(map(len, scores)))
             frames.append(rows.assign(score=kept["score"].to_numpy(), degradation=kind, level=level))
     return pd.concat(frames, ignore_index=True)[["image_id", "degradation", "level", "y", "group", "score"]]

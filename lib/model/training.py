@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,14 +22,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from lib.data.loading import FRESH_VERSION, ImageFile, View, load_views, recipe_view, training_batches
-from lib.data.normalise import image_root
+from lib.code_hash import code_hash
+from lib.data.loading import FRESH_VERSION, ImageFile, load_views, recipe_view, training_batches
 from lib.metrics.checks import UndefinedMeasure
 from lib.metrics.delong import paired_test
 from lib.model import network
 from lib.model.backbone import build_backbone
 from lib.model.checkpoint import Checkpoint, Progress
 from lib.model.features import BATCH, Engine, Rows, frozen_features
+from lib.model.scores import image_scores, run_files, score_images
 from lib.pretrained import resolve
 from lib.progress import progress
 from lib.study import (
@@ -41,8 +43,8 @@ from lib.study import (
     as_int,
     device,
     file_hash,
+    independent_groups,
     text_hash,
-    training_hash,
     versions,
 )
 
@@ -66,6 +68,9 @@ ACTIVATION_BUDGET = 8 * 2**30
 # What the epochs of a stage draw their features from: arrays (images, n), one for each view of the images, or a function
 # from the epoch (from 1) to such arrays.
 Views = Sequence[np.ndarray | Rows] | Callable[[int], Sequence[np.ndarray]]
+# What an epoch is judged by: a function that gives the validation scores of the model as it is, the labels (0 or 1), and the
+# name of each image's group (a person, say), or None where images are independent.
+Judged = tuple[Callable[[], np.ndarray], np.ndarray, np.ndarray | None]
 
 
 def make_deterministic(seed: int) -> None:
@@ -87,15 +92,6 @@ def class_weights(labels: np.ndarray) -> dict[int, float]:
     if (counts == 0).any():
         raise ValueError(f"training images of both classes are needed, found {counts[0]} real, {counts[1]} synthetic")
     return {label: len(labels) / (2 * counts[label]) for label in (0, 1)}
-
-
-def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
-    """The files of the rows of an image table of this run."""
-    root = image_root(run)
-    plain = (images["format"] == "JPEG") & (images["mode"] == "RGB") & (images["exif"] == 0)
-    copies = images["copy"] if "copy" in images else itertools.repeat(0)
-    rows = zip(images["path"], images["sha256"], plain, copies)
-    return [ImageFile(root / path, key, fast, copy) for path, key, fast, copy in rows]
 
 
 def split_rows(run: Run) -> dict[str, pd.DataFrame]:
@@ -133,7 +129,8 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
             of all that is kept.
     """
     weights = resolve(run.backbone, run.weights)
-    origin = f"{weights.sha256}/{change.__name__}" if change else weights.sha256
+    # With its code, which is no part of what this module imports.
+    origin = f"{weights.sha256}/{text_hash(inspect.getsource(change))}" if change else weights.sha256
     key = _stage_key(run, "phase1", origin)
     if _is_done(run, "phase1", key):
         return
@@ -162,6 +159,7 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
         run.recipe,
         run.seed,
         _checkpoint(run, "phase1", key),
+        groups=independent_groups(parts["validation"]).to_numpy(),
     )
     network.save(network.assemble(backbone, head, run.recipe), run.model_path("phase1"))
     infer = _inference(head)
@@ -171,8 +169,8 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
 
 def _stage_key(run: Run, stage: str, before: str) -> str:
     """Changes with everything a stage's result depends on: code, recipe, seed, images, and what it starts from."""
-    images = run.used_images()[["image_id", "sha256", "label", "split"]]
-    code = training_hash()
+    images = run.used_images()[["image_id", "sha256", "label", "group", "split"]]
+    code = code_hash(__name__)
     return text_hash(code, dataclasses.asdict(run.recipe), run.seed, stage, before, images.to_numpy().tolist())
 
 
@@ -262,6 +260,7 @@ def train_head(
     recipe: Recipe,
     seed: int,
     checkpoint: Checkpoint | None = None,
+    groups: np.ndarray | None = None,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train a head on frozen features.
 
@@ -272,6 +271,7 @@ def train_head(
         validation: features (images, n) of the validation images.
         validation_labels: their labels.
         checkpoint: where progress is kept, so that a killed training goes on.
+        groups: name of the group (a person, say) of each validation image; None where images are independent.
 
     Returns:
         The head with the weights of its best epoch by validation AUC, and the history: one row per epoch, 0 being the
@@ -299,7 +299,8 @@ def train_head(
     score = lambda: _probabilities(infer, features)
     # What is left of an epoch must not be cut off or run over: as many as divide its steps.
     together = max(count for count in range(1, TOGETHER + 1) if steps % count == 0)
-    history = _fit(head, data, steps, score, validation_labels, recipe, "phase1", checkpoint, together=together)
+    judged = (score, validation_labels, groups)
+    history = _fit(head, data, steps, judged, recipe, "phase1", checkpoint, together=together)
     return head, history
 
 
@@ -456,6 +457,7 @@ def fine_tune(run: Run, stage: str) -> None:
     known = run.scores().query("stage == @before").set_index("image_id")["score"]
     start = known[parts["validation"]["image_id"]].to_numpy()
     truth = as_int(parts["validation"]["label"]).to_numpy()
+    groups = independent_groups(parts["validation"]).to_numpy()
     train, validation = (run_files(run, parts[split]) for split in ("train", "validation"))
     used = run.recipe.phase(stage).epoch_images(len(train))
     steps = -(-used // run.recipe.batch_size)
@@ -466,12 +468,14 @@ def fine_tune(run: Run, stage: str) -> None:
         data = lambda done: feature_batches(*batches, done, width=upper.input_shape[1], images=used)
         infer = _inference(upper)
         score = lambda: _probabilities(infer, plain, run.recipe.batch_size)
-        history = _fit(upper, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
+        judged = (score, truth, groups)
+        history = _fit(upper, data, steps, judged, run.recipe, stage, _checkpoint(run, stage, key), start)
     else:
         data = lambda done: training_batches(train, labels, weights, run.recipe, run.seed, done, used)[0]
         score = lambda: image_scores(Engine(model, run.recipe.image_size), validation, recipe_view(run.recipe))
+        judged = (score, truth, groups)
         try:
-            history = _fit(model, data, steps, score, truth, run.recipe, stage, _checkpoint(run, stage, key), start)
+            history = _fit(model, data, steps, judged, run.recipe, stage, _checkpoint(run, stage, key), start)
         except tf.errors.OpError:
             # tf.data wraps what a file's reader raised; reading them again raises it as it is, and names the file.
             for file in train:
@@ -532,41 +536,11 @@ def _kept_activations(
         return upper, kept, frozen_features(validation, recipe_view(recipe), **options)[0]
 
 
-def image_scores(
-    engine: Engine, files: Sequence[ImageFile], view: View, advance: Callable[[int], None] = lambda count: None
-) -> np.ndarray:
-    """Scores (images,) of image files under a view, decoded while it computes; `advance` gets the number of images just done."""
-    chunks = []
-    for outputs in engine.stream(load_views(files, view, BATCH)):
-        chunks.append(outputs[:, 0])
-        advance(len(outputs))
-    return np.concatenate(chunks)
-
-
-def score_images(
-    model: keras.Model | Engine, files: Sequence[ImageFile], recipe: Recipe, degradation: str = ""
-) -> np.ndarray:
-    """Scores of image files by a whole model, on the fast engine.
-
-    Args:
-        model: a detector, or its engine where it is used more than once.
-        files: the images.
-        degradation: what the pictures go through first, as in `View`.
-
-    Returns:
-        float32 (images,), probabilities of `synthetic`, 0-1.
-    """
-    engine = model if isinstance(model, Engine) else Engine(model, recipe.image_size)
-    with progress(len(files), "scoring") as advance:
-        return image_scores(engine, files, recipe_view(recipe, degradation=degradation), advance)
-
-
 def _fit(
     model: keras.Model,
     data: Callable[[int], tf.data.Dataset],
     steps: int,
-    score: Callable[[], np.ndarray],
-    truth: np.ndarray,
+    judged: Judged,
     recipe: Recipe,
     stage: str,
     checkpoint: Checkpoint | None = None,
@@ -578,8 +552,7 @@ def _fit(
     Args:
         data: from the number of finished epochs to the endless dataset of (inputs, labels, weights) that follows.
         steps: batches of an epoch.
-        score: gives the validation scores of the model as it is.
-        truth: validation labels.
+        judged: what each epoch is judged by.
         checkpoint: where progress is kept; training goes on from what is there.
         start: validation scores before the first epoch, where they are known already.
         together: steps that Keras takes at a time; a divisor of `steps`.
@@ -602,7 +575,7 @@ def _fit(
         steps_per_execution=together,
     )
     with progress(steps * phase.epochs, f"{stage} training", "batches", each=recipe.batch_size) as advance:
-        keeper = _BestEpoch(score, truth, phase, advance, checkpoint)
+        keeper = _BestEpoch(judged, phase, advance, checkpoint)
         reached = keeper.begin(trainee, start)
         advance(steps * reached)
         if reached < phase.epochs and not keeper.is_stuck():
@@ -639,14 +612,14 @@ class _BestEpoch(keras.callbacks.Callback):
 
     def __init__(
         self,
-        score: Callable[[], np.ndarray],
-        truth: np.ndarray,
+        judged: Judged,
         phase: Phase,
         advance: Callable[[int], None],
         checkpoint: Checkpoint | None,
     ):
         super().__init__()
-        self._score, self._truth, self._phase = score, truth, phase
+        self._score, self._truth, self._groups = judged
+        self._phase = phase
         self._advance, self._checkpoint = advance, checkpoint
         self.state = Progress([], 0, -math.inf, [])
 
@@ -698,6 +671,7 @@ class _BestEpoch(keras.callbacks.Callback):
         if not self._phase.margin or scores is self._first_scores:
             return True
         try:
-            return paired_test(self._truth, self._first_scores, scores).z > self._phase.margin
-        except UndefinedMeasure:  # a class of one image, or no image between them: no error can be told
+            test = paired_test(self._truth, self._first_scores, scores, self._groups)
+            return test.z > self._phase.margin
+        except UndefinedMeasure:  # a class of one group, or no image between them: no error can be told
             return True

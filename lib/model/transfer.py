@@ -5,9 +5,17 @@ from __future__ import annotations
 import pandas as pd
 
 from lib.data.duplicates import find_overlap
-from lib.model import network
-from lib.model.training import run_files, score_images
-from lib.study import STAGES, Run, UserError, as_int, file_hash, home_scores, read_cached_table, text_hash
+from lib.model import network, scores
+from lib.study import (
+    STAGES,
+    Run,
+    UserError,
+    as_int,
+    home_scores,
+    independent_groups,
+    read_cached_table,
+    text_hash,
+)
 
 # Enough for an interval of about 0.02; a whole large test split would take hours for every model.
 MAX_TEST_IMAGES = 2000
@@ -43,7 +51,7 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
     if trained.name == tested.name:
         return home_scores([trained])
     images, removed = unseen or test_images(trained, tested)
-    group = images["group"].where(images["group"] != "", images["image_id"])
+    group = independent_groups(images)
     frames = []
     for stage in STAGES:
         path = trained.model_path(stage)
@@ -52,11 +60,12 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
                 f"{path} is not there, which scores {tested.name} by the model of {trained.name}: run its notebooks from 02 on "
                 "again"
             )
-        key = text_hash("cross", file_hash(path), list(images["sha256"]))[:24]
+        key = text_hash("cross", scores.scores_key(path, trained.recipe, images))[:24]
 
         def compute(path=path) -> pd.DataFrame:
-            scores = score_images(network.load(path), run_files(tested, images), trained.recipe)
-            return pd.DataFrame({"image_id": images["image_id"], "score": scores})
+            model, files = network.load(path), scores.run_files(tested, images)
+            found = scores.score_images(model, files, trained.recipe)
+            return pd.DataFrame({"image_id": images["image_id"], "score": found})
 
         score = read_cached_table("scores", key, compute)["score"].to_numpy()
         rows = pd.DataFrame({"image_id": images["image_id"], "y": as_int(images["label"]), "group": group})

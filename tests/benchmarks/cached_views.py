@@ -22,7 +22,8 @@ def main(options: argparse.Namespace) -> None:
     os.environ["STUDY_HOME"] = home
     from lib import study
     from lib.metrics import repeats
-    from lib.model.experiments import Trial, run_trial
+    from lib.model.experiments import trial_images
+    from lib.model.trials import Trial, run_trial
     from tests.auditing import write_audit
 
     run = study.open_run(data=options.folder, recipe=options.recipe, backbone="efficientnet-lite0")
@@ -34,7 +35,8 @@ def main(options: argparse.Namespace) -> None:
             setting = "fresh" if views == study.FRESH else f"{views} kept"
             recipe = dataclasses.replace(run.recipe, phase1=phase, views=views)
             shutil.rmtree(study.home() / "cache", ignore_errors=True)
-            found = run_trial(run, Trial(f"{setting} {seed}", recipe, "phase1", seed)).query("split == 'validation'")
+            trial = Trial(f"{setting} {seed}", recipe, "phase1", seed)
+            found = run_trial(run, trial, trial_images(run, trial)).query("split == 'validation'")
             words = {"variant": setting, "choice": "views", "setting": setting, "seed": seed}
             rows.append(found.assign(**words, total=found["seconds"].iloc[0]))
             print(f"seed {seed}, {setting}: {found['seconds'].iloc[0]:.0f} s", flush=True)

@@ -20,8 +20,8 @@ from lib.data.loading import View, load_views, recipe_view
 from lib.data.pictures import read_picture
 from lib.model.detector import Detector, read_detector
 from lib.model.features import BATCH
+from lib.model.scores import run_files
 from lib.model.scoring import find_pictures
-from lib.model.training import run_files
 
 PAGE = study.PROJECT / "docs" / "scoring.md"
 BETWEEN = re.compile(r"(<!-- unlikeness -->\n).*?(<!-- end -->)", re.S)

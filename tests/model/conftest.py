@@ -13,10 +13,11 @@ from PIL import Image
 from lib import study
 from lib.data import audit
 from lib.metrics import evaluation
-from lib.model import network, training
+from lib.model import network
 from lib.model.backbone import build_backbone
 from lib.model.detector import write_detector
 from lib.model.features import Engine
+from lib.model.scores import run_files, score_images
 from lib.pretrained import resolve
 
 SIDE = 64
@@ -79,7 +80,7 @@ def trained_run(own_home, folder_of_images, detectors, engine):
     run.write_audit(pd.DataFrame(rows), pd.DataFrame(columns=study.PAIR_COLUMNS), content)
     network.save(detector, run.model_path("full"))
     images = run.used_images()
-    scores = training.score_images(engine, training.run_files(run, images), recipe)
+    scores = score_images(engine, run_files(run, images), recipe)
     table = images[["image_id", "label", "split"]].assign(stage="full", score=scores)
     run.add_stage(table, pd.DataFrame({"stage": ["full"], "epoch": [0], "loss": [0.0]}))
     return run
@@ -110,7 +111,7 @@ def scored_run(tmp_path_factory, detectors, engine):
     run.record(backbone="efficientnet-lite0", weights="EfficientNet-Lite0 with ImageNet weights", weights_sha256="0")
     network.save(detector, run.model_path("full"))
     rows = run.used_images().query("split != 'train'")
-    scores = training.score_images(engine, training.run_files(run, rows), recipe)
+    scores = score_images(engine, run_files(run, rows), recipe)
     table = rows[["image_id", "label", "split"]].assign(stage="full", score=scores)
     run.add_stage(table, pd.DataFrame({"stage": ["full"], "epoch": [0], "loss": [0.0]}))
     scored = run.scored()

@@ -11,8 +11,9 @@ from support import complaints, refused
 
 from lib import study
 from lib.metrics import calibration
-from lib.model import detector, training
+from lib.model import detector
 from lib.model.detector import Statistics, find_detector, read_detector, unfinished_detector, write_elsewhere
+from lib.model.scores import run_files
 
 
 def rewrite(path, change, seal=True):
@@ -136,7 +137,7 @@ def test_the_limit_leaves_out_one_validation_image_in_a_hundred(scored_run, writ
     images = scored_run.used_images()
     features = {}
     for split, rows in images.groupby("split"):
-        views = np.stack([found.view.apply(file.read(), "") for file in training.run_files(scored_run, rows)])
+        views = np.stack([found.view.apply(file.read(), "") for file in run_files(scored_run, rows)])
         features[split] = found.engine()(views)[:, 1:].copy()
     stored = found.statistics
     np.testing.assert_allclose(stored.mean, features["train"].mean(axis=0), rtol=1e-3, atol=1e-4)

@@ -10,9 +10,11 @@ from auditing import write_audit
 from support import made_up_trial
 
 from lib import study
-from lib.model import experiments, network
+from lib.data import audit
+from lib.model import experiments, network, trials
 from lib.model.backbone import build_backbone, build_lite0
-from lib.model.experiments import IMBALANCE, Trial, run_trial
+from lib.model.experiments import IMBALANCE
+from lib.model.trials import Trial, run_trial
 from lib.pretrained import lite0_file, resolve
 from lib.study import RECIPES
 
@@ -34,22 +36,23 @@ def fast(monkeypatch):
         asked.append(trial)
         return made_up_trial(trial, images)
 
-    monkeypatch.setattr(experiments, "_train", train)
+    monkeypatch.setattr(trials, "_train", train)
     return asked
 
 
 def test_a_trial_trains_with_the_real_network_once(run, monkeypatch):
     recipe = dataclasses.replace(run.recipe, image_size=64, batch_size=16)
     trial = Trial("small", recipe, "partial", run.seed + 1)
-    found = run_trial(run, trial)
-    assert list(found) == experiments.TRIAL_COLUMNS and set(found["stage"]) == {"phase1", "partial"}
+    images = experiments.trial_images(run, trial)
+    found = run_trial(run, trial, images)
+    assert list(found) == trials.TRIAL_COLUMNS and set(found["stage"]) == {"phase1", "partial"}
     assert found["score"].between(0, 1).all() and set(found["split"]) == {"validation", "test"}
     last = (found["stage"] == "partial") & (found["split"] == "validation")
     assert found.loc[last, "degraded"].between(0, 1).all() and found.loc[~last, "degraded"].isna().all()
     # Models and everything else of the training are gone; the scores are read, not trained again.
     assert [path.suffix for path in (run.folder / "trials").iterdir()] == [".csv"]
-    monkeypatch.setattr(experiments, "_train", None)
-    pd.testing.assert_frame_equal(run_trial(run, dataclasses.replace(trial, name="the same")), found)
+    monkeypatch.setattr(trials, "_train", None)
+    pd.testing.assert_frame_equal(run_trial(run, dataclasses.replace(trial, name="the same"), images), found)
 
 
 def test_a_trials_key_is_all_that_its_training_depends_on(run, fast):
@@ -58,20 +61,31 @@ def test_a_trials_key_is_all_that_its_training_depends_on(run, fast):
         dataclasses.replace(trial, seed=trial.seed + 1),
         dataclasses.replace(trial, until="partial"),
         dataclasses.replace(trial, rare="real"),
-        dataclasses.replace(trial, change=experiments.random_weights),
+        dataclasses.replace(trial, change=trials.random_weights),
         dataclasses.replace(trial, recipe=dataclasses.replace(trial.recipe, label_smoothing=0.1)),
     ]
     for each in (trial, trial, *others):
-        run_trial(run, each)
+        run_trial(run, each, experiments.trial_images(run, each))
     assert fast == [trial, *others]
 
 
-def test_seeds_split_anew_and_a_rare_class_is_thinned_but_not_in_test(run):
-    same, other = (
-        experiments._split_again(run, Trial("", run.recipe, "full", seed)) for seed in (run.seed, run.seed + 1)
-    )
-    assert (same["split"] == run.images()["split"]).all() and (other["split"] != same["split"]).any()
-    thin = experiments._split_again(run, Trial("", run.recipe, "full", run.seed, rare="real"))
+def test_no_seed_trains_or_validates_on_a_test_image(run):
+    before = run.images().set_index("image_id")["split"]
+    for seed in range(run.seed, run.seed + 3):
+        after = experiments.trial_images(run, Trial("", run.recipe, "full", seed)).set_index("image_id")["split"]
+        assert (after[before == "test"] == "test").all() and not (after[before != "test"] == "test").any()
+        assert (after == before).all() == (seed == run.seed)
+        counts, expected = after.value_counts(), before.value_counts()
+        assert abs(counts["validation"] - expected["validation"]) <= 2
+    groups = run.images().assign(group=[f"person {number // 3}" for number in range(len(before))])
+    again = audit.choose_validation_again(groups, run.pairs(), 1)
+    sides = again[again["split"] != "test"].groupby("group")["split"].nunique()
+    assert len(sides) > 10 and (sides == 1).all()
+
+
+def test_a_rare_class_is_thinned_but_not_in_test(run):
+    same = experiments.trial_images(run, Trial("", run.recipe, "full", run.seed))
+    thin = experiments.trial_images(run, Trial("", run.recipe, "full", run.seed, rare="real"))
     before, after = (table.groupby(["split", "label"]).size() for table in (same, thin))
     assert after["test"].equals(before["test"])
     for split in ("train", "validation"):
@@ -114,10 +128,10 @@ def test_spoiled_backbones_are_spoiled_as_they_say():
     images = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
     right = build_lite0(lite0_file())
     expected = right(images / 255, training=False).numpy()
-    divided = experiments.inputs_divided_by_255(build_lite0(lite0_file()))
+    divided = trials.inputs_divided_by_255(build_lite0(lite0_file()))
     np.testing.assert_allclose(divided(images, training=False), expected, atol=1e-4)
     backbone = build_backbone(resolve("efficientnet-lite0"))
-    fresh = experiments.random_weights(backbone)
+    fresh = trials.random_weights(backbone)
     assert [layer.name for layer in fresh.layers] == [layer.name for layer in backbone.layers]
     kernels = [(a.numpy(), b.numpy()) for a, b in zip(fresh.weights, backbone.weights) if a.path.endswith("kernel")]
     assert kernels and not any(np.allclose(one, other) for one, other in kernels)

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from support import refused
 
 from lib import study
 from lib.data import standin
@@ -21,6 +22,8 @@ from lib.metrics import measures
 from lib.model import network, training
 from lib.model.backbone import build_backbone
 from lib.model.features import Engine, FeatureStore, frozen_features
+from lib.model.scores import run_files
+from lib.model.trials import random_weights
 from lib.pretrained import resolve
 from lib.study import RECIPES, Phase, UserError, as_int, file_hash
 
@@ -163,6 +166,38 @@ def test_feature_store_survives_a_kill_between_rows_and_keys(tmp_path):
     np.testing.assert_array_equal(absent[0], [5, 6])
     with pytest.raises(KeyError):  # never another image's row
         absent[1]
+
+
+def test_what_float16_cannot_hold_is_refused_and_not_kept(tmp_path):
+    store, rows = FeatureStore(tmp_path), np.random.default_rng(0).normal(1, 0.1, (6, 40))
+    for bad in (np.nan, np.inf, 1e6):
+        spoilt = rows.copy()
+        spoilt[2, 3] = bad
+        assert "1 of 6 images are not finite" in refused(store.append, list("abcdef"), spoilt)
+    for flat in (rows * 1e-11, rows * 1e-6 + 1):
+        assert "40 of 40 features" in refused(store.append, list("abcdef"), flat)
+    assert not store.index
+    rows[:, 0] = 1e-12  # a channel that is dead in all images loses nothing
+    store.append(list("abcdef"), rows)
+    store.append(["g"], rows[:1])
+    assert len(store.index) == 7
+
+
+@pytest.mark.parametrize("name", ["original", "tuned"])
+def test_random_weights_give_features_that_differ_in_the_store(name, backbone, control):
+    keras.utils.set_random_seed(0)
+    recipe, files = SMALL[name], control[0][:16]
+    extractor = network.pooled(random_weights(backbone), recipe)
+    [kept] = frozen_features(
+        files,
+        recipe_view(recipe),
+        kinds={f"random {name}": extractor.output_shape[1]},
+        engine=lambda: Engine(extractor, recipe.image_size),
+        on_progress=lambda count: None,
+    )
+    rows = kept[:].astype("float32")
+    assert (rows.std(axis=0) > 0).mean() > 0.9 and 0.01 < np.abs(rows).mean() < 100
+    assert len(np.unique(rows, axis=0)) == len(files)
 
 
 def test_stores_that_are_open_at_the_same_time_add_to_each_other(tmp_path):
@@ -373,7 +408,7 @@ def test_a_file_that_changes_while_all_layers_train_is_named(trained_run, detect
     scores = images[["image_id", "label", "split"]].assign(stage="partial", score=np.linspace(0.2, 0.8, len(images)))
     trained_run.add_stage(scores, pd.DataFrame({"stage": ["partial"], "epoch": [0], "loss": [0.0]}))
     network.save(detectors["average"][1], trained_run.model_path("partial"))
-    changed = training.run_files(trained_run, images.query("split == 'train'"))[3].path
+    changed = run_files(trained_run, images.query("split == 'train'"))[3].path
     changed.write_bytes(changed.read_bytes() + b"more")
     with pytest.raises(UserError, match=f"{changed.name}: has changed since the audit"):
         training.fine_tune(trained_run, "full")
@@ -421,18 +456,22 @@ def test_the_start_is_kept_unless_an_epoch_is_better_beyond_chance():
     aucs = [measures.roc_auc(truth, scores) for scores in (start, slightly, clearly)]
     assert aucs == sorted(aucs) and len(set(aucs)) == 3
 
-    def best(margin: float, *epochs: np.ndarray, start: np.ndarray = start) -> int:
-        keeper = training._BestEpoch(lambda: start, truth, Phase(2, 1e-3, margin=margin), print, None)
+    def best(margin: float, *epochs: np.ndarray, start: np.ndarray, groups=None) -> int:
+        keeper = training._BestEpoch((lambda: start, truth, groups), Phase(2, 1e-3, margin=margin), print, None)
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         keeper.begin(model, None)
         for epoch, scores in enumerate(epochs, start=1):
             keeper._take(model, epoch, {}, scores)
         return keeper.state.best_epoch
 
-    assert best(0, slightly) == 1 and best(1, slightly) == 0
-    assert best(1, slightly, clearly) == 2
+    assert best(0, slightly, start=start) == 1 and best(1, slightly, start=start) == 0
+    assert best(1, slightly, clearly, start=start) == 2
     # No error can be told from two rankings at their limits.
     assert best(1, np.float64(truth), start=1.0 - truth) == 1
+    # Copies of each image say nothing new: as members of its group they leave the decision as it is.
+    truth, start, slightly = (np.repeat(values, 30) for values in (truth, start, slightly))
+    assert best(1, slightly, start=start) == 1
+    assert best(1, slightly, start=start, groups=np.repeat(np.arange(40), 30)) == 0
 
 
 def test_an_engine_is_freed_with_its_last_user(backbone):
@@ -462,6 +501,6 @@ def test_further_uses_of_an_image_have_features_of_their_own(backbone, trained_r
     assert len(np.unique(np.round(np.float32(different), 3), axis=0)) == len(different) == 8
     engine = Engine(extractor, recipe.image_size)
     for version, of_rows in ((0, one[:1]), (2, one[1:])):
-        files = training.run_files(run, rows.loc[of_rows])
+        files = run_files(run, rows.loc[of_rows])
         expected = engine(next(load_views(files, recipe_view(recipe, version, run.seed if version else 0), 8)))
         np.testing.assert_allclose(np.float32(views[0][of_rows]), expected, atol=0.01)

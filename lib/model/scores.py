@@ -1,0 +1,68 @@
+"""Scores of image files by a whole model, on the fast engine."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from lib.code_hash import code_hash
+from lib.data.loading import ImageFile, View, load_views, recipe_view
+from lib.data.normalise import image_root
+from lib.model.features import BATCH, Engine
+from lib.progress import progress
+from lib.study import Recipe, Run, file_hash, text_hash
+
+
+def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
+    """The files of the rows of an image table of this run."""
+    root = image_root(run)
+    plain = (images["format"] == "JPEG") & (images["mode"] == "RGB") & (images["exif"] == 0)
+    copies = images["copy"] if "copy" in images else itertools.repeat(0)
+    rows = zip(images["path"], images["sha256"], plain, copies)
+    return [ImageFile(root / path, key, fast, copy) for path, key, fast, copy in rows]
+
+
+def image_scores(
+    engine: Engine, files: Sequence[ImageFile], view: View, advance: Callable[[int], None] = lambda count: None
+) -> np.ndarray:
+    """Scores (images,) of image files under a view, decoded while it computes; `advance` gets the number of images just done."""
+    chunks = []
+    for outputs in engine.stream(load_views(files, view, BATCH)):
+        chunks.append(outputs[:, 0])
+        advance(len(outputs))
+    return np.concatenate(chunks)
+
+
+def score_images(
+    model: keras.Model | Engine, files: Sequence[ImageFile], recipe: Recipe, degradation: str = ""
+) -> np.ndarray:
+    """Scores of image files by a whole model, on the fast engine.
+
+    Args:
+        model: a detector, or its engine where it is used more than once.
+        files: the images.
+        degradation: what the pictures go through first, as in `View`.
+
+    Returns:
+        float32 (images,), probabilities of `synthetic`, 0-1.
+    """
+    engine = model if isinstance(model, Engine) else Engine(model, recipe.image_size)
+    with progress(len(files), "scoring") as advance:
+        return image_scores(engine, files, recipe_view(recipe, degradation=degradation), advance)
+
+
+def scores_key(model: Path, recipe: Recipe, images: pd.DataFrame) -> str:
+    """Changes with everything that the scores of images by a saved model depend on.
+
+    Args:
+        model: the `.keras` file.
+        recipe: says how an image is seen.
+        images: rows of an image table, in the order of the scores.
+    """
+    view = vars(recipe_view(recipe))
+    return text_hash(code_hash(__name__), file_hash(model), view, images["sha256"].tolist())
