@@ -114,7 +114,7 @@ def finish_stages(run: Run, images: pd.DataFrame, shift: float = 1.0, evaluated:
 
 def made_up_trial(trial, images: pd.DataFrame) -> pd.DataFrame:
     """What a training of an experiment would leave, with scores from its seed instead of a network."""
-    from lib.model.experiments import TRIAL_COLUMNS
+    from lib.model.trials import TRIAL_COLUMNS
 
     rows = images[images["split"].isin(("validation", "test"))]
     stages = STAGES[: STAGES.index(trial.until) + 1]

@@ -35,7 +35,7 @@ EVERYTHING = {"features", "engine", "stage", "trial", "scores", "notebook 02", "
 DEPENDS = {
     # A saved model has its whole network in its file.
     "model/network.py": EVERYTHING - {"scores"},
-    "model/backbone.py": EVERYTHING - {"scores"},
+    "model/backbone.py": EVERYTHING - {"scores", "notebook 04"},
     "model/features.py": EVERYTHING,
     "data/loading.py": EVERYTHING,
     "data/degrade.py": EVERYTHING,

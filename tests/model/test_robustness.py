@@ -6,7 +6,7 @@ import pytest
 from lib import study
 from lib.data.degrade import LEVELS, degrade
 from lib.data.loading import View, read_rgb
-from lib.model import network, robustness, training, transfer
+from lib.model import network, robustness, scores, transfer
 
 THREE = [("jpeg", 30.0), ("rescale", 0.5), ("noise", 10.0)]
 
@@ -53,7 +53,7 @@ def test_labels_and_groups_are_the_runs(trained_run, converted):
 
 def test_only_tables_are_kept_and_a_stopped_run_goes_on(trained_run, converted, own_home, monkeypatch):
     before = set(own_home.rglob("*"))
-    load, loaded = training.load_views, []
+    load, loaded = scores.load_views, []
 
     def stops_at_the_third(files, view, size):
         loaded.append(view.degradation)
@@ -61,7 +61,7 @@ def test_only_tables_are_kept_and_a_stopped_run_goes_on(trained_run, converted, 
             raise KeyboardInterrupt
         return load(files, view, size)
 
-    monkeypatch.setattr(training, "load_views", stops_at_the_third)
+    monkeypatch.setattr(scores, "load_views", stops_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         robustness.degraded_scores(trained_run, "full")
     scored = robustness.degraded_scores(trained_run, "full")
