@@ -60,7 +60,8 @@ class Seen(NamedTuple):
 
     Attributes:
         height, width: of the picture, pixels.
-        format, jpeg_quality: as in `Picture`.
+        format: as Pillow names it, such as `JPEG`.
+        jpeg_quality: as in `Picture`.
         shown: a small copy of it for its explanation, or None.
     """
 
@@ -88,7 +89,8 @@ class Scorer:
     def see(self, picture: Picture, show: bool = False) -> tuple[Seen, np.ndarray]:
         """What is kept of a picture, and its view, uint8 (side, side, 3)."""
         shown = _small(picture.pixels) if show else None
-        seen = Seen(picture.height, picture.width, picture.format, picture.jpeg_quality, shown)
+        height, width = picture.pixels.shape[:2]
+        seen = Seen(height, width, picture.facts["format"], picture.jpeg_quality, shown)
         return seen, self.detector.view.apply(picture.pixels, "")
 
     def rows(self, names: Sequence[str], seen: Sequence[Seen], views: np.ndarray) -> list[dict]:

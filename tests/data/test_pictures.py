@@ -6,9 +6,14 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
+from support import PROJECT
 
-from lib.data import loading
+from lib.data import audit, loading
 from lib.data.pictures import SUFFIXES, Unreadable, decode_picture, is_picture, jpeg_quality, read_picture
+from lib.study import UserError
+
+SHARED = PROJECT.parent / "shared" / "data"
+MODES = {"L": "greyscale, converted", "CMYK": "CMYK, converted"}
 
 
 def smooth(side=96):
@@ -44,7 +49,7 @@ def test_other_formats_and_modes_have_pixels_and_no_quality():
     for data in (encoded("PNG"), encoded("WEBP", lossless=True)):
         found = decode_picture(data)
         np.testing.assert_array_equal(found.pixels, smooth())
-        assert found.jpeg_quality is None and (found.width, found.height) == (96, 96)
+        assert found.jpeg_quality is None and (found.facts["width"], found.facts["height"]) == (96, 96)
     assert decode_picture(encoded(pixels=smooth()[..., 0])).pixels.shape == (96, 96, 3)
 
 
@@ -52,7 +57,7 @@ def test_a_turned_picture_is_upright():
     exif = Image.Exif()
     exif[0x0112] = 6
     found = decode_picture(encoded(pixels=smooth()[:64], exif=exif))
-    assert (found.width, found.height) == (64, 96)
+    assert found.pixels.shape[:2] == (found.facts["height"], found.facts["width"]) == (96, 64)
 
 
 def reason(call, *arguments):
@@ -66,12 +71,67 @@ def test_what_cannot_be_used_has_a_reason(tmp_path):
     data = encoded()
     assert reason(decode_picture, b"") == "empty file"
     assert reason(decode_picture, b"hello") == "not an image"
-    assert "truncated" in reason(decode_picture, data[: len(data) // 2]).lower()
+    assert "Truncated" in reason(decode_picture, data[: len(data) // 2])
     assert reason(decode_picture, encoded(pixels=smooth(40))) == "smaller than 64 pixels"
     assert "No such file" in reason(read_picture, tmp_path / "none.jpg")
     assert "folder" in reason(read_picture, tmp_path)
     os.mkfifo(tmp_path / "pipe.jpg")
     assert reason(read_picture, tmp_path / "pipe.jpg") == "not a regular file"
+
+
+HEADER = {
+    "an unknown version of JFIF": lambda data: data.replace(b"JFIF\0\1\1", b"JFIF\0\3\1"),
+    "a broken colour profile": lambda data: data[:2] + b"\xff\xe2\0\x12ICC_PROFILE\0\5\2AA" + data[2:],
+}
+SCAN = {
+    "cut": lambda data, middle: data[:middle],
+    "cut and closed": lambda data, middle: data[:middle] + b"\xff\xd9",
+    "zeros": lambda data, middle: data[:middle] + bytes(len(data) - middle - 2) + b"\xff\xd9",
+    "noise": lambda data, middle: data[:middle] + np.random.default_rng(0).bytes(400) + data[middle + 400 :],
+    "ones": lambda data, middle: data[:middle] + b"\x11" * 200 + b"\xff\xd9",
+}
+
+
+def grainy(side=128):
+    return np.random.default_rng(0).integers(0, 256, (side, side, 3), "uint8")
+
+
+@pytest.mark.parametrize("loss", SCAN)
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"mode": "L"}, {"mode": "CMYK"}, {"exif": b"Exif\0\0"}])
+def test_a_jpeg_that_lost_data_is_no_picture_for_anyone(tmp_path, capfd, loss, options):
+    mode = options.pop("mode", "RGB")
+    Image.fromarray(grainy()).convert(mode).save(tmp_path / "a.jpg", quality=80, **options)
+    assert decode_picture((tmp_path / "a.jpg").read_bytes()).notes == {"RGB": []}.get(mode, [MODES.get(mode)])
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(SCAN[loss](data, len(data) // 2))
+    row = audit.inspect_file(tmp_path / "a.jpg")
+    assert row["issue"] == f"set aside: {reason(read_picture, tmp_path / 'a.jpg')}" and row["width"] == 128
+    with pytest.raises(UserError, match=r"a\.jpg: cannot be decoded .* run 01_data_audit again"):
+        loading.ImageFile(tmp_path / "a.jpg", row["sha256"]).read()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("header", HEADER)
+def test_a_warning_that_costs_no_pixel_is_a_note_and_hides_no_loss(tmp_path, capfd, header):
+    data = encoded(pixels=grainy(), quality=80)
+    (tmp_path / "a.jpg").write_bytes(HEADER[header](data))
+    assert "decoded in spite of a warning" in audit.inspect_file(tmp_path / "a.jpg")["issue"]
+    found = read_picture(tmp_path / "a.jpg")
+    np.testing.assert_array_equal(found.pixels, decode_picture(data).pixels)
+    for loss in SCAN.values():
+        assert "cannot be decoded" in reason(decode_picture, HEADER[header](loss(data, len(data) // 2)))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there")
+@pytest.mark.parametrize("name", ["ffhq_stylegan", "ffhq_diffusion"])
+def test_real_sets_decode_whole_and_to_the_pixels_of_pillow(name):
+    paths = sorted((SHARED / name).glob("*/*"))[::20]
+    assert paths
+    for path in paths:
+        found = read_picture(path)
+        np.testing.assert_array_equal(found.pixels, np.asarray(Image.open(path).convert("RGB")))
+        assert found.notes == []
 
 
 def test_more_pixels_than_allowed_are_refused_before_decoding(monkeypatch):

@@ -135,7 +135,9 @@ def test_bad_files_are_reported_and_the_others_scored(score, pictures):
     errors = {os.path.basename(path): row["error"] for path, row in rows.items() if row["error"]}
     assert set(errors) == {"bad.png", "cut.jpg", "nothing.jpg"}
     assert (
-        errors["bad.png"] == "not an image" and "truncated" in errors["cut.jpg"] and "No such" in errors["nothing.jpg"]
+        errors["bad.png"] == "not an image"
+        and "Premature end" in errors["cut.jpg"]
+        and "No such" in errors["nothing.jpg"]
     )
     good = [row for row in rows.values() if not row["error"]]
     assert all(row["decision"] in ("real", "synthetic") and 0 <= float(row["probability"]) <= 1 for row in good)
