@@ -9,10 +9,13 @@ version of the same image is the same array in every run.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import hashlib
 import io
 import itertools
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +35,11 @@ Item, Loaded = TypeVar("Item"), TypeVar("Loaded")
 # Larger images are refused before they are decoded: a small file can unfold to gigabytes.
 MAX_PIXELS = 100_000_000
 Image.MAX_IMAGE_PIXELS = None  # the check below names the file and the limit; Pillow's own only warns
+# Pillow warns of metadata that it cannot read, and never names the file; missing pixels it raises.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+# Pillow's libtiff writes to standard error what Pillow then raises. Not every build lets it be reached.
+with contextlib.suppress(AttributeError, OSError):
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 # Images are worked on by as many threads as there are cores; OpenCV's own would only wait for each other.
 cv2.setNumThreads(1)
 # Versions of kept views start at 1; those drawn anew for each epoch start after this, and are others.
@@ -44,6 +52,8 @@ FORMATS = tuple(
     name for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM") if name in Image.OPEN
 )
 _JPEG = ("JPEG", "MPO")  # MPO: several JPEGs in one file, of which the first is read
+# Formats whose decoders take zeros in place of the second half for picture, and more of them than any padding has.
+_UNCHECKED, _ZEROS = ("WEBP", "AVIF"), bytes(256)
 # What simplejpeg refuses a JPEG for though no pixel is lost: errors in what stands beside the picture, and a way of
 # storing colours that it does not know.
 _HARMLESS = (
@@ -84,6 +94,8 @@ def rgb(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
     """
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+    if image.format in _UNCHECKED and data.endswith(_ZEROS):
+        raise ValueError("ends in zeros, as a download that was broken off")
     if image.format not in _JPEG:
         image.load()
         return _to_rgb(image), ""

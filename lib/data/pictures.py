@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import io
 import os
+import re
 import stat
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, JpegImagePlugin
+from PIL import ExifTags, Image, JpegImagePlugin, features
 
 from lib.data.loading import FORMATS, MAX_PIXELS, carries_exif, rgb
 
@@ -29,6 +30,28 @@ _MODES = {
     "I;16L": "16-bit, scaled to 8",
 }
 _ORIENTATION = ExifTags.Base.Orientation
+_CONVERT = "{} is not supported: convert it to JPEG"
+# Pictures that are not read, by how their files begin.
+_BEGINNING = 512
+_OTHER_PICTURES = {
+    "HEIC": rb".{4}ftyp(hei|hev|mif1|msf1)",
+    "JPEG XL": rb"\xff\x0a|\x00{3}\x0cJXL ",
+    "SVG": rb"\s*(<\?xml.*?)?<svg",
+    "Photoshop's format": rb"8BPS",
+    "Windows' icon format": rb"\x00\x00\x01\x00.\x00",
+    "a camera's raw file": rb".{4}ftypcrx|FUJIFILMCCD-RAW|IIU\0|II\*\0.{4}CR",
+}
+if not features.check("avif"):  # Pillow can be built without
+    _OTHER_PICTURES["AVIF"] = rb".{4}ftypavi[fs]"
+# Raw files are TIFF inside, where Pillow would find the thumbnail.
+_RAW_SUFFIXES = {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"}
+# What is no picture, and what to do.
+_NO_PICTURES = {
+    "an archive: unpack it and give the folder that comes out": rb"PK\x03\x04|Rar!\x1a|7z\xbc\xaf|\x1f\x8b|.{257}ustar",
+    "a video: save frames of it as PNG and give those": rb".{4}ftyp(?!avi|mif)|RIFF.{4}AVI |\x1aE\xdf\xa3|\x00\x00\x01[\xb3\xba]",
+    "a web page: download the picture itself": rb"\s*<(!doctype html|html)",
+    "a pointer of Git LFS: fetch the file itself with `git lfs pull`": rb"version https://git-lfs",
+}
 # How the names of files that can be opened end.
 SUFFIXES = frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS)
 
@@ -78,7 +101,7 @@ def read_picture(path: Path) -> Picture:
             raise Unreadable("a folder that cannot be read")
         if not stat.S_ISREG(mode):
             raise Unreadable("not a regular file")
-        return decode_picture(Path(path).read_bytes())
+        return decode_picture(Path(path).read_bytes(), Path(path).suffix.lower())
     except OSError as error:
         raise Unreadable(f"cannot be read ({error.strerror})") from None
 
@@ -94,6 +117,8 @@ def decode_picture(data: bytes, suffix: str | None = None) -> Picture:
     """
     if not data:
         raise Unreadable("empty file")
+    if suffix in _RAW_SUFFIXES:
+        raise Unreadable(_CONVERT.format("a camera's raw file"))
     facts = {}
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -105,7 +130,9 @@ def decode_picture(data: bytes, suffix: str | None = None) -> Picture:
     except Unreadable:
         raise
     except Image.UnidentifiedImageError:
-        raise Unreadable("not an image") from None
+        other, what = _kind(data, _OTHER_PICTURES), _kind(data, _NO_PICTURES)
+        reason = _CONVERT.format(other) if other else f"not an image, but {what}" if what else "not an image"
+        raise Unreadable(reason) from None
     except Exception as error:  # decoders raise many kinds; each means that the picture cannot be used
         raise Unreadable(f"cannot be decoded ({type(error).__name__}: {error})", facts) from None
     facts |= {"width": pixels.shape[1], "height": pixels.shape[0]}
@@ -141,14 +168,23 @@ def _notes(image: Image.Image, suffix: str | None) -> list[str]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file begins as a picture does, whatever its name."""
+    """Whether a file begins as a picture does, whatever its name; also one that `read_picture` cannot read."""
     try:
         if stat.S_ISREG(os.stat(path).st_mode):
+            with open(path, "rb") as file:
+                if Path(path).suffix.lower() in _RAW_SUFFIXES or _kind(file.read(_BEGINNING), _OTHER_PICTURES):
+                    return True
             with Image.open(path, formats=FORMATS):
                 return True
     except Exception:  # decoders raise many kinds
         pass
     return False
+
+
+def _kind(data: bytes, kinds: dict[str, bytes]) -> str:
+    """The first of the kinds whose pattern a file's beginning matches, or ""."""
+    beginning = data[:_BEGINNING]
+    return next((kind for kind, pattern in kinds.items() if re.match(b"(?is)" + pattern, beginning)), "")
 
 
 def jpeg_quality(mean_step: float) -> int:

@@ -63,6 +63,9 @@ def bad_inputs(real):
     return [
         ("empty.jpg", lambda p: p.write_bytes(b""), aside, "empty file"),
         ("cut.jpg", lambda p: p.write_bytes(whole[: len(whole) // 2]), aside, "cannot be decoded"),
+        ("half.jpg", lambda p: p.write_bytes(whole[:-300] + b"\xff\xd9"), aside, "premature end of data"),
+        ("phone.heic", lambda p: p.write_bytes(b"\0\0\0\x18ftypheic"), aside, "HEIC is not supported"),
+        ("page.jpg", lambda p: p.write_bytes(b"<!DOCTYPE html>"), aside, "a web page"),
         ("text.jpg", lambda p: p.write_bytes(b"hello"), aside, "not an image"),
         (
             "program.eps",

@@ -2,10 +2,12 @@
 
 import io
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from support import PROJECT
 
 from lib.data import audit, loading
@@ -132,6 +134,79 @@ def test_real_sets_decode_whole_and_to_the_pixels_of_pillow(name):
         found = read_picture(path)
         np.testing.assert_array_equal(found.pixels, np.asarray(Image.open(path).convert("RGB")))
         assert found.notes == []
+
+
+@pytest.mark.parametrize("form", ["WEBP", "AVIF"])
+def test_zeros_in_place_of_the_second_half_are_no_picture(form):
+    data = encoded(form, grainy())
+    assert decode_picture(data).notes == []
+    lost = data[: len(data) // 2] + bytes(len(data) - len(data) // 2)
+    assert "ends in zeros" in reason(decode_picture, lost)
+
+
+OTHERS = {
+    "a.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC is not supported: convert it to JPEG"),
+    "b.jpg": (b"\0\0\0\x1cftypmif1\0\0\0\0", "HEIC is not supported: convert it to JPEG"),
+    "c.jxl": (b"\xff\x0a\xfa\x1f", "JPEG XL is not supported: convert it to JPEG"),
+    "d.jxl": (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL is not supported: convert it to JPEG"),
+    "e.svg": (b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG is not supported"),
+    "f.psd": (b"8BPS\0\1", "Photoshop's format is not supported"),
+    "g.ico": (b"\0\0\1\0\1\0", "Windows' icon format is not supported"),
+    "h.cr3": (b"\0\0\0\x18ftypcrx ", "a camera's raw file is not supported"),
+    "i": (b"II*\0\x10\0\0\0CR\2\0", "a camera's raw file is not supported"),
+}
+NO_PICTURES = {
+    "a.zip": (b"PK\3\4", "not an image, but an archive: unpack it and give the folder that comes out"),
+    "b.jpg": (b"PK\3\4", "not an image, but an archive"),
+    "c.mp4": (b"\0\0\0\x20ftypisom", "not an image, but a video: save frames of it as PNG and give those"),
+    "d.mkv": (b"\x1aE\xdf\xa3", "not an image, but a video"),
+    "e.avi": (b"RIFF\0\0\0\0AVI LIST", "not an image, but a video"),
+    "f.jpg": (b"<!DOCTYPE html>\n<html>", "not an image, but a web page: download the picture itself"),
+    "g.jpg": (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+    "h.txt": (b"words", "not an image"),
+}
+
+
+@pytest.mark.parametrize(("name", "data", "words"), [(name, *one) for name, one in OTHERS.items()])
+def test_pictures_of_other_kinds_say_what_they_are(tmp_path, name, data, words):
+    (tmp_path / name).write_bytes(data)
+    assert reason(read_picture, tmp_path / name).startswith(words)
+    assert audit.inspect_file(tmp_path / name)["issue"].startswith(f"set aside: {words}")
+    assert is_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize(("name", "data", "words"), [(name, *one) for name, one in NO_PICTURES.items()])
+def test_what_is_no_picture_says_what_to_give(tmp_path, name, data, words):
+    (tmp_path / name).write_bytes(data)
+    assert words in reason(read_picture, tmp_path / name) and not is_picture(tmp_path / name)
+
+
+def test_the_thumbnail_of_a_raw_file_is_not_its_picture(tmp_path):
+    Image.fromarray(smooth()).save(tmp_path / "a.nef", "TIFF")
+    (tmp_path / "b.orf").write_bytes(b"IIRO")
+    for name in ("a.nef", "b.orf"):
+        assert reason(read_picture, tmp_path / name) == "a camera's raw file is not supported: convert it to JPEG"
+        assert is_picture(tmp_path / name)
+
+
+def test_decoders_write_nothing_to_standard_error(tmp_path):
+    """In a process of its own: pytest keeps Python's warnings to itself."""
+    whole = encoded("TIFF", grainy(), compression="tiff_deflate")
+    middle = len(whole) // 2
+    (tmp_path / "bytes.tif").write_bytes(whole[:middle] + bytes([whole[middle] ^ 0x55]) + whole[middle + 1 :])
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "a camera of some length"
+    data = encoded(exif=exif)
+    (tmp_path / "exif.jpg").write_bytes(data.replace(b"a camera of some length", b"", 1))
+    (tmp_path / "cut.tif").write_bytes(encoded("TIFF", grainy(), compression="tiff_lzw")[:middle])
+    Image.fromarray(grainy()).save(tmp_path / "lost.jpg")
+    (tmp_path / "lost.jpg").write_bytes((tmp_path / "lost.jpg").read_bytes()[:2000] + b"\xff\xd9")
+    program = "import sys, pathlib; from lib.data import audit\n" + (
+        "for name in sys.argv[1:]: print(audit.inspect_file(pathlib.Path(name))['issue'])"
+    )
+    names = sorted(map(str, tmp_path.iterdir()))
+    done = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == len(names) == 4 and done.stderr == ""
 
 
 def test_more_pixels_than_allowed_are_refused_before_decoding(monkeypatch):

@@ -146,6 +146,18 @@ def test_bad_files_are_reported_and_the_others_scored(score, pictures):
     assert "3 of 7 files could not be scored" in err and "tested on other data: nothing yet" in err
 
 
+def test_pictures_that_are_not_read_and_what_is_no_picture_say_what_to_give(score, pictures):
+    (pictures / "more" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (pictures / "film.mp4").write_bytes(b"\0\0\0\x20ftypisom")
+    code, out, err = score(pictures / "more", "--format", "csv")
+    errors = [row["error"] for row in csv.DictReader(io.StringIO(out))]
+    assert code == 1 and errors == ["", "HEIC is not supported: convert it to JPEG"]
+    code, out, err = score(pictures / "film.mp4")
+    assert code == 2 and "film.mp4: not an image, but a video: save frames" in err.splitlines()[-1]
+    code, out, err = score(pictures, "https://example.org/a.jpg")
+    assert code == 2 and out == "" and "https://example.org/a.jpg: an address" in err.splitlines()[-1]
+
+
 def test_files_hold_what_the_screen_shows(score, pictures, tmp_path):
     target = tmp_path / "out" / "scores.csv"
     code, out, _ = score(pictures, "--out", target)
