@@ -838,7 +838,8 @@ def sources_line(sources: dict[str, str]) -> str:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results depend on."""
-    packages = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "pillow", "opencv-python-headless")
+    packages = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas")
+    packages += ("pillow", "simplejpeg", "opencv-python-headless")
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
 
 

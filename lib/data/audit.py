@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -12,33 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
+from PIL import Image, ImageOps
 
 from lib.data import standin
 from lib.data.duplicates import conflicts, find_duplicates, find_overlap, perceptual_hashes, small_grey
 from lib.data.listing import image_files
-from lib.data.loading import FORMATS, MAX_PIXELS, carries_exif, read_rgb, to_rgb
+from lib.data.loading import read_rgb
 from lib.data.normalise import image_root
+from lib.data.pictures import Unreadable, decode_picture
 from lib.data.sources import Source
 from lib.data.split import SHARES, assign_splits, clusters
 from lib.study import ASIDE, IMAGE_COLUMNS, LABELS, NOTE, SPLITS, Run, UserError
 
-MIN_SIDE = 64
 _TASK = 32  # files a thread takes at once: large enough to hide the cost of handing them over
-_SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
-# Pillow's modes that become RGB by more than a copy, and what is said of them.
-_MODES = {
-    "1": "black and white, converted",
-    "L": "greyscale, converted",
-    "LA": "greyscale, converted",
-    "P": "palette, converted",
-    "CMYK": "CMYK, converted",
-    "YCCK": "CMYK, converted",
-    "I;16": "16-bit, scaled to 8",
-    "I;16B": "16-bit, scaled to 8",
-    "I;16L": "16-bit, scaled to 8",
-}
-_ORIENTATION = ExifTags.Base.Orientation
 # What is known of a file that was not opened.
 _UNREAD = {
     **{"width": 0, "height": 0, "format": "", "bytes": 0, "sha256": "", "phash": "", "issue": "", "pixel_sha256": ""},
@@ -101,50 +86,13 @@ def _inspect(path: Path) -> tuple[dict, np.ndarray | None]:
     except OSError as error:
         return {**row, "issue": f"{ASIDE}cannot be read ({error.strerror})"}, None
     row |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    if not data:
-        return {**row, "issue": f"{ASIDE}empty file"}, None
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            row |= outside(image)
-            if image.width * image.height > MAX_PIXELS:
-                return {**row, "issue": f"{ASIDE}more than {MAX_PIXELS:,} pixels"}, None
-            notes = _notes(image, path.suffix.lower())
-            pixels = to_rgb(image)
-    except Image.UnidentifiedImageError:
-        return {**row, "issue": f"{ASIDE}not an image"}, None
-    except Exception as error:  # decoders raise many kinds; each means that the image cannot be used
-        return {**row, "issue": f"{ASIDE}cannot be decoded ({type(error).__name__}: {error})"}, None
-    row |= {"width": pixels.shape[1], "height": pixels.shape[0]}
-    if min(pixels.shape[:2]) < MIN_SIDE:
-        return {**row, "issue": f"{ASIDE}smaller than {MIN_SIDE} pixels"}, None
-    row |= {"pixel_sha256": hashlib.sha256(pixels).hexdigest(), "issue": NOTE + ", ".join(notes) if notes else ""}
-    return row, small_grey(pixels)
-
-
-def outside(image: Image.Image) -> dict:
-    """What the file says of itself before any pixel is decoded."""
-    row = {"width": image.width, "height": image.height, "format": image.format or "", "mode": image.mode}
-    row |= {"exif": int(carries_exif(image)), "icc": int("icc_profile" in image.info)}
-    if tables := getattr(image, "quantization", None):
-        luma = tables[min(tables)]
-        row |= {"quantisation": sum(luma) / len(luma)}
-        row |= {"subsampling": _SUBSAMPLING.get(JpegImagePlugin.get_sampling(image), "other")}
-    return row
-
-
-def _notes(image: Image.Image, suffix: str) -> list[str]:
-    """What was done to an image on its way to 8-bit RGB, and a name that says another format."""
-    notes = [_MODES[image.mode]] if image.mode in _MODES else []
-    if image.has_transparency_data:
-        notes.append("transparency, placed on white")
-    if getattr(image, "is_animated", False):
-        notes.append("several frames, the first is used")
-    if carries_exif(image) and image.getexif().get(_ORIENTATION, 1) != 1:
-        notes.append("turned upright by its EXIF orientation")
-    named = Image.registered_extensions().get(suffix)
-    if named != image.format and not (named == "JPEG" and image.format == "MPO"):
-        notes.append(f"named {suffix or 'without an ending'} but holds {image.format}")
-    return notes
+        picture = decode_picture(data, path.suffix.lower())
+    except Unreadable as error:
+        return {**row, **error.facts, "issue": f"{ASIDE}{error}"}, None
+    row |= {**picture.facts, "pixel_sha256": hashlib.sha256(picture.pixels).hexdigest()}
+    row |= {"issue": NOTE + ", ".join(picture.notes) if picture.notes else ""}
+    return row, small_grey(picture.pixels)
 
 
 def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int], None]) -> pd.DataFrame:

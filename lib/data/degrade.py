@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import simplejpeg
 
 # Every degradation with the levels that the robustness curves use, mildest first.
 LEVELS = {
@@ -48,7 +49,7 @@ def degrade(image: np.ndarray, kind: str, level: float, rng: np.random.Generator
     if kind == "jpeg":
         # OpenCV takes BGR: with the channels the wrong way round, chroma would be thinned out from the wrong ones.
         coded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(round(level))])[1]
-        return cv2.imdecode(coded, cv2.IMREAD_COLOR_RGB)
+        return simplejpeg.decode_jpeg(coded)
     if kind == "rescale":
         size = (max(1, round(width * level)), max(1, round(height * level)))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

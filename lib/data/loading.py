@@ -1,4 +1,7 @@
-"""From image files to arrays and batches: the pixels that Pillow decodes for everything, values 0-255, no rescaling.
+"""From image files to arrays and batches: one decoder for everything (`rgb`), values 0-255, no rescaling.
+
+JPEG is read by simplejpeg, which refuses a file that lost data where Pillow and OpenCV fill the picture up without a
+word; everything else by Pillow.
 
 Augmentation draws from (seed, version, image), never from the order in which threads happen to work, so the same
 version of the same image is the same array in every run.
@@ -6,10 +9,13 @@ version of the same image is the same array in every run.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import hashlib
 import io
 import itertools
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +25,7 @@ from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
+import simplejpeg
 from PIL import Image, ImageOps
 
 from lib.data.degrade import degrade, degrade_at_random, parse
@@ -28,6 +35,11 @@ Item, Loaded = TypeVar("Item"), TypeVar("Loaded")
 # Larger images are refused before they are decoded: a small file can unfold to gigabytes.
 MAX_PIXELS = 100_000_000
 Image.MAX_IMAGE_PIXELS = None  # the check below names the file and the limit; Pillow's own only warns
+# Pillow warns of metadata that it cannot read, and never names the file; missing pixels it raises.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+# Pillow's libtiff writes to standard error what Pillow then raises. Not every build lets it be reached.
+with contextlib.suppress(AttributeError, OSError):
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 # Images are worked on by as many threads as there are cores; OpenCV's own would only wait for each other.
 cv2.setNumThreads(1)
 # Versions of kept views start at 1; those drawn anew for each epoch start after this, and are others.
@@ -38,6 +50,17 @@ Image.init()
 # What is opened. Pillow knows more formats, some of which start other programs (EPS: Ghostscript) or fetch files.
 FORMATS = tuple(
     name for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM") if name in Image.OPEN
+)
+_JPEG = ("JPEG", "MPO")  # MPO: several JPEGs in one file, of which the first is read
+# Formats whose decoders take zeros in place of the second half for picture, and more of them than any padding has.
+_UNCHECKED, _ZEROS = ("WEBP", "AVIF"), bytes(256)
+# What simplejpeg refuses a JPEG for though no pixel is lost: errors in what stands beside the picture, and a way of
+# storing colours that it does not know.
+_HARMLESS = (
+    "unknown JFIF revision",
+    "bad ICC marker",
+    "Invalid SOS parameters",
+    "Could not determine subsampling",
 )
 
 
@@ -53,26 +76,68 @@ def read_rgb(path: Path) -> np.ndarray:
 def decode(data: bytes) -> np.ndarray:
     """Like `read_rgb`, from the bytes of a file."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        return to_rgb(image)
+        return rgb(image, data)[0]
 
 
-def decode_plain(data: bytes) -> np.ndarray | None:
-    """Like `decode`, of a whole 8-bit RGB JPEG without EXIF: the same pixels three times as fast; None where OpenCV fails.
+def rgb(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
+    """The pixels of an opened file: first frame, upright, transparency over white, 16 bits scaled to 8.
 
-    A file that was cut short would be filled up without a word.
+    Args:
+        image: as Pillow opened it, nothing decoded yet.
+        data: the bytes of its file.
+
+    Returns:
+        uint8 (height, width, 3), and what the decoder warned of without losing pixels, mostly "".
+
+    Raises:
+        OSError, ValueError: as `read_rgb`.
     """
-    return cv2.imdecode(np.frombuffer(data, "uint8"), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-
-
-def to_rgb(image: Image.Image) -> np.ndarray:
-    """An opened Pillow image as uint8 RGB: first frame, upright, transparency over white, 16 bits scaled to 8."""
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
-    image.load()
+    if image.format in _UNCHECKED and data.endswith(_ZEROS):
+        raise ValueError("ends in zeros, as a download that was broken off")
+    if image.format not in _JPEG:
+        image.load()
+        return _to_rgb(image), ""
+    pixels, warning = _decode_jpeg(data)
+    # Colours of other modes, and files that simplejpeg cannot read though nothing is lost, are Pillow's.
+    if pixels is None or image.mode not in ("RGB", "L"):
+        return _to_rgb(image), warning
+    if not carries_exif(image):
+        return pixels, warning
+    decoded = Image.fromarray(pixels)
+    decoded.info = image.info
+    return np.asarray(ImageOps.exif_transpose(decoded)), warning
+
+
+def _decode_jpeg(data: bytes) -> tuple[np.ndarray | None, str]:
+    """Pixels of a whole JPEG, None where only Pillow can read it, and the decoder's harmless warning or ""."""
+    try:
+        return simplejpeg.decode_jpeg(data), ""
+    except ValueError as error:
+        warning = " ".join(str(error).split())
+        if not any(harmless in warning for harmless in _HARMLESS):
+            raise
+    # A warning of the header ends the decoding: without the segments that it can be about, lost data still show.
+    try:
+        simplejpeg.decode_jpeg(_without_metadata(data))
+    except ValueError as error:
+        if not any(harmless in str(error) for harmless in _HARMLESS):
+            raise
+    return None, warning
+
+
+def _without_metadata(data: bytes) -> bytes:
+    """A JPEG without what stands between its first marker and its tables: JFIF, EXIF, colour profile, comments."""
+    place = 2
+    while data[place] == 0xFF and (0xE0 <= data[place + 1] <= 0xEF or data[place + 1] == 0xFE):
+        place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    return data[:2] + data[place:]
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
     if carries_exif(image):
         image = ImageOps.exif_transpose(image)
-    elif image.mode == "RGB" and not image.has_transparency_data:
-        return np.asarray(image)  # what most files are: no copy is needed
     if image.mode in ("I", "F"):
         raise ValueError(f"pixels of mode {image.mode} (32 bits) have no known range")
     if image.mode.startswith("I;16"):
@@ -80,7 +145,7 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def carries_exif(image: Image.Image) -> bool:
@@ -199,13 +264,11 @@ class ImageFile(NamedTuple):
     Attributes:
         path: of the file.
         key: its sha256.
-        plain: a whole 8-bit RGB JPEG without EXIF, which OpenCV decodes to the same pixels as Pillow, faster.
         copy: 0, or from 1 which further use of the same image this is; each is augmented in its own way.
     """
 
     path: Path
     key: str
-    plain: bool = False
     copy: int = 0
 
     @property
@@ -217,7 +280,7 @@ class ImageFile(NamedTuple):
         """The pixels, uint8 (height, width, 3) RGB.
 
         Raises:
-            UserError: the file is not the one that the audit has seen.
+            UserError: the file is not the one that the audit has seen, or cannot be decoded.
         """
         try:
             data = self.path.read_bytes()
@@ -225,10 +288,12 @@ class ImageFile(NamedTuple):
             raise UserError(
                 f"{self.path}: cannot be read any more ({error.strerror}); run 01_data_audit again"
             ) from None
-        # Cheap beside decoding, and OpenCV would fill up a file that was cut short without a word.
         if hashlib.sha256(data).hexdigest() != self.key:
             raise UserError(f"{self.path}: has changed since the audit; run 01_data_audit again")
-        return decode_plain(data) if self.plain else decode(data)
+        try:
+            return decode(data)
+        except (OSError, ValueError) as error:  # by an audit of an earlier version, which was less strict
+            raise UserError(f"{self.path}: cannot be decoded ({error}); run 01_data_audit again") from None
 
 
 def load_views(files: Sequence[ImageFile], view: View, batch_size: int) -> Iterator[np.ndarray]:

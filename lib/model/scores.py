@@ -21,10 +21,9 @@ from lib.study import Recipe, Run, file_hash, text_hash
 def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
     """The files of the rows of an image table of this run."""
     root = image_root(run)
-    plain = (images["format"] == "JPEG") & (images["mode"] == "RGB") & (images["exif"] == 0)
     copies = images["copy"] if "copy" in images else itertools.repeat(0)
-    rows = zip(images["path"], images["sha256"], plain, copies)
-    return [ImageFile(root / path, key, fast, copy) for path, key, fast, copy in rows]
+    rows = zip(images["path"], images["sha256"], copies)
+    return [ImageFile(root / path, key, copy) for path, key, copy in rows]
 
 
 def image_scores(

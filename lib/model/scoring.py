@@ -17,6 +17,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import sys
 import time
 import warnings
@@ -60,7 +61,8 @@ class Seen(NamedTuple):
 
     Attributes:
         height, width: of the picture, pixels.
-        format, jpeg_quality: as in `Picture`.
+        format: as Pillow names it, such as `JPEG`.
+        jpeg_quality: as in `Picture`.
         shown: a small copy of it for its explanation, or None.
     """
 
@@ -88,7 +90,8 @@ class Scorer:
     def see(self, picture: Picture, show: bool = False) -> tuple[Seen, np.ndarray]:
         """What is kept of a picture, and its view, uint8 (side, side, 3)."""
         shown = _small(picture.pixels) if show else None
-        seen = Seen(picture.height, picture.width, picture.format, picture.jpeg_quality, shown)
+        height, width = picture.pixels.shape[:2]
+        seen = Seen(height, width, picture.facts["format"], picture.jpeg_quality, shown)
         return seen, self.detector.view.apply(picture.pixels, "")
 
     def rows(self, names: Sequence[str], seen: Sequence[Seen], views: np.ndarray) -> list[dict]:
@@ -284,10 +287,18 @@ def find_pictures(given: Sequence[str], passed_over: list[str], explained: Path 
 
     Args:
         given: files and folders.
-        passed_over: gets the names of files in folders that are no pictures, by content and by name.
+        passed_over: gets the names of files in folders that are no pictures, by content and by name. A picture of a
+            kind that is not read, such as HEIC, is none of them: it is given, and its row says why it has no score.
         explained: a folder that is left out, because explanations are written to it.
+
+    Raises:
+        UserError: an address of the web among those given.
     """
     for name in given:
+        if re.match(r"[a-z][a-z0-9+.-]+://", name, re.IGNORECASE) and not os.path.lexists(name):
+            raise UserError(
+                f"{printable(name)}: an address; expected a file or folder: download the picture and give its file"
+            )
         if os.path.isdir(name):
             yield from _below(Path(name), passed_over, explained and Path(os.path.realpath(explained)))
         else:

@@ -26,7 +26,7 @@ def main(images: int = 2000) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         people = standin.write(Path(folder), {"real": images // 2, "synthetic": images // 2}, seed=9)
-        files = [ImageFile(Path(folder) / path, file_hash(Path(folder) / path), plain=True) for path in people["path"]]
+        files = [ImageFile(Path(folder) / path, file_hash(Path(folder) / path)) for path in people["path"]]
         options = {"label_mode": "binary", "image_size": (224, 224), "batch_size": 32, "shuffle": False}
         dataset = keras.utils.image_dataset_from_directory(folder, verbose=False, **options)
         ways = {

@@ -45,7 +45,7 @@ def main(options: argparse.Namespace) -> None:
                 0,
             )  # no two files alike: features of copies are computed once
             path.write_bytes(standin.encode(picture, 95))
-        files = [ImageFile(path, study.file_hash(path), True) for path in paths]
+        files = [ImageFile(path, study.file_hash(path)) for path in paths]
         assert len({file.key for file in files}) == options.images
 
         kinds = itertools.count()

@@ -7,11 +7,12 @@ import tempfile
 import numpy as np
 import pandas as pd
 import pytest
+import simplejpeg
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from support import PROJECT
 
-from lib.data import audit, duplicates, loading, normalise, shortcut, sources
+from lib.data import audit, duplicates, loading, normalise, pictures, shortcut, sources
 from lib.metrics import measures
 from lib.study import ASIDE, NOTE, UserError, open_run
 
@@ -62,6 +63,9 @@ def bad_inputs(real):
     return [
         ("empty.jpg", lambda p: p.write_bytes(b""), aside, "empty file"),
         ("cut.jpg", lambda p: p.write_bytes(whole[: len(whole) // 2]), aside, "cannot be decoded"),
+        ("half.jpg", lambda p: p.write_bytes(whole[:-300] + b"\xff\xd9"), aside, "premature end of data"),
+        ("phone.heic", lambda p: p.write_bytes(b"\0\0\0\x18ftypheic"), aside, "HEIC is not supported"),
+        ("page.jpg", lambda p: p.write_bytes(b"<!DOCTYPE html>"), aside, "a web page"),
         ("text.jpg", lambda p: p.write_bytes(b"hello"), aside, "not an image"),
         (
             "program.eps",
@@ -222,11 +226,12 @@ def test_a_class_without_a_usable_image_is_refused_with_the_reasons(folder):
 
 def test_a_bomb_is_refused_before_it_is_decoded(folder, monkeypatch):
     path = next((folder / "real").iterdir())
-    monkeypatch.setattr(audit, "MAX_PIXELS", 96 * 96 - 1)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 96 * 96 - 1)
     monkeypatch.setattr(loading, "MAX_PIXELS", 96 * 96 - 1)
     # Not an Exception: inspect_file would take one for a broken file.
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
     monkeypatch.setattr(JpegImageFile, "load", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", lambda *_: pytest.fail("decoded"))
     row = audit.inspect_file(path)
     assert "more than 9,215 pixels" in row["issue"] and row["width"] == 96
     with pytest.raises(ValueError, match="more than 9,215"):

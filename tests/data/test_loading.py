@@ -1,19 +1,20 @@
 """Loading: views are deterministic, in order, 0-255; labels stay with their images."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
-from lib.data.loading import ImageFile, View, _resized, _turned, load_views, read_rgb, training_batches
+from lib.data.loading import ImageFile, View, _resized, _turned, decode, load_views, training_batches
 from lib.study import RECIPES, UserError, file_hash
 
 RECIPE = dataclasses.replace(RECIPES["original"], image_size=32, batch_size=5)
 
 
-def listed(path, plain=False):
-    return ImageFile(path, file_hash(path), plain)
+def listed(path):
+    return ImageFile(path, file_hash(path))
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +99,12 @@ def test_resize_squeezes_the_whole_image():
     assert (view[:, :9] == 200).all() and (view[:, 11:] == 0).all()
 
 
-@pytest.mark.parametrize(("name", "plain"), [("bad.png", False), ("bad.jpg", True)])
+@pytest.mark.parametrize("name", ["bad.png", "bad.jpg"])
 @pytest.mark.parametrize("change", ["cut", "another", "gone"])
-def test_a_file_that_has_changed_since_the_audit_is_not_skipped(files, tmp_path, name, plain, change):
+def test_a_file_that_has_changed_since_the_audit_is_not_skipped(files, tmp_path, name, change):
     path = tmp_path / name
     Image.new("RGB", (64, 48), "red").save(path)
-    file = listed(path, plain)
+    file = listed(path)
     assert len(list(load_views([*files[:2], file], View("crop", 32), 2))) == 2
     if change == "cut":
         path.write_bytes(path.read_bytes()[:-90])
@@ -115,15 +116,34 @@ def test_a_file_that_has_changed_since_the_audit_is_not_skipped(files, tmp_path,
         list(load_views([*files[:2], file], View("crop", 32), 2))
 
 
-@pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 1}, {"subsampling": 2}, {"progressive": True}])
-def test_the_fast_decoder_gives_the_pixels_of_pillow(tmp_path, options):
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"subsampling": number} for number in range(3)),
+        {"progressive": True},
+        {"keep_rgb": True},
+        {"restart_marker_blocks": 3},
+        {"mode": "L"},
+        {"mode": "CMYK"},
+        *({"exif": turn} for turn in range(1, 9)),
+    ],
+)
+def test_jpegs_have_the_pixels_of_pillow(options):
     pixels = np.random.default_rng(0).integers(0, 256, (13, 11, 3), "uint8")
-    image = Image.fromarray(pixels).resize((75, 64), Image.Resampling.BICUBIC)
-    image.save(tmp_path / "é, a.jpg", quality=80, **options)
-    file = listed(tmp_path / "é, a.jpg", plain=True)
-    [fast], [slow] = (list(load_views([one], View("crop", 64), 1)) for one in (file, file._replace(plain=False)))
-    np.testing.assert_array_equal(fast, slow)
-    np.testing.assert_array_equal(fast[0], View("crop", 64).apply(read_rgb(file.path), "key"))
+    image = Image.fromarray(pixels).resize((75, 64), Image.Resampling.BICUBIC).convert(options.pop("mode", "RGB"))
+    if "exif" in options:
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = options["exif"]
+        options["exif"] = exif
+    image.save(stored := io.BytesIO(), "JPEG", quality=80, **options)
+    expected = ImageOps.exif_transpose(Image.open(stored)).convert("RGB")
+    np.testing.assert_array_equal(decode(stored.getvalue()), np.asarray(expected))
+
+
+def test_the_first_of_several_jpegs_in_one_file_is_read():
+    first, second = Image.new("RGB", (72, 64), "red"), Image.new("RGB", (72, 64), "blue")
+    first.save(stored := io.BytesIO(), "MPO", save_all=True, append_images=[second])
+    np.testing.assert_array_equal(decode(stored.getvalue()), np.asarray(Image.open(stored)))
 
 
 def test_large_images_are_shrunk_without_aliasing():

@@ -135,13 +135,27 @@ def test_bad_files_are_reported_and_the_others_scored(score, pictures):
     errors = {os.path.basename(path): row["error"] for path, row in rows.items() if row["error"]}
     assert set(errors) == {"bad.png", "cut.jpg", "nothing.jpg"}
     assert (
-        errors["bad.png"] == "not an image" and "truncated" in errors["cut.jpg"] and "No such" in errors["nothing.jpg"]
+        errors["bad.png"] == "not an image"
+        and "Premature end" in errors["cut.jpg"]
+        and "No such" in errors["nothing.jpg"]
     )
     good = [row for row in rows.values() if not row["error"]]
     assert all(row["decision"] in ("real", "synthetic") and 0 <= float(row["probability"]) <= 1 for row in good)
     assert str(pictures / "日本 ü, with comma.jpg") in rows and str(pictures / "more" / "a b.jpg") in rows
     assert "scored 4 pictures" in err and "images/s" in err and "notes.txt" in err
     assert "3 of 7 files could not be scored" in err and "tested on other data: nothing yet" in err
+
+
+def test_pictures_that_are_not_read_and_what_is_no_picture_say_what_to_give(score, pictures):
+    (pictures / "more" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (pictures / "film.mp4").write_bytes(b"\0\0\0\x20ftypisom")
+    code, out, err = score(pictures / "more", "--format", "csv")
+    errors = [row["error"] for row in csv.DictReader(io.StringIO(out))]
+    assert code == 1 and errors == ["", "HEIC is not supported: convert it to JPEG"]
+    code, out, err = score(pictures / "film.mp4")
+    assert code == 2 and "film.mp4: not an image, but a video: save frames" in err.splitlines()[-1]
+    code, out, err = score(pictures, "https://example.org/a.jpg")
+    assert code == 2 and out == "" and "https://example.org/a.jpg: an address" in err.splitlines()[-1]
 
 
 def test_files_hold_what_the_screen_shows(score, pictures, tmp_path):

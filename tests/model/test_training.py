@@ -224,7 +224,7 @@ def control(tmp_path_factory):
     folder = tmp_path_factory.mktemp("control")
     people = standin.write(folder, {"real": 300, "synthetic": 300}, control=True)
     return (
-        [ImageFile(folder / path, file_hash(folder / path), plain=True) for path in people["path"]],
+        [ImageFile(folder / path, file_hash(folder / path)) for path in people["path"]],
         as_int(people["label"]).to_numpy(),
         people["group"],
     )
