@@ -138,10 +138,11 @@ def _recalls(
     blocks = resampling.blocks(labels, scores, groups, resamples, seed)
     # (policies, both recalls, resamples)
     drawn = np.concatenate([[_both(block.confusion(limit)) for limit in chosen.values()] for block in blocks], axis=2)
+    read, trials = (measures.recall_real, measures.recall_synthetic), resampling.independent_images(labels, groups)
     return {
         policy: tuple(
-            resampling.percentile_interval(point(labels, scores, limit), values)
-            for point, values in zip((measures.recall_real, measures.recall_synthetic), both)
+            resampling.share_interval(point(labels, scores, limit), number, values)
+            for point, number, values in zip(read, trials, both)
         )
         for (policy, limit), both in zip(chosen.items(), drawn)
     }

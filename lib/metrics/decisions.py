@@ -78,10 +78,11 @@ def recall_curve(
     # (cells, thresholds, resamples)
     drawn = np.moveaxis(np.concatenate(parts, axis=2), 1, 0)
     table = pd.DataFrame({"threshold": tried, **dict(zip(CELLS, counts.T))})
-    for name, right, wrong in (("recall_real", 0, 1), ("recall_synthetic", 3, 2)):
+    cells = (("recall_real", 0, 1), ("recall_synthetic", 3, 2))
+    for (name, right, wrong), trials in zip(cells, resampling.independent_images(labels, groups)):
         table[name] = counts[:, right] / (counts[:, right] + counts[:, wrong])
         values = drawn[right] / (drawn[right] + drawn[wrong])
-        intervals = [resampling.percentile_interval(v, d, level) for v, d in zip(table[name], values)]
+        intervals = [resampling.share_interval(v, trials, d, level) for v, d in zip(table[name], values)]
         table[f"{name}_low"] = [interval.low for interval in intervals]
         table[f"{name}_high"] = [interval.high for interval in intervals]
     return table

@@ -10,7 +10,7 @@ from sklearn.metrics import classification_report
 
 from lib.metrics import calibration, measures, thresholds
 from lib.metrics.measures import DECISION_MEASURES, Interval
-from lib.metrics.resampling import percentile_interval
+from lib.metrics.resampling import independent_images, percentile_interval, sum_interval
 from lib.metrics.thresholds import Costs
 
 RECALLS = ("recall_real", "recall_synthetic")
@@ -164,7 +164,10 @@ def _read(rows: pd.DataFrame, threshold: float, seed: int, costs: Costs | None) 
     if costs is not None:
         drawn = measures.bootstrap_values(*data, RECALLS, seed=seed)
         point = costs.expected(*(found[name].value for name in RECALLS))
-        found["expected_cost"] = percentile_interval(point, costs.expected(*drawn.values()))
+        plain = percentile_interval(point, costs.expected(*drawn.values()))
+        weights = (-costs.expected(0, 1), -costs.expected(1, 0))
+        recalls = [found[name].value for name in RECALLS]
+        found["expected_cost"] = sum_interval(plain, weights, recalls, independent_images(rows["y"], rows["group"]))
     confusion = measures.confusion(rows["y"], rows["score"], threshold)
     return {"threshold": threshold, "confusion": confusion, **_as_dicts(found)}
 

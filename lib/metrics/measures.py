@@ -5,7 +5,7 @@ image (higher means more synthetic), and an image is called synthetic when ``sco
 computed raises `UndefinedMeasure`; it is never reported as 0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
 from lib.metrics import resampling
-from lib.metrics.checks import Interval, UndefinedMeasure, checked, checked_probabilities
+from lib.metrics.checks import Interval, UndefinedMeasure, checked, checked_probabilities, units
 from lib.metrics.resampling import Resamples
 
 ECE_BINS = 15
@@ -331,8 +331,9 @@ def bootstrap_intervals(
     a few cumulative sums. Resamples depend on labels, groups and seed alone: models scored on the same images share
     them.
 
-    Two limits: where a measure is at its limit on the data (a recall of exactly 1) no resample can differ and the
-    interval has no width; and where a precision is undefined in a resample, that resample is left out of its interval.
+    Where a measure is at its limit on the data (a recall of exactly 1) no resample can differ, and near it few do: there
+    the interval is widened to that of Clopper and Pearson for as many images as are independent (`widened`). Where a
+    precision is undefined in a resample, that resample is left out of its interval.
 
     Args:
         labels: See `checked`.
@@ -360,9 +361,61 @@ def bootstrap_intervals(
     if not defined:
         return intervals
     drawn = bootstrap_values(labels, scores, groups, threshold, defined, resamples, seed)
-    return intervals | {
-        name: resampling.percentile_interval(points[name], values, level) for name, values in drawn.items()
-    }
+    return intervals | widened(drawn, points, labels, scores, groups, threshold, level)
+
+
+def widened(
+    drawn: Mapping[str, ArrayLike],
+    points: Mapping[str, float],
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike | None = None,
+    threshold: float | None = None,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Intervals from the values of `bootstrap_values`, with width also where a measure is near 0 or 1.
+
+    Every measure of decisions is a share of right calls among some images: all, those of a class, those called so. (Of F1 it
+    is the share r among images of a class or called so: F1 = 2r / (1 + r).) Near 0 and 1 `resampling.share_interval` takes
+    over. The AUC is a share of pairs; at exactly 0 and 1, and where average precision or equal error rate are so, as many
+    pairs count as the smaller class has independent images. Losses have no such limits and stay as they are.
+
+    Args:
+        drawn: Measure to its values in the resamples.
+        points: Measure to its value on the data, defined for all of `drawn`.
+        labels, scores, groups, threshold, level: As in `bootstrap_intervals`.
+    """
+    labels, scores = checked(labels, scores)
+    unit = units(labels, groups)
+    called = np.zeros_like(labels) if threshold is None else (scores >= threshold).astype(np.int64)
+    trials = resampling.independent_images(labels, groups)
+    found = {}
+    for name, values in drawn.items():
+        if name in _COUNTED:
+            found[name] = _share_of_right(name, points[name], values, labels, called, unit, level)
+        elif name == "balanced_accuracy":
+            recalls = [np.mean(called[labels == label] == label) for label in (0, 1)]
+            plain = resampling.percentile_interval(points[name], values, level)
+            found[name] = resampling.sum_interval(plain, (0.5, 0.5), recalls, trials, level)
+        elif name.startswith("recall_at_fpr"):
+            found[name] = resampling.share_interval(points[name], trials[1], values, level)
+        elif name in _RANKINGS_RESAMPLED:
+            found[name] = resampling.share_interval(points[name], min(trials), values, level, few=0)
+        else:
+            found[name] = resampling.percentile_interval(points[name], values, level)
+    return found
+
+
+def _share_of_right(
+    name: str, value: float, drawn: ArrayLike, labels: NDArray, called: NDArray, unit: NDArray, level: float
+) -> Interval:
+    found = resampling.percentile_interval(value, drawn, level)
+    share = value / (2 - value) if name.startswith("f1") else value
+    limits = resampling.limits_near_an_end(share, resampling.independent(unit[_COUNTED[name](labels, called)]), level)
+    if limits is None:
+        return found
+    low, high = (2 * limit / (1 + limit) if name.startswith("f1") else limit for limit in limits)
+    return Interval(value, min(found.low, low), max(found.high, high))
 
 
 def bootstrap_values(
@@ -468,6 +521,16 @@ _DECISIONS_RESAMPLED: dict[str, Callable[[NDArray, NDArray, NDArray, NDArray], N
     "precision_synthetic": lambda tr, fs, fr, ts: _ratio(ts, ts + fs),
     "recall_synthetic": lambda tr, fs, fr, ts: ts / (ts + fr),
     "f1_synthetic": lambda tr, fs, fr, ts: 2 * ts / (2 * ts + fs + fr),
+}
+# The images that a measure is the share of right calls of, given truth and call; of F1 see `widened`.
+_COUNTED: dict[str, Callable[[NDArray, NDArray], NDArray]] = {
+    "accuracy": lambda y, called: np.ones(y.shape, dtype=bool),
+    "precision_real": lambda y, called: called == 0,
+    "recall_real": lambda y, called: y == 0,
+    "f1_real": lambda y, called: (y == 0) | (called == 0),
+    "precision_synthetic": lambda y, called: called == 1,
+    "recall_synthetic": lambda y, called: y == 1,
+    "f1_synthetic": lambda y, called: (y == 1) | (called == 1),
 }
 
 

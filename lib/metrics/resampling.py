@@ -12,11 +12,15 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import beta
 
 from lib.metrics.checks import Interval, UndefinedMeasure, units
 
 # Cells of one block of resamples x images: 4 to 8 MB an array, which keeps the bootstrap far below 500 MB.
 BLOCK_CELLS = 1_000_000
+# A share with fewer successes or failures than this is near 0 or 1: there the bootstrap's interval is too short, and at
+# 0 or 1 it has no width at all.
+FEW = 5
 
 
 class Resamples:
@@ -161,6 +165,97 @@ def percentile_interval(value: float, drawn: Sequence[float] | NDArray[np.float6
     tail = (1 - level) / 2
     low, high = np.nanquantile(drawn, (tail, 1 - tail))
     return Interval(float(value), float(low), float(high))
+
+
+def independent(unit: NDArray[np.int64]) -> float:
+    """Kish's effective number of independent images: the number of groups where all are equally large, else less.
+
+    Args:
+        unit: number of each image's group, as `checks.units` gives it.
+
+    Returns:
+        (sum of the groups' sizes)^2 / sum of their squares; 0 without images.
+    """
+    sizes = np.bincount(unit).astype(np.float64) if len(unit) else np.zeros(1)
+    return float(sizes.sum() ** 2 / max(np.sum(sizes**2), 1.0))
+
+
+def independent_images(labels: ArrayLike, groups: ArrayLike | None) -> list[float]:
+    """`independent` of the real and of the synthetic images."""
+    labels = np.asarray(labels)
+    unit = units(labels, groups)
+    return [independent(unit[labels == label]) for label in (0, 1)]
+
+
+def exact_limits(share: float, trials: float, level: float = 0.95) -> tuple[float, float]:
+    """Clopper and Pearson's limits of a share (1934), for an effective number of trials (Korn and Graubard 1998).
+
+    Args:
+        share: successes among the trials, 0 to 1.
+        trials: number of independent trials, above 0; need not be whole.
+        level: nominal coverage, 0 to 1.
+
+    Returns:
+        The limits, 0 to 1; they hold `share`, and have width for shares of 0 and 1 too.
+    """
+    tail, successes = (1 - level) / 2, share * trials
+    low = beta.ppf(tail, successes, trials - successes + 1) if share > 0 else 0.0
+    high = beta.ppf(1 - tail, successes + 1, trials - successes) if share < 1 else 1.0
+    return float(low), float(high)
+
+
+def share_interval(
+    share: float, trials: float, drawn: Sequence[float] | NDArray[np.float64], level: float = 0.95, few: float = FEW
+) -> Interval:
+    """The percentile interval of a share, widened to `exact_limits` where the share is near 0 or 1.
+
+    Args:
+        share: 0 to 1.
+        trials: number of independent images that it is a share of (`independent`).
+        drawn: the share in each resample.
+        level: nominal coverage, 0 to 1.
+        few: near are shares with fewer successes or failures among the trials than this, and 0 and 1 themselves.
+    """
+    found = percentile_interval(share, drawn, level)
+    limits = limits_near_an_end(share, trials, level, few)
+    if limits is None:
+        return found
+    return Interval(found.value, min(found.low, limits[0]), max(found.high, limits[1]))
+
+
+def limits_near_an_end(
+    share: float, trials: float, level: float = 0.95, few: float = FEW
+) -> tuple[float, float] | None:
+    """`exact_limits` of a share near 0 or 1, None elsewhere; arguments as in `share_interval`."""
+    return exact_limits(share, trials, level) if near_an_end(share, trials, few) else None
+
+
+def sum_interval(
+    found: Interval, weights: Sequence[float], shares: Sequence[float], trials: Sequence[float], level: float = 0.95
+) -> Interval:
+    """The percentile interval of a weighted sum of shares, widened where one of them is near 0 or 1.
+
+    The distances from the shares to their `exact_limits` are added up as squares (Zou and Donner 2008).
+
+    Args:
+        found: the sum with its percentile interval.
+        weights: of the shares.
+        shares, trials: as in `share_interval`, of different images.
+        level: nominal coverage, 0 to 1.
+    """
+    if not any(near_an_end(*pair) for pair in zip(shares, trials)):
+        return found
+    limits = [exact_limits(share, number, level) for share, number in zip(shares, trials)]
+    ends = [sorted(w * (limit - share) for limit in pair) for w, share, pair in zip(weights, shares, limits)]
+    down, up = np.sqrt(np.sum(np.square(ends), axis=0))
+    return Interval(found.value, min(found.low, found.value - down), max(found.high, found.value + up))
+
+
+def near_an_end(share: float, trials: float, few: float = FEW) -> bool:
+    """Whether there are fewer successes or failures than `few` among the trials, or none at all."""
+    least = min(share, 1 - share) * trials
+    # Whole numbers of images are meant: rounding must not decide.
+    return least == 0 or least < few - 1e-9
 
 
 def _multiplicities(random: np.random.Generator, rows: int, size: int) -> NDArray[np.int32]:

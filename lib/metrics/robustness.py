@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lib.metrics import measures
+from lib.metrics.checks import Interval
 from lib.metrics.resampling import percentile_interval
 
 MEASURES = ("roc_auc", "recall_real", "recall_synthetic")
@@ -46,20 +45,21 @@ def robustness_table(
         given = (part["y"], part["score"])
         points = measures.summarise(*given, thresholds[policy], MEASURES)
         draws = measures.bootstrap_values(*given, part["group"], thresholds[policy], MEASURES, seed=seed)
-        read[key] = len(part), points, draws
+        found = measures.widened(draws, points, *given, part["group"], thresholds[policy])
+        read[key] = len(part), found, draws
     (_, clean, clean_draws) = next(found for (kind, _), found in read.items() if kind == NONE)
     rows = []
-    for (kind, level), (images, points, draws) in read.items():
+    for (kind, level), (images, found, draws) in read.items():
         row = {"degradation": kind, "level": level, "images": images}
         for name in MEASURES:
-            row |= _columns(name, points[name], draws[name])
-        change, drawn = points["roc_auc"] - clean["roc_auc"], draws["roc_auc"] - clean_draws["roc_auc"]
-        rows.append(row | _columns("roc_auc_change", change, drawn))
+            row |= _columns(name, found[name])
+        change = found["roc_auc"].value - clean["roc_auc"].value
+        drawn = draws["roc_auc"] - clean_draws["roc_auc"]
+        rows.append(row | _columns("roc_auc_change", percentile_interval(change, drawn)))
     return pd.DataFrame(rows)
 
 
-def _columns(name: str, value: float, draws: NDArray[np.float64]) -> dict[str, float]:
-    found = percentile_interval(value, draws)
+def _columns(name: str, found: Interval) -> dict[str, float]:
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 

@@ -266,7 +266,7 @@ def test_bootstrap_equals_repeated_rows(grouped, threshold, names, resamples):
     labels, scores = noisy(np.random.default_rng(5), 60)
     # Groups real only, synthetic only and mixed.
     groups = np.where(np.arange(60) < 20, np.arange(60), np.arange(60) // 5 + 100) if grouped else None
-    fast = bootstrap_intervals(labels, scores, groups, threshold, names, resamples=resamples, seed=9)
+    fast = measures.bootstrap_values(labels, scores, groups, threshold, names, resamples=resamples, seed=9)
     (counts,) = resampling.draws(labels, groups, np.arange(60), resamples, 9)
     assert counts.shape == (resamples, 60) and len(np.unique(counts, axis=0)) == resamples
     slow = [measures.summarise(np.repeat(labels, row), np.repeat(scores, row), threshold, names) for row in counts]
@@ -274,11 +274,15 @@ def test_bootstrap_equals_repeated_rows(grouped, threshold, names, resamples):
     assert (0 < undefined < resamples) if threshold == 0.92 else undefined == 0
     plain = measures.summarise(labels, scores, threshold, names)
     assert tuple(fast) == names
-    for name, interval in fast.items():
-        drawn = [values[name] for values in slow if values[name] is not None]
-        expected = tuple(np.quantile(drawn, (0.025, 0.975)))
-        assert (interval.low, interval.high) == pytest.approx(expected, abs=1e-9), name
-        assert interval.value == plain[name]
+    intervals = bootstrap_intervals(labels, scores, groups, threshold, names, resamples=resamples, seed=9)
+    for name, drawn in fast.items():
+        expected = [np.nan if values[name] is None else values[name] for values in slow]
+        assert drawn == pytest.approx(expected, abs=1e-9, nan_ok=True), name
+        low, high = np.nanquantile(expected, (0.025, 0.975))
+        found = intervals[name]
+        assert found.value == plain[name] and found.low <= low + 1e-9 and found.high >= high - 1e-9, name
+        if name in ("roc_auc", "brier_score"):
+            assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
 
 
 def test_bootstrap_agrees_with_a_plain_loop():
@@ -348,10 +352,26 @@ def test_groups_of_one_are_no_groups():
     assert alone == bootstrap_intervals(labels, scores, np.arange(80)[::-1], resamples=100)
 
 
-def test_a_perfect_detector_has_an_interval_without_width():
-    found = bootstrap_intervals([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], threshold=0.5, resamples=50)
-    assert found["roc_auc"] == found["accuracy"] == Interval(1, 1, 1)
-    assert found["equal_error_rate"] == Interval(0, 0, 0)
+def test_a_perfect_detector_has_an_interval_with_width():
+    """Worked by hand: of n trials without a failure the lower limit is 0.025^(1/n)."""
+    labels, scores = np.repeat([0, 1], [20, 40]), np.repeat([0.1, 0.9], [20, 40])
+    groups = np.append(np.arange(20), 20 + np.arange(40) // 4)
+    found = bootstrap_intervals(labels, scores, groups, 0.5, resamples=50)
+    # 20 independent real images; 40 synthetic ones in 10 groups of 4; all: 60^2 / (20 + 10 * 16) = 20.
+    trials = {"recall_real": 20, "recall_synthetic": 10, "precision_synthetic": 10, "recall_at_fpr_1": 10}
+    trials |= {"accuracy": 20, "roc_auc": 10, "average_precision": 10}
+    for name, number in trials.items():
+        assert (found[name].value, found[name].high) == (1, 1), name
+        assert found[name].low == pytest.approx(0.025 ** (1 / number)), name
+    assert found["equal_error_rate"].low == found["equal_error_rate"].value == 0
+    assert found["equal_error_rate"].high == pytest.approx(1 - 0.025**0.1)
+    limit = 0.025 ** (1 / 10)
+    assert found["f1_synthetic"].low == pytest.approx(2 * limit / (1 + limit))
+    apart = [1 - 0.025 ** (1 / number) for number in (20, 10)]
+    assert found["balanced_accuracy"].low == pytest.approx(1 - np.hypot(*apart) / 2)
+    nothing = bootstrap_intervals(labels, 1 - scores, groups, 0.5, ["roc_auc", "recall_real", "accuracy"], resamples=50)
+    assert {name: interval.low for name, interval in nothing.items()} == dict.fromkeys(nothing, 0)
+    assert min(interval.high for interval in nothing.values()) > 0.1
 
 
 def test_undefined_measures_have_undefined_intervals_beside_defined_ones():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from lib.metrics import resampling
 from lib.metrics.resampling import Resamples
@@ -62,3 +63,50 @@ def test_means_are_of_the_images_drawn_by_stretches():
 def test_percentile_interval_leaves_undefined_resamples_out():
     found = resampling.percentile_interval(0.3, [np.nan, *np.arange(101) / 100], 0.9)
     assert (found.value, found.low, found.high) == pytest.approx((0.3, 0.05, 0.95))
+
+
+def test_independent_images_are_the_groups_where_all_are_equally_large():
+    assert resampling.independent(np.array([0, 0, 1, 1, 2, 2])) == 3
+    assert resampling.independent(np.array([0, 1, 2, 3])) == 4
+    # (3 + 1)^2 / (9 + 1)
+    assert resampling.independent(np.array([0, 0, 0, 1])) == pytest.approx(1.6)
+    assert resampling.independent(np.array([], dtype=int)) == 0
+
+
+def test_limits_of_a_share_near_an_end_by_hand():
+    # Of 20 trials none: 1 - 0.025^(1/20) = 0.1684, the textbook's value.
+    assert resampling.exact_limits(0, 20) == (0, pytest.approx(0.1684, abs=1e-4))
+    # Of 20 trials one: P(X >= 1 | low) = P(X <= 1 | high) = 0.025.
+    low, high = resampling.exact_limits(1 / 20, 20)
+    assert 1 - (1 - low) ** 20 == pytest.approx(0.025)
+    assert (1 - high) ** 20 + 20 * high * (1 - high) ** 19 == pytest.approx(0.025)
+    # Whole numbers are those of the library.
+    expected = binomtest(3, 50).proportion_ci(0.9, method="exact")
+    assert resampling.exact_limits(3 / 50, 50, 0.9) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_share_without_spread_gets_width_and_one_in_the_middle_keeps_its_percentiles():
+    drawn = np.linspace(0.4, 0.6, 101)
+    assert resampling.share_interval(0.5, 100, drawn) == resampling.percentile_interval(0.5, drawn)
+    whole = resampling.share_interval(1.0, 60, np.ones(100))
+    assert (whole.value, whole.high) == (1, 1) and whole.low == pytest.approx(0.025 ** (1 / 60))
+    # 5 failures are enough, 4 are not.
+    drawn = np.linspace(0.94, 0.96, 101)
+    assert resampling.share_interval(0.95, 100, drawn).low == pytest.approx(0.9405)
+    assert resampling.share_interval(0.96, 100, drawn).low < 0.91
+
+
+def test_intervals_of_a_share_near_1_hold_the_truth_often_enough():
+    """2% errors, 120 images of 60 people: the percentile interval alone holds the truth in far fewer than 95%."""
+    random, held = np.random.default_rng(0), {"percentiles": 0, "widened": 0}
+    person = np.arange(120) // 2
+    for _ in range(300):
+        # All images of a person are right, or all wrong.
+        right = np.repeat(random.random(60) >= 0.02, 2)
+        wrong = (~right).reshape(60, 2).sum(axis=1)
+        drawn = 1 - wrong[random.integers(0, 60, (400, 60))].sum(axis=1) / 120
+        found = resampling.share_interval(right.mean(), resampling.independent(person), drawn)
+        plain = resampling.percentile_interval(right.mean(), drawn)
+        held["widened"] += found.low <= 0.98 <= found.high
+        held["percentiles"] += plain.low <= 0.98 <= plain.high
+    assert held["percentiles"] < 0.8 * 300 and held["widened"] >= 0.95 * 300
