@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from lib.metrics import delong, measures, power_law, resampling, thresholds
 from lib.metrics.measures import Interval, UndefinedMeasure
+from lib.metrics.stages import STAGE_NAMES
 
 # The columns of results/comparison.csv, one row per model, tested dataset and threshold policy.
 COLUMNS = (
@@ -51,7 +52,7 @@ PAIRED_COLUMNS = (
 )
 AT_CHANCE = "at chance"
 BETTER = "better than chance"
-WORSE = "worse than chance"
+UNINFORMATIVE = "uninformative"
 # An exponent is never below 0; with this one, twice the images lower the error by less than 1%.
 LEAST_EXPONENT = 0.01
 
@@ -342,7 +343,9 @@ def paired_tests(scored: pd.DataFrame, common: bool = False, level: float = 0.95
     return pd.DataFrame(rows).assign(p_holm=adjusted, different=adjusted < 1 - level)
 
 
-def paired_by_test_set(scored: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def paired_by_test_set(
+    scored: pd.DataFrame, names: Mapping[tuple[str, str], Mapping[str, str]] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
     """`paired_tests` on every test set, each with its own Holm correction.
 
     Compared are the last stages of every two models and, of a model trained on the tested dataset, its first and last
@@ -350,11 +353,16 @@ def paired_by_test_set(scored: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
     Args:
         scored: columns trained_on, recipe, stage, tested_on, image_id, y, score, group.
+        names: (trained_on, recipe) to the stages that changed the model, as `stages.stage_names` gives them: where
+            fine-tuning was not kept, the first and the last stage are one model, which is not compared with itself.
 
     Returns:
         The tests, columns `PAIRED_COLUMNS`, models named "trained_on, recipe, stage", ``home`` saying that neither was
         trained on another of the datasets tested; and a sentence for each test set that has none.
     """
+    if names:
+        keys = zip(scored["trained_on"], scored["recipe"], scored["stage"])
+        scored = scored[[stage in names.get((name, recipe), {stage}) for name, recipe, stage in keys]]
     stages = scored.groupby([*_MODEL, "tested_on"], sort=False)["stage"]
     first, last = (scored["stage"] == stages.transform(end) for end in ("first", "last"))
     wanted = last | (first & (scored["trained_on"] == scored["tested_on"]))
@@ -389,8 +397,15 @@ def paired_table(tests: pd.DataFrame) -> pd.DataFrame:
     shown = tests[tests["home"].astype(bool)]
     intervals = [str(Interval(*numbers)) for numbers in shown[["difference", "low", "high"]].to_numpy(float)]
     columns = ["tested_on", "first", "second", "images", "left_out", "roc_auc_first", "roc_auc_second"]
-    table = shown[columns].round(3).assign(difference=intervals, p_holm=[f"{p:.2g}" for p in shown["p_holm"]])
+    named = {side: [_model_name(model) for model in shown[side]] for side in ("first", "second")}
+    table = shown[columns].round(3).assign(**named, difference=intervals, p_holm=[f"{p:.2g}" for p in shown["p_holm"]])
     return table.assign(different=shown["different"]).reset_index(drop=True)
+
+
+def _model_name(model: str) -> str:
+    """A model of paired_tests.csv, its stage in words."""
+    rest, _, stage = model.rpartition(", ")
+    return f"{rest}, {STAGE_NAMES.get(stage, stage)}"
 
 
 def paired_sentences(tests: pd.DataFrame) -> list[str]:
@@ -409,22 +424,27 @@ def paired_sentences(tests: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def transfer_table(frame: pd.DataFrame, policy: str = "balanced") -> pd.DataFrame:
+def transfer_table(
+    frame: pd.DataFrame, policy: str = "balanced", names: Mapping[tuple[str, str], Mapping[str, str]] | None = None
+) -> pd.DataFrame:
     """The last stage of every model on every test set as a table for reading, recalls at the threshold chosen at home.
 
     Args:
         frame: rows with the columns `COLUMNS` and, where wanted, warning.
         policy: of the threshold; models without thresholds are shown too.
+        names: (trained_on, recipe) to the names of its stages, as `stages.stage_names` gives them.
     """
     rows = _read_at(frame, policy)
     columns = ["trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed"]
+    known = [(names or {}).get(model, STAGE_NAMES) for model in zip(rows["trained_on"], rows["recipe"])]
     named = {name: [str(found) for found in _intervals(rows, name)] for name in ("roc_auc", *_RECALLS)}
     for name in _RECALLS:
         named[name] = [
             NO_THRESHOLD if policy == NO_THRESHOLD else said for policy, said in zip(rows["policy"], named[name])
         ]
     verdicts = [verdict(found) for found in _intervals(rows, "roc_auc")]
-    table = rows[columns].assign(**named, ranking=verdicts)
+    said = [of_model.get(stage, stage) for of_model, stage in zip(known, rows["stage"])]
+    table = rows[columns].assign(stage=said, **named, ranking=verdicts)
     warned = "warning" in rows and rows["warning"].any()
     return (table.assign(warning=rows["warning"]) if warned else table).reset_index(drop=True)
 
@@ -466,9 +486,10 @@ def _intervals(rows: pd.DataFrame, name: str) -> list[Interval]:
 
 
 def verdict(interval: Interval) -> str:
-    """Says what a ROC AUC's interval allows to say: `AT_CHANCE` when it covers 0.5, else `BETTER` or `WORSE`.
+    """Says what a ROC AUC's interval allows to say: `AT_CHANCE` when it covers 0.5, else `BETTER` or `UNINFORMATIVE`.
 
-    At chance means: not to be told from it on this many images.
+    At chance means: not to be told from it on this many images. An interval below 0.5 is no finding of its own: of models
+    that learnt nothing, one in 40 has it. Only a ranking far below 0.5 speaks of scores turned round.
 
     Raises:
         UndefinedMeasure: The interval's limits are not numbers.
@@ -477,7 +498,7 @@ def verdict(interval: Interval) -> str:
         raise UndefinedMeasure(f"no verdict on an undefined interval: {interval.low} to {interval.high}")
     if interval.contains(0.5):
         return AT_CHANCE
-    return BETTER if interval.low > 0.5 else WORSE
+    return BETTER if interval.low > 0.5 else UNINFORMATIVE
 
 
 def _require(frame: pd.DataFrame, columns: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ def evaluate(scored: pd.DataFrame, seed: int = 0, costs: Costs | None = None) ->
     metrics, chosen = {}, {}
     for stage, rows in scored.groupby("stage", sort=False):
         validation, test = (rows[rows["split"] == split] for split in ("validation", "test"))
-        policies = thresholds.choose_all(validation["y"], validation["score"], costs)
+        policies = thresholds.choose_all(validation["y"], validation["score"], costs, validation["group"])
         settled = thresholds.stability(validation["y"], validation["score"], validation["group"], costs, seed=seed)
         chosen[stage] = {
             policy: {**threshold.as_dict(), "interval": settled[policy].as_dict()}
@@ -143,14 +143,26 @@ def threshold_intervals(chosen: dict) -> dict[str, dict[str, Interval]]:
     }
 
 
-def warnings(chosen: dict) -> list[str]:
-    """A sentence for every threshold that calls (nearly) everything one class."""
+def warnings(chosen: dict, names: Mapping[str, str] | None = None) -> list[str]:
+    """A sentence for every threshold that calls (nearly) everything one class.
+
+    Args:
+        chosen: as `evaluate` gives it.
+        names: stage to what it is called; stages that are not among them are left out. Default: all, by their own names.
+    """
+    names = dict.fromkeys(chosen) if names is None else names
     return [
-        f"{stage}, {policy}: {found['why']}"
-        for stage, policies in chosen.items()
-        for policy, found in policies.items()
+        f"{names[stage] or stage}, {policy}: {found['why']}"
+        for stage in names
+        for policy, found in chosen[stage].items()
         if found["degenerate"]
     ]
+
+
+def unset(policies: dict) -> list[str]:
+    """A sentence for every policy of a stage that cannot be set for lack of real validation images."""
+    # A file of an earlier version does not say.
+    return [f"{policy}: {found['too_few']}" for policy, found in policies.items() if found.get("too_few")]
 
 
 def intervals(rows: pd.DataFrame, seed: int = 0) -> dict[str, Interval]:

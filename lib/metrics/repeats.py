@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lib.metrics import measures, thresholds
+from lib.metrics import measures, resampling, thresholds
+from lib.metrics.checks import Interval
+from lib.metrics.stages import STAGE_NAMES
 
 RECALLS = ("recall_real", "recall_synthetic")
 
@@ -41,14 +43,18 @@ def mean_over_seeds(
     return float(np.mean(points)), np.mean(draws, axis=0)
 
 
-def _limits(draws: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return float(low), float(high)
+def _columns(prefix: str, found: Interval) -> dict[str, float]:
+    return {prefix: found.value, f"{prefix}_low": found.low, f"{prefix}_high": found.high}
 
 
-def _columns(prefix: str, value: float, draws: NDArray[np.float64]) -> dict[str, float]:
-    low, high = _limits(draws)
-    return {prefix: value, f"{prefix}_low": low, f"{prefix}_high": high}
+def _interval(rows: pd.DataFrame, measure: str, value: float, draws: NDArray[np.float64]) -> Interval:
+    """The interval of a mean over seeds; near 0 and 1 that of one seed's images, because seeds can share people."""
+    trials = np.min(
+        [resampling.independent_images(part["y"], part["group"]) for _, part in rows.groupby("seed")], axis=0
+    )
+    if measure in RECALLS:
+        return resampling.share_interval(value, trials[RECALLS.index(measure)], draws)
+    return resampling.share_interval(value, trials.min(), draws, few=0)
 
 
 def ablation_table(scored: pd.DataFrame) -> pd.DataFrame:
@@ -72,9 +78,9 @@ def ablation_table(scored: pd.DataFrame) -> pd.DataFrame:
             {
                 **part.iloc[0][["choice", "setting", "stage"]].to_dict(),
                 "seeds": len(each),
-                **_columns("roc_auc", value, draws),
-                **_columns("difference", value - reference, draws - drawn),
-                **_columns("degraded", *_degraded(part)),
+                **_columns("roc_auc", _interval(part, "roc_auc", value, draws)),
+                **_columns("difference", resampling.percentile_interval(value - reference, draws - drawn)),
+                **_columns("degraded", _degraded(part)),
                 **{"lowest": min(each), "highest": max(each)},
                 "seconds": part.groupby("seed")["total"].first().mean(),
             }
@@ -82,10 +88,10 @@ def ablation_table(scored: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _degraded(rows: pd.DataFrame) -> tuple[float, NDArray[np.float64]]:
+def _degraded(rows: pd.DataFrame) -> Interval:
     if rows["degraded"].isna().all():  # a stage in the middle of a training: only the last one's model was kept to ask
-        return np.nan, np.array([np.nan])
-    return mean_over_seeds(rows.assign(score=rows["degraded"]))
+        return Interval(np.nan, np.nan, np.nan)
+    return _interval(rows, "roc_auc", *mean_over_seeds(rows.assign(score=rows["degraded"])))
 
 
 def recall_table(scored: pd.DataFrame, by: str, policy: str = "balanced") -> pd.DataFrame:
@@ -105,9 +111,11 @@ def recall_table(scored: pd.DataFrame, by: str, policy: str = "balanced") -> pd.
             seed: thresholds.choose(policy, one["y"], one["score"]).threshold
             for seed, one in validation.groupby("seed")
         }
-        read = {"roc_auc": mean_over_seeds(test)}
-        read |= {name: mean_over_seeds(test, name, chosen) for name in RECALLS}
-        rows.append({by: case, **{key: number for name in read for key, number in _columns(name, *read[name]).items()}})
+        row = {by: case}
+        for name in ("roc_auc", *RECALLS):
+            found = mean_over_seeds(test, name, chosen if name in RECALLS else None)
+            row |= _columns(name, _interval(test, name, *found))
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -149,7 +157,7 @@ def shown(table: pd.DataFrame, names: dict[str, str], text: Callable[[float], st
     """A table for reading: every `name`, `name_low`, `name_high` as one column `value [low, high]`.
 
     Args:
-        names: column to the heading it gets, in their order; columns without `_low` are shown as they are.
+        names: column to the heading it gets, in their order; columns without `_low` are shown as they are, stages by their names.
     """
     columns = {}
     for name, heading in names.items():
@@ -159,5 +167,5 @@ def shown(table: pd.DataFrame, names: dict[str, str], text: Callable[[float], st
                 "" if np.isnan(value) else f"{text(value)} [{text(low)}, {text(high)}]" for value, low, high in triples
             ]
         else:
-            columns[heading] = table[name].to_numpy()
+            columns[heading] = table[name].replace(STAGE_NAMES if name == "stage" else {}).to_numpy()
     return pd.DataFrame(columns)

@@ -21,6 +21,8 @@ FIXED = 0.5
 NEARLY_NONE = 0.05
 # A detector at chance gives a best-F1 threshold this lopsided on a few hundred images, without reaching NEARLY_NONE.
 LOPSIDED = 0.25
+# The largest share of real images that a policy calls synthetic.
+LIMITS = {"fpr_5": 0.05, "fpr_1": 0.01}
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Threshold:
         degenerate: True when it calls (nearly) everything one class: a recall below 0.05, or below 0.25 where the
             scores rank no better than chance.
         why: A sentence saying why it is degenerate; empty otherwise.
+        too_few: A sentence saying that the policy cannot be set for lack of real images; empty otherwise.
     """
 
     policy: str
@@ -84,13 +87,20 @@ class Threshold:
     images: int
     degenerate: bool
     why: str
+    too_few: str = ""
 
     def as_dict(self) -> dict[str, str | float | int | bool]:
         """Returns the fields by name, all of them JSON values."""
         return asdict(self)
 
 
-def choose(policy: str, labels: ArrayLike, scores: ArrayLike, costs: Costs | None = None) -> Threshold:
+def choose(
+    policy: str,
+    labels: ArrayLike,
+    scores: ArrayLike,
+    costs: Costs | None = None,
+    groups: ArrayLike | None = None,
+) -> Threshold:
     """Chooses a threshold on VALIDATION images. Never pass test images.
 
     Args:
@@ -103,6 +113,8 @@ def choose(policy: str, labels: ArrayLike, scores: ArrayLike, costs: Costs | Non
         labels: 0 real, 1 synthetic; both classes.
         scores: One finite number per image.
         costs: What ``cost`` weighs; default: both errors alike at half synthetic, which is the largest Youden's J.
+        groups: One name or number per image, none missing; they tell for how many real images a share can be set
+            (`Threshold.too_few`), and do not move the threshold.
 
     Returns:
         The threshold with its validation numbers. Of equally good thresholds ``best_f1`` takes the smallest,
@@ -132,21 +144,25 @@ def choose(policy: str, labels: ArrayLike, scores: ArrayLike, costs: Costs | Non
         images=labels.size,
         degenerate=bool(why),
         why=why,
+        too_few=_too_few(policy, 1 - recall_real, resampling.independent_images(labels, groups)[0]),
     )
 
 
-def choose_all(labels: ArrayLike, scores: ArrayLike, costs: Costs | None = None) -> dict[str, Threshold]:
+def choose_all(
+    labels: ArrayLike, scores: ArrayLike, costs: Costs | None = None, groups: ArrayLike | None = None
+) -> dict[str, Threshold]:
     """Chooses by every policy, in the order of `POLICIES`, on VALIDATION images. Never pass test images.
 
     Args:
         labels: 0 real, 1 synthetic; both classes.
         scores: One finite number per image.
         costs: The policy ``cost`` is among them only where these are given: unasked it would nearly repeat ``balanced``.
+        groups: As in `choose`.
 
     Raises:
         UndefinedMeasure: See `measures.checked`.
     """
-    return {policy: choose(policy, labels, scores, costs) for policy in _asked(costs)}
+    return {policy: choose(policy, labels, scores, costs, groups) for policy in _asked(costs)}
 
 
 def stability(
@@ -305,6 +321,19 @@ def _why_degenerate(labels: NDArray, scores: NDArray, recall_real: float, recall
     return ""
 
 
+def _too_few(policy: str, rate: float, real: float) -> str:
+    """Why a policy's share of false positives cannot be set on so many independent real images; empty where it can."""
+    limit = LIMITS.get(policy, 1.0)
+    # Rounding must not decide between 100 images and 99.99.
+    if real * limit >= 1 - 1e-9:
+        return ""
+    _, most = resampling.exact_limits(rate, real)
+    return (
+        f"a share of {limit:.0%} cannot be set on {real:.0f} independent real validation images (at least {1 / limit:.0f} "
+        f"are needed): {rate:.1%} of them are called synthetic, of others up to {most:.0%} may be (95% interval)"
+    )
+
+
 def _chance_limit(labels: NDArray) -> float:
     """Upper end of the 95% range of ROC AUC for scores that know nothing (Mann-Whitney's variance)."""
     synthetic = int(labels.sum())
@@ -315,8 +344,7 @@ def _chance_limit(labels: NDArray) -> float:
 _CHOICES: dict[str, Callable[[Resamples, Costs], NDArray]] = {
     "best_f1": _best_f1,
     "balanced": _balanced,
-    "fpr_5": partial(_at_most, 0.05),
-    "fpr_1": partial(_at_most, 0.01),
+    **{policy: partial(_at_most, limit) for policy, limit in LIMITS.items()},
     "cost": _least_cost,
 }
 POLICIES = ("fixed", *_CHOICES)

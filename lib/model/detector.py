@@ -186,6 +186,9 @@ class Detector:
             found["chance_elsewhere"] = f"the model is at chance on other data: {', '.join(failed)}"
         if why := self.content["thresholds"][policy]["why"]:
             found["one_class"] = f"the threshold {policy} {why}"
+        # Detectors of an earlier version do not say.
+        if few := self.content["thresholds"][policy].get("too_few"):
+            found["too_few_real"] = f"the threshold {policy}: {few}"
         return found
 
 
@@ -249,6 +252,7 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
         "thresholds": {
             policy: {
                 **{name: found[name] for name in ("threshold", "interval", "degenerate", "why")},
+                "too_few": found.get("too_few", ""),
                 **{f"test_{name}": metrics["policies"][policy][name] for name in evaluation.RECALLS},
             }
             for policy, found in thresholds.items()

@@ -10,7 +10,7 @@ import pandas as pd
 from lib import study
 from lib.metrics import comparison
 from lib.metrics.checks import Interval
-from lib.metrics.figures.style import STAGE_NAMES
+from lib.metrics.stages import STAGE_NAMES
 from lib.metrics.thresholds import NEARLY_NONE
 from lib.report import words
 from lib.report.parts import POLICY, Comparison, Dataset, Table, cell, executed_in, figure_of, notebook_links
@@ -99,7 +99,7 @@ def compared_models(results: Path, folder: Path, marks: Mapping[str, str], title
             [marks.get(name, name), recipe, *(found.get(name_tested, "–") for name_tested in tested)]
             for (name, recipe), found in cells.items()
         ],
-        "“At chance”: the 95% interval holds 0.5, what guessing gives.",
+        "“At chance”: the 95% interval holds 0.5, what guessing gives; “uninformative”: it lies below.",
         heads=2,
     )
     recalls = [

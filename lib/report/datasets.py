@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
 from lib import study
 from lib.metrics import comparison, evaluation
 from lib.metrics.checks import Interval
-from lib.metrics.figures.style import POLICY_NAMES, STAGE_NAMES
+from lib.metrics.figures.style import POLICY_NAMES
 from lib.metrics.robustness import NONE
+from lib.metrics.stages import STAGE_NAMES, TRAINED, stage_names
 from lib.report import words
 from lib.report.parts import (
     POLICY,
@@ -188,6 +189,10 @@ def _model(run: Run, mark: str) -> Model:
     robust = _there(run.robustness, None)
     stage = [name for name in STAGES if name in metrics][-1]
     last, chosen = metrics[stage], thresholds[stage]
+    history = _there(run.history, None)
+    # Histories of older versions do not say which epoch was kept.
+    known = history is not None and "kept" in history
+    names = stage_names(history[history["stage"].isin(metrics)]) if known else {at: STAGE_NAMES[at] for at in metrics}
     policies = last["policies"]
     auc = Interval.from_dict(last["test"]["roc_auc"])
     recalls = {
@@ -202,8 +207,12 @@ def _model(run: Run, mark: str) -> Model:
         for policy, found in chosen.items()
         if found.get("degenerate")
     ]
+    unset = [
+        f"{_upper(said)}."
+        for said in evaluation.unset({POLICY_NAMES[policy]: found for policy, found in chosen.items()})
+    ]
     name = f"{mark}, {run.recipe.name} recipe"
-    said = _alts_of_model(run, metrics, calibration, robust, stage)
+    said = _alts_of_model(history, metrics, calibration, robust, names)
     figures = {
         found: figure_of(path, run.results, f"{name}: {run.source()}. {said.get(found, '')}")
         for found, path in run.figures().items()
@@ -219,7 +228,7 @@ def _model(run: Run, mark: str) -> Model:
         synthetic=recalls[POLICY][1],
         sentences=sentences,
         warnings=warnings,
-        tables=[_stage_table(name, metrics), _policy_table(name, policies, stage)],
+        tables=[_stage_table(name, metrics, names), _policy_table(name, policies, unset)],
         more_tables=more_tables,
         figures=[figures[found] for found in first],
         more=[figure for found, figure in figures.items() if found not in first],
@@ -229,7 +238,7 @@ def _model(run: Run, mark: str) -> Model:
     )
 
 
-def _stage_table(name: str, metrics: Mapping) -> Table:
+def _stage_table(name: str, metrics: Mapping, names: Mapping[str, str]) -> Table:
     measures = {
         "roc_auc": "AUC",
         "average_precision": "Average precision",
@@ -238,14 +247,14 @@ def _stage_table(name: str, metrics: Mapping) -> Table:
         "brier_score": "Brier score",
     }
     rows = [
-        [STAGE_NAMES[stage], *(str(Interval.from_dict(content["test"][measure])) for measure in measures)]
-        for stage, content in metrics.items()
+        [said, *(str(Interval.from_dict(metrics[stage]["test"][measure])) for measure in measures)]
+        for stage, said in names.items()
     ]
-    note = "A stage that its recipe gives no epochs is the one before it."
+    note = "Stages that changed nothing have no row: they had no epochs, or none of theirs was better on validation."
     return Table(f"After each stage of training, on test: {name}", ["Stage", *measures.values()], rows, note)
 
 
-def _policy_table(name: str, policies: Mapping, stage: str) -> Table:
+def _policy_table(name: str, policies: Mapping, unset: Sequence[str]) -> Table:
     rows = []
     for policy, found in policies.items():
         confusion = found["confusion"]
@@ -262,7 +271,7 @@ def _policy_table(name: str, policies: Mapping, stage: str) -> Table:
         )
     columns = ["Threshold", "Value", "Recall real", "Recall synthetic", "Balanced accuracy", "False alarms", "Misses"]
     note = "Chosen on validation, read on test. False alarms are real images called synthetic, misses synthetic ones called real."
-    return Table(f"Thresholds of the last stage ({STAGE_NAMES[stage]}): {name}", columns, rows, note)
+    return Table(f"Thresholds of the final model: {name}", columns, rows, " ".join([note, *unset]))
 
 
 def _calibration_table(name: str, calibration: Mapping) -> Table:
@@ -291,14 +300,17 @@ def _degradation(row: Mapping) -> str:
 
 
 def _alts_of_model(
-    run: Run, metrics: Mapping, calibration: Mapping, robust: pd.DataFrame | None, stage: str
+    history: pd.DataFrame | None,
+    metrics: Mapping,
+    calibration: Mapping,
+    robust: pd.DataFrame | None,
+    names: Mapping[str, str],
 ) -> dict[str, str]:
     """Figure of a model to what its numbers say."""
+    stage = list(names)[-1]
     policies = metrics[stage]["policies"]
     aucs = {
-        split: words.listed(
-            {STAGE_NAMES[name]: auc for name, auc in evaluation.stage_intervals(metrics, split).items()}
-        )
+        split: words.listed({said: evaluation.stage_intervals(metrics, split)[name] for name, said in names.items()})
         for split in ("validation", "test")
     }
     limits = words.listed({POLICY_NAMES[name]: f"{found['threshold']:.3g}" for name, found in policies.items()})
@@ -310,13 +322,13 @@ def _alts_of_model(
         f"{counts['true_synthetic'] + counts['false_real']:,} synthetic ones synthetic."
     )
     points = {
-        STAGE_NAMES[name]: "precision {}, recall {}".format(
+        said: "precision {}, recall {}".format(
             *(
-                words.number(found["policies"]["best_f1"][key]["value"])
+                words.number(metrics[name]["policies"]["best_f1"][key]["value"])
                 for key in ("precision_synthetic", "recall_synthetic")
             )
         )
-        for name, found in metrics.items()
+        for name, said in names.items()
     }
     said = {
         "roc": f"Test AUC: {aucs['test']}.",
@@ -336,17 +348,13 @@ def _alts_of_model(
     if stage in calibration:
         errors = words.listed(evaluation.calibration_errors(calibration, stage))
         said["reliability"] = f"Expected calibration error: {errors}."
-    history = _there(run.history, None)
     if history is not None:
         for figure, rows in history.groupby(history["stage"].eq("phase1").map({True: "phase1", False: "fine_tuning"})):
             # Histories of older versions do not say which epoch was kept.
             kept = rows[rows["kept"].eq(True)] if "kept" in rows else rows[:0]
             auc = math.nan if kept.empty else kept["val_roc_auc"].iloc[-1]
             epochs = words.listed(
-                {
-                    STAGE_NAMES[name]: f"{part['epoch'].max():.0f} epochs"
-                    for name, part in rows.groupby("stage", sort=False)
-                }
+                {TRAINED[name]: f"{part['epoch'].max():.0f} epochs" for name, part in rows.groupby("stage", sort=False)}
             )
             said[f"{figure}_curves"] = f"{epochs}; validation AUC of the epoch that is kept {words.number(auc)}."
     if robust is not None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lib import study
 from lib.metrics.checks import Interval
-from lib.metrics.figures.style import STAGE_NAMES
+from lib.metrics.stages import STAGE_NAMES
 from lib.report import pictures, words
 from lib.study import Run
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from lib.metrics.checks import Interval
 from lib.metrics.comparison import AT_CHANCE, BETTER, verdict
-from lib.metrics.figures.style import POLICY_NAMES, STAGE_NAMES
+from lib.metrics.figures.style import POLICY_NAMES
+from lib.metrics.stages import STAGE_NAMES
 
 UNDEFINED = "undefined"
 
@@ -31,7 +32,7 @@ FIGURES = {
     "precision_recall": (
         "Precision and recall on test",
         "Right: how many synthetic images are found. Up: how many of the images called synthetic are so. The dashed line is "
-        "what guessing gives; dots are the threshold of best F1.",
+        "what guessing gives; dots are the threshold of best F1, chosen on validation.",
     ),
     "reliability": (
         "Do the scores mean what they say?",
@@ -68,8 +69,7 @@ FIGURES = {
     ),
     "grad_cam": (
         "Where the last block looks (Grad-CAM)",
-        "Bright places speak for the images' own class. The maps say where, not why; with a detector at chance they say "
-        "nothing.",
+        "Bright places speak for the images' own class. The maps say where, not why.",
     ),
     "contributions": (
         "Where the decision comes from (all blocks)",
@@ -90,12 +90,13 @@ FIGURES = {
     ),
     "mean_images": (
         "Mean image of each class",
-        "The average of many pictures. What differs visibly is framing or light, which a detector may use as a shortcut.",
+        "The average of many pictures. In the difference, grey places stay within what images dealt to the classes at random "
+        "(whole groups at a time) give; coloured ones are framing or light, which a detector may use as a shortcut.",
     ),
     "spectra": (
         "Power spectrum of each class",
-        "How much fine structure (right) the pictures of each class have. Curves apart at the right end are traces of the "
-        "camera or of the generator.",
+        "How much fine structure (right) the pictures of each class have. In the difference, grey is what images dealt to the "
+        "classes at random give; what leaves the grey band at the right end is a trace of the camera or of the generator.",
     ),
     "split": ("Images of each split", "How many images of each class are trained on, chosen on and tested on."),
     "pairs": (
@@ -163,7 +164,10 @@ def ranking(auc: Interval) -> str:
         return f"The model {often}, which cannot be told from guessing (50%)."
     if found == BETTER:
         return f"The model {often}; guessing would do so half of the time."
-    return f"Worse than guessing: the model {often}; labels or scores may be turned round somewhere."
+    return (
+        f"Uninformative: the model {often}, below guessing (50%), as happens to models that learnt nothing; far below it, "
+        "labels or scores are turned round somewhere."
+    )
 
 
 def deciding(policy: str, threshold: float, real: Interval, synthetic: Interval) -> str:

@@ -50,7 +50,7 @@ def test_learning_curve_is_home_only_and_sorted_by_size(compared):
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
-    [(0.4, 0.6, "at chance"), (0.51, 0.6, "better than chance"), (0.3, 0.49, "worse than chance")],
+    [(0.4, 0.6, "at chance"), (0.51, 0.6, "better than chance"), (0.3, 0.49, "uninformative")],
 )
 def test_verdict(low, high, said):
     assert comparison.verdict(Interval((low + high) / 2, low, high)) == said

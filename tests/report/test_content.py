@@ -86,7 +86,7 @@ def test_every_dataset_and_recipe_is_there_with_the_numbers_of_its_files(gathere
     [
         ((0.96, 0.94, 0.98), "ranks a random synthetic image above a random real one 96% of the time"),
         ((0.55, 0.48, 0.62), "cannot be told from guessing (50%)"),
-        ((0.30, 0.20, 0.40), "Worse than guessing"),
+        ((0.30, 0.20, 0.40), "Uninformative"),
         ((0.9996, 0.999, 1.0), "over 99.9% of the time (95% interval 99.9% to 100%)"),
         ((float("nan"),) * 3, "undefined"),
     ],

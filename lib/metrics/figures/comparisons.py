@@ -21,6 +21,7 @@ from lib.metrics.figures.style import (
     STAGE_NAMES,
     draw_interval,
     panels,
+    stage_label,
     styled,
 )
 
@@ -33,15 +34,23 @@ MEASURE_NAMES = {"roc_auc": "ROC AUC", "recall_real": "recall of real", "recall_
 
 
 @styled
-def interval_plot(intervals: Mapping[str, Interval], title: str, label: str = "ROC AUC") -> Figure:
-    """A measure with its 95% interval for each of several names, and the line of chance."""
+def interval_plot(
+    intervals: Mapping[str, Interval], title: str, label: str = "ROC AUC", names: Mapping[str, str] | None = None
+) -> Figure:
+    """A measure with its 95% interval for each of several names, and the line of chance.
+
+    Args:
+        intervals: name, or stage, to the measure.
+        names: stage to its name, as `stages.stage_names` gives it.
+    """
     figure, axes = panels(1, title, (7, 0.55 * len(intervals) + 1.6))
     for row, (name, interval) in enumerate(intervals.items()):
         colour = STAGE_COLOURS.get(name, "dimgrey")
         draw_interval(axes[0], [interval.low, interval.high], [row, row], color=colour)
         axes[0].plot(interval.value, row, "o", color=colour)
     axes[0].axvline(0.5, color="grey", linestyle=":")
-    axes[0].set_yticks(range(len(intervals)), [STAGE_NAMES.get(name, name) for name in intervals])
+    labels = [stage_label(name, names, 30) if name in STAGE_NAMES else name for name in intervals]
+    axes[0].set_yticks(range(len(intervals)), labels)
     axes[0].set_ylim(len(intervals) - 0.5, -0.5)
     axes[0].set(xlabel=f"{label} with 95% interval (dotted: chance)")
     return figure

@@ -18,11 +18,12 @@ from lib.metrics.figures.style import (
     MARKERS,
     POLICY_NAMES,
     STAGE_COLOURS,
-    STAGE_NAMES,
     draw_interval,
     panels,
+    stage_label,
     styled,
 )
+from lib.metrics.stages import TRAINED
 
 METHOD_NAMES = {"uncalibrated": "as scored", "temperature": "temperature", "platt": "Platt", "isotonic": "isotonic"}
 
@@ -49,7 +50,9 @@ def training_curves(history: pd.DataFrame, title: str) -> Figure:
             ax.set(ylabel=label if column == 0 else "", xlabel="epoch" if row else "")
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             if row == 0:
-                ax.set_title(STAGE_NAMES.get(stage, stage))
+                # Not said of phase 1, whose start can be kept too: a linear head begins as a regression.
+                left = stage != "phase1" and best["epoch"].eq(0).any()
+                ax.set_title(f"{TRAINED.get(stage, stage)}{': tried, not kept' if left else ''}")
                 ax.legend()
             else:
                 ax.axhline(0.5, color="grey", linewidth=1, linestyle=":")
@@ -57,16 +60,22 @@ def training_curves(history: pd.DataFrame, title: str) -> Figure:
 
 
 @styled
-def roc_curves(curves: Mapping[str, pd.DataFrame], aucs: Mapping[str, Interval], title: str) -> Figure:
+def roc_curves(
+    curves: Mapping[str, pd.DataFrame],
+    aucs: Mapping[str, Interval],
+    title: str,
+    names: Mapping[str, str] | None = None,
+) -> Figure:
     """ROC curve of each stage with its AUC and interval in the legend.
 
     Args:
         curves: stage to points with columns false_positive_rate and true_positive_rate.
         aucs: stage to ROC AUC.
+        names: stage to its name in the legend, as `stages.stage_names` gives it.
     """
     figure, axes = panels(1, title, (6, 5.4))
     for stage, points in curves.items():
-        label = f"{STAGE_NAMES.get(stage, stage)}: AUC {aucs[stage]}"
+        label = f"{stage_label(stage, names)}: AUC {aucs[stage]}"
         axes[0].plot(points.iloc[:, 0], points.iloc[:, 1], color=STAGE_COLOURS.get(stage), label=label)
     axes[0].plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance")
     axes[0].set(xlabel="real images called synthetic (share)", ylabel="synthetic images found (share)", aspect="equal")
@@ -76,7 +85,12 @@ def roc_curves(curves: Mapping[str, pd.DataFrame], aucs: Mapping[str, Interval],
 
 @styled
 def precision_recall_curves(
-    curves: Mapping[str, pd.DataFrame], prevalence: float, marks: Mapping[str, tuple[float, float]], title: str
+    curves: Mapping[str, pd.DataFrame],
+    prevalence: float,
+    marks: Mapping[str, tuple[float, float]],
+    title: str,
+    names: Mapping[str, str] | None = None,
+    policy: str = "best_f1",
 ) -> Figure:
     """Precision against recall of the synthetic class, with the point of a chosen threshold on each curve.
 
@@ -84,16 +98,19 @@ def precision_recall_curves(
         curves: stage to points with columns recall and precision.
         prevalence: share of synthetic images, the precision of chance.
         marks: stage to (recall, precision) at the chosen threshold; a stage whose precision is None gets no mark.
+        names: stage to its name in the legend, as `stages.stage_names` gives it.
+        policy: of the marked thresholds.
     """
     figure, axes = panels(1, title, (6, 5))
     drawn = {stage for stage, point in marks.items() if None not in point}
     for stage, points in curves.items():
         colour = STAGE_COLOURS.get(stage)
-        axes[0].plot(points["recall"], points["precision"], color=colour, label=STAGE_NAMES.get(stage, stage))
+        axes[0].plot(points["recall"], points["precision"], color=colour, label=stage_label(stage, names))
         if stage in drawn:
             axes[0].plot(*marks[stage], "o", color=colour, markersize=9, markeredgecolor="black")
     if drawn:
-        axes[0].plot([], [], "o", color="white", markersize=9, markeredgecolor="black", label="at the chosen threshold")
+        label = f"at the threshold of policy {POLICY_NAMES.get(policy, policy)}, chosen on validation"
+        axes[0].plot([], [], "o", color="white", markersize=9, markeredgecolor="black", label=label)
     axes[0].axhline(prevalence, color="grey", linestyle=":", label="chance (share of synthetic images)")
     axes[0].set(xlabel="recall of synthetic images", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.05))
     axes[0].legend(loc="lower left", fontsize=9)
@@ -150,11 +167,14 @@ def draw_confusion(ax: Axes, cells: Mapping[str, int], title: str) -> None:
 
 
 @styled
-def threshold_stability(intervals: Mapping[str, Mapping[str, Interval]], title: str) -> Figure:
+def threshold_stability(
+    intervals: Mapping[str, Mapping[str, Interval]], title: str, names: Mapping[str, str] | None = None
+) -> Figure:
     """Each policy's threshold with the range it takes over resamples of validation, side by side for each stage.
 
     Args:
         intervals: stage to policy to threshold, as in thresholds.json's `interval`.
+        names: stage to its name in the legend, as `stages.stage_names` gives it.
     """
     policies = list(dict.fromkeys(policy for found in intervals.values() for policy in found))
     figure, axes = panels(1, title, (8, 0.5 * len(policies) + 1.9))
@@ -166,7 +186,7 @@ def threshold_stability(intervals: Mapping[str, Mapping[str, Interval]], title: 
         for row, interval in zip(rows, found.values()):
             draw_interval(axes[0], [interval.low, interval.high], [row, row], color=colour)
         values = [interval.value for interval in found.values()]
-        axes[0].plot(values, rows, marker, color=colour, label=STAGE_NAMES.get(stage, stage))
+        axes[0].plot(values, rows, marker, color=colour, label=stage_label(stage, names, 24))
     axes[0].set_yticks(range(len(policies)), [POLICY_NAMES.get(policy, policy) for policy in policies])
     axes[0].set_ylim(len(policies) - 0.5, -0.5)
     axes[0].set(xlabel="threshold, with 95% of its values over resamples of validation")

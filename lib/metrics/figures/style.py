@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -11,10 +12,11 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lib.metrics.stages import STAGE_NAMES
+
 # Okabe and Ito's palette, 2008; no stage has the colour of a class.
 CLASS_COLOURS = {"real": "#0072B2", "synthetic": "#D55E00"}
 STAGE_COLOURS = {"phase1": "#CC79A7", "partial": "#E69F00", "full": "#009E73"}
-STAGE_NAMES = {"phase1": "phase 1 (frozen base)", "partial": "partly unfrozen", "full": "fully unfrozen"}
 POLICY_NAMES = {
     "fixed": "fixed at 0.5",
     "best_f1": "best F1",
@@ -45,6 +47,11 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
 def draw_interval(ax: Axes, x: Sequence[float], y: Sequence[float], **options) -> None:
     """Draws the line between an interval's ends; `errorbar` refuses intervals that leave out their point."""
     ax.plot(x, y, marker="|" if y[0] == y[1] else "_", markersize=9, label="_interval", **options)
+
+
+def stage_label(stage: str, names: Mapping[str, str] | None, width: int = 44) -> str:
+    """What a stage is called, in lines of at most `width` letters."""
+    return textwrap.fill((STAGE_NAMES | dict(names or {})).get(stage, stage), width)
 
 
 def panels(columns: int, title: str, size: tuple[float, float], rows: int = 1, **options) -> tuple[Figure, np.ndarray]:
