@@ -357,9 +357,9 @@ def write_report(results: Path) -> None:
 def summary(runs: list[Run], seconds: float) -> None:
     """What came out, and the files to open."""
     for run in runs:
-        test = {stage: content["test"]["roc_auc"] for stage, content in run.metrics()["stages"].items()}
-        parts = [f"{stage} {auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]" for stage, auc in test.items()]
-        console.print(f"{run.name}, {run.recipe.name} recipe, {run.source()}: test AUC {', '.join(parts)}")
+        auc = run.metrics()["stages"][study.STAGES[-1]]["test"]["roc_auc"]
+        text = f"{auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]"
+        console.print(f"{run.name}, {run.recipe.name} recipe, {run.source()}: test AUC of the final model {text}")
     results = runs[-1].results
     places = [(results / "index.html", "all of it on one page")]
     for run in runs:

@@ -507,6 +507,12 @@ class Run:
         save_figure(figure, folder / name)
         return figure
 
+    def remove_figures(self, *names: str) -> None:
+        """Remove figures of an earlier run that are not true of this one."""
+        for name in names:
+            for suffix in (".png", ".svg"):
+                (self.recipe_folder / "figures" / f"{name}{suffix}").unlink(missing_ok=True)
+
     def figures(self, *, per_recipe: bool = True) -> dict[str, Path]:
         """The figures saved so far as PNG: name to path, by name."""
         return saved_figures(self.recipe_folder if per_recipe else self.folder)

@@ -1,7 +1,8 @@
 """What the classes look like on average: mean faces, and power spectra, where upsampling of generators leaves traces.
 
 Images are read one after another by a thread on each core and forgotten at once; what is kept of an image is its
-spectrum (448 bytes at the default side).
+spectrum (448 bytes at the default side) and its central square made small (48 KB), so that the classes' differences can be
+compared with those of images dealt out at random (lib/metrics/relabelling.py).
 """
 
 from __future__ import annotations
@@ -39,39 +40,45 @@ def sample_rows(images: pd.DataFrame, each: int = 500) -> pd.DataFrame:
     return used.groupby("label", sort=True).head(each)
 
 
-def mean_image(paths: Sequence[Path], side: int = 128) -> np.ndarray:
-    """The average of the images' central squares, scaled to `side` pixels.
+def central_squares(paths: Sequence[Path], side: int = 128) -> np.ndarray:
+    """The images' central squares, scaled to `side` pixels: uint8 (images, side, side, 3) RGB."""
+    fitted = _mapped(lambda path: ImageOps.fit(Image.fromarray(read_rgb(path)), (side, side)), paths)
+    squares = np.empty((len(paths), side, side, 3), "uint8")
+    for number, square in enumerate(fitted):
+        squares[number] = square
+    return squares
+
+
+def mean_image(squares: np.ndarray) -> np.ndarray:
+    """The average of `central_squares`.
 
     Returns:
         uint8 (side, side, 3) RGB.
 
     Raises:
-        ValueError: there are no paths.
+        ValueError: there are no images.
     """
-    if not len(paths):
-        raise ValueError("paths: no image to average, expected at least one")
-    total = np.zeros((side, side, 3))
-    for square in _mapped(lambda path: ImageOps.fit(Image.fromarray(read_rgb(path)), (side, side)), paths):
-        total += np.asarray(square)
-    return np.rint(total / len(paths)).astype("uint8")
+    if not len(squares):
+        raise ValueError("no image to average, expected at least one")
+    return np.rint(squares.mean(axis=0)).astype("uint8")
 
 
-def power_spectrum(paths: Sequence[Path], side: int = 224) -> np.ndarray:
-    """Power at each spatial frequency, averaged over directions and images.
+def power_spectra(paths: Sequence[Path], side: int = 224) -> np.ndarray:
+    """Power of each image at each spatial frequency, averaged over directions.
 
     Of each image the central `side` pixels at native resolution are taken as grey values (0-255), their mean is
     subtracted and a Hann window laid over them. The squared modulus of the Fourier transform is averaged over rings of
     whole-numbered radius (azimuthal average; Durall et al. 2020, "Watch your up-convolution"; Corvi et al. 2023,
-    "Intriguing properties of synthetic images"), and the logarithm of that over images, so that a few images of high
-    contrast do not decide. Images smaller than `side` are left out: enlarged ones would show the enlargement.
+    "Intriguing properties of synthetic images"). Images smaller than `side` have none: enlarged ones would show the
+    enlargement.
 
     Args:
         side: of the crop, pixels; even.
 
     Returns:
-        (3, side // 2): mean over the images, their 10% and their 90% quantile, in dB: ten times the decimal logarithm of
-        the power spectral density in grey level². White noise of variance v lies at 10 log10(v) everywhere. Column k is
-        the frequency (k + 1) / side in cycles per pixel: from 1 / side to 0.5 (Nyquist). NaN if no image is large enough.
+        float32 (images, side // 2), in dB: ten times the decimal logarithm of the power spectral density in grey level².
+        White noise of variance v lies at 10 log10(v) everywhere. Column k is the frequency (k + 1) / side in cycles per
+        pixel: from 1 / side to 0.5 (Nyquist). NaN for images that are too small.
 
     Raises:
         ValueError: `side` is odd.
@@ -97,11 +104,23 @@ def power_spectrum(paths: Sequence[Path], side: int = 224) -> np.ndarray:
         ring = np.bincount(radius, power.ravel() * twice) / cells
         return (10 * np.log10(np.maximum(ring[1 : side // 2 + 1], _FLOOR))).astype("float32")
 
-    found = [spectrum for spectrum in _mapped(decibels, paths) if spectrum is not None]
-    if not found:
-        return np.full((3, side // 2), np.nan)
-    spectra = np.stack(found)
-    return np.concatenate([spectra.mean(axis=0, dtype=float)[None], np.quantile(spectra, [0.1, 0.9], axis=0)])
+    spectra = np.full((len(paths), side // 2), np.nan, "float32")
+    for number, spectrum in enumerate(_mapped(decibels, paths)):
+        if spectrum is not None:
+            spectra[number] = spectrum
+    return spectra
+
+
+def typical_spectrum(spectra: np.ndarray) -> np.ndarray:
+    """Mean over images of `power_spectra`, their 10% and their 90% quantile: (3, side // 2) in dB.
+
+    The mean is of logarithms, so that a few images of high contrast do not decide. Images without a spectrum are left out;
+    NaN if that is all of them.
+    """
+    known = spectra[np.isfinite(spectra).all(axis=1)]
+    if not len(known):
+        return np.full((3, spectra.shape[1]), np.nan)
+    return np.concatenate([known.mean(axis=0, dtype=float)[None], np.quantile(known, [0.1, 0.9], axis=0)])
 
 
 def _central_grey(image: np.ndarray, side: int) -> np.ndarray | None:

@@ -75,8 +75,8 @@ class Platt:
     """p = sigmoid(slope · logit(score) + intercept).
 
     Attributes:
-        slope: 1 leaves scores as they are; below 0 it turns them round, which says that the detector is worse than
-            chance on validation.
+        slope: 1 leaves scores as they are; below 0 it turns them round, which says that the detector is no
+            better than chance on validation.
         intercept: Moves all probabilities up or down; 0 leaves them.
     """
 

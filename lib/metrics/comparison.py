@@ -248,6 +248,21 @@ def learning_curve(frame: pd.DataFrame, training_images: Mapping[str, int]) -> p
     return curve.sort_values("training_images", kind="stable", ignore_index=True)
 
 
+def ends_of_training(curve: pd.DataFrame, names: Mapping[tuple[str, str], Mapping[str, str]]) -> pd.DataFrame:
+    """The last stage of every model, and the first one of recipes whose fine-tuning was kept for any dataset.
+
+    Args:
+        curve: what `learning_curve` returns, stages in their order.
+        names: (trained_on, recipe) to the stages that changed the model, as `stages.stage_names` gives them.
+    """
+    ends = curve.groupby(["trained_on", "recipe"], sort=False)["stage"].agg(["first", "last"])
+    first, last = (
+        pd.MultiIndex.from_frame(curve[["trained_on", "recipe"]]).map(ends[end]) for end in ("first", "last")
+    )
+    changed = {recipe for (_, recipe), known in names.items() if len(known) > 1}
+    return curve[(curve["stage"] == last) | ((curve["stage"] == first) & curve["recipe"].isin(changed))]
+
+
 def learning_fits(curve: pd.DataFrame, **options) -> tuple[pd.DataFrame, list[str]]:
     """Fits a power law to each learning curve that has enough sizes, and says of each what was found.
 

@@ -225,12 +225,25 @@ def threshold_table(chosen: dict, stage: str) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("policy")
 
 
-def reports(scored: pd.DataFrame, metrics: dict, policy: str = "balanced") -> str:
-    """scikit-learn's classification report of the test split, for each stage at the threshold of one policy."""
+def reports(
+    scored: pd.DataFrame, metrics: dict, policy: str = "balanced", names: Mapping[str, str] | None = None
+) -> str:
+    """scikit-learn's classification report of the test split, for each stage at the threshold of one policy.
+
+    Args:
+        scored: as in `evaluate`.
+        metrics: as `evaluate` gives it.
+        policy: of the threshold.
+        names: as in `warnings`.
+    """
     parts = []
     for stage, rows in scored[scored["split"] == "test"].groupby("stage", sort=False):
+        if names is not None and stage not in names:
+            continue
         threshold = metrics[stage]["policies"][policy]["threshold"]
         called = thresholds.apply(threshold, rows["score"])
         text = classification_report(rows["y"], called, target_names=["real", "synthetic"], digits=3, zero_division=0)
-        parts.append(f"{stage}, threshold {threshold:.4f} ({policy}, chosen on validation), test split\n\n{text}")
+        parts.append(
+            f"{names[stage] if names else stage}, threshold {threshold:.4f} ({policy}, chosen on validation), test split\n\n{text}"
+        )
     return "\n".join(parts)

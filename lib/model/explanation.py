@@ -228,15 +228,16 @@ def sanity(run: Run, detector: keras.Model, images: pd.DataFrame) -> pd.DataFram
 
 
 def error_cases(
-    run: Run, detector: keras.Model, errors: pd.DataFrame, average: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray, str]]:
+    run: Run, detector: keras.Model, errors: pd.DataFrame, average: np.ndarray | None
+) -> list[tuple[np.ndarray, np.ndarray | None, str]]:
     """Wrong decisions as `figures.error_gallery` takes them: image, map and caption with path, classes and score.
 
     The map is what speaks for the class that the image was called, against the average test image at the same place.
 
     Args:
         errors: columns image_id, y, called, score (of `metrics.errors`).
-        average: `average_map` of the contributions, added up over blocks.
+        average: `average_map` of the contributions, added up over blocks; None for a model that has nothing to explain:
+            there are no maps then.
     """
     if errors.empty:
         return []
@@ -246,5 +247,5 @@ def error_cases(
     for row, path, picture, found in zip(errors.itertuples(), images["path"], pictures, maps.contributions.sum(axis=1)):
         called = LABELS[row.called]
         caption = f"{path}\n{LABELS[row.y]} called {called}, score {row.score:.2g}"
-        cases.append((picture, towards(found - average, called), caption))
+        cases.append((picture, None if average is None else towards(found - average, called), caption))
     return cases

@@ -13,7 +13,7 @@ from lib.metrics.checks import Interval
 from lib.metrics.stages import STAGE_NAMES
 from lib.metrics.thresholds import NEARLY_NONE
 from lib.report import words
-from lib.report.parts import POLICY, Comparison, Dataset, Table, cell, executed_in, figure_of, notebook_links
+from lib.report.parts import POLICY, Comparison, Dataset, Table, cell, executed_in, figure_of, names_of, notebook_links
 from lib.study import RECIPES, STAGES, Run
 
 
@@ -176,7 +176,8 @@ def learning_curve(
     if compared.empty or not counts:
         return None
     curve = comparison.learning_curve(compared[compared["trained_on"].isin(counts)], counts)
-    curve = curve[curve["stage"].isin([STAGES[0], STAGES[-1]])]
+    names = {(run.name, run.recipe.name): names_of(run, run.metrics()["stages"]) for run in runs}
+    curve = comparison.ends_of_training(curve, names)
     rows = [
         [
             marks[row["trained_on"]],

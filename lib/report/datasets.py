@@ -12,7 +12,7 @@ from lib.metrics import comparison, evaluation
 from lib.metrics.checks import Interval
 from lib.metrics.figures.style import POLICY_NAMES
 from lib.metrics.robustness import NONE
-from lib.metrics.stages import STAGE_NAMES, TRAINED, stage_names
+from lib.metrics.stages import TRAINED
 from lib.report import words
 from lib.report.parts import (
     POLICY,
@@ -26,6 +26,7 @@ from lib.report.parts import (
     executed_in,
     figure_of,
     link,
+    names_of,
     notebook_links,
 )
 from lib.study import ASIDE, STAGES, Run, UserError
@@ -190,9 +191,7 @@ def _model(run: Run, mark: str) -> Model:
     stage = [name for name in STAGES if name in metrics][-1]
     last, chosen = metrics[stage], thresholds[stage]
     history = _there(run.history, None)
-    # Histories of older versions do not say which epoch was kept.
-    known = history is not None and "kept" in history
-    names = stage_names(history[history["stage"].isin(metrics)]) if known else {at: STAGE_NAMES[at] for at in metrics}
+    names = names_of(run, metrics)
     policies = last["policies"]
     auc = Interval.from_dict(last["test"]["roc_auc"])
     recalls = {

@@ -12,9 +12,9 @@ import pandas as pd
 
 from lib import study
 from lib.metrics.checks import Interval
-from lib.metrics.stages import STAGE_NAMES
+from lib.metrics.stages import STAGE_NAMES, stage_names
 from lib.report import pictures, words
-from lib.study import Run
+from lib.study import Run, UserError
 
 # The threshold that notebooks and figures read recalls at.
 POLICY = "balanced"
@@ -195,6 +195,18 @@ def notebook_links(paths: Iterable[Path], results: Path) -> list[Link]:
 
 def executed_in(folder: Path) -> list[Path]:
     return [path for path in study.executed_notebooks(folder) if path.parent == folder]
+
+
+def names_of(run: Run, stages: Iterable[str]) -> dict[str, str]:
+    """Those of a run's stages that changed the model, with their names; all of them where its history does not tell."""
+    stages = list(stages)
+    try:
+        history = run.history()
+    except UserError:
+        history = pd.DataFrame({"stage": []})
+    known = history[history["stage"].isin(stages)]
+    # Histories of older versions do not say which epoch was kept.
+    return stage_names(known) if len(known) and "kept" in known else {stage: STAGE_NAMES[stage] for stage in stages}
 
 
 def figure_of(path: Path, results: Path, said: str) -> Figure:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lib.data.appearance import mean_image, power_spectrum, sample_rows
+from lib.data.appearance import central_squares, mean_image, power_spectra, sample_rows, typical_spectrum
 
 SIDE = 64
 FREQUENCIES = np.arange(1, SIDE // 2 + 1) / SIDE
@@ -18,6 +18,10 @@ def written(folder, arrays):
         paths.append(folder / f"{number}.png")
         Image.fromarray(np.rint(np.clip(array, 0, 255)).astype("uint8")).save(paths[-1])
     return paths
+
+
+def power_spectrum(paths, side):
+    return typical_spectrum(power_spectra(paths, side))
 
 
 def noise(count, side=SIDE, deviation=20, seed=0):
@@ -119,24 +123,24 @@ def test_the_mean_of_two_known_images(tmp_path):
     # Of a wide image the centre counts; what lies beside it does not.
     second = np.zeros((40, 80, 3))
     second[:, 20:60] = [20, 101, 255]
-    mean = mean_image(written(tmp_path, [first, second]), side=20)
+    mean = mean_image(central_squares(written(tmp_path, [first, second]), side=20))
     assert mean.shape == (20, 20, 3) and mean.dtype == "uint8"
     assert (mean[2:-2, 2:-2] == [15, 100, 255]).all()
 
 
 def test_many_images_are_averaged_without_overflow(tmp_path):
     (path,) = written(tmp_path, [np.full((8, 8, 3), 250)])
-    assert (mean_image([path] * 300, side=8) == 250).all()
+    assert (mean_image(central_squares([path] * 300, side=8)) == 250).all()
 
 
 def test_a_mean_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no image to average"):
-        mean_image([])
+        mean_image(central_squares([]))
 
 
 def test_an_unreadable_file_is_not_passed_over(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
-    for function in (mean_image, power_spectrum):
+    for function in (central_squares, power_spectra):
         with pytest.raises(OSError):
             function([tmp_path / "broken.png"])
 

@@ -5,9 +5,12 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from lib.metrics import figures, measures, thresholds
+from lib.metrics.figures.style import WITHIN_CHANCE
 from lib.metrics.measures import Interval
+from lib.metrics.relabelling import Difference
 
 TITLE = "What $it$ shows\nset <b>_1 · stand-in"
 Y = np.arange(40) % 2
@@ -43,6 +46,8 @@ IMAGES = pd.DataFrame(
 QUALITY = IMAGES.assign(quantisation=[2.0, np.nan] * 2 + [5.0, 3.0] * 2)
 SPECTRUM = np.array([[9.0, 6, 3, 0], [8, 5, 2, -1], [10, 7, 4, 1]])
 SPECTRA = {"real": SPECTRUM, "synthetic": SPECTRUM + [[0, 0, 1, 3]]}
+TOLD = Difference(SPECTRA["synthetic"][0] - SPECTRUM[0], np.full(4, 2.0))
+SQUARE = Difference(np.where(np.arange(16).reshape(4, 4) < 2, -5.0, 1.0), np.full((4, 4), 2.0))
 COUNTS = pd.DataFrame({"split": ["train", "train"], "label": ["real", "synthetic"], "images": [7, 9]})
 
 FITS = pd.DataFrame(
@@ -99,8 +104,8 @@ DRAWN = {
     "sample_sheet": lambda: figures.sample_sheet({"real": [PICTURE] * 3, "synthetic": [PICTURE] * 2}, TITLE),
     "pair_gallery": lambda: figures.pair_gallery([(PICTURE, PICTURE, "a $1 <b> pair")], TITLE),
     "quality_histogram": lambda: figures.quality_histogram(QUALITY, TITLE),
-    "mean_images": lambda: figures.mean_images({"real": PICTURE + 9, "synthetic": PICTURE + 4}, TITLE),
-    "power_spectra": lambda: figures.power_spectra(SPECTRA, TITLE),
+    "mean_images": lambda: figures.mean_images({"real": PICTURE + 9, "synthetic": PICTURE + 4}, TITLE, SQUARE),
+    "power_spectra": lambda: figures.power_spectra(SPECTRA, TITLE, TOLD),
     "split_counts": lambda: figures.split_counts(COUNTS, TITLE),
     "training_curves": lambda: figures.training_curves(HISTORY, TITLE),
     "roc_curves": lambda: figures.roc_curves({"full": measures.roc_points(Y, S)}, {"full": HALF}, TITLE),
@@ -337,7 +342,10 @@ def test_training_curves_hold_all_four_columns_of_each_stage():
         *((1, 2), (1, 8)),
         *((1, 0.6), (1, 0.6)),
     ]
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["phase 1 (frozen base)", "fully unfrozen"]
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["phase 1 (frozen base)", "full stage (all blocks)"]
+    history.loc[history["stage"].eq("full"), "kept"] = [True, False, False]
+    titles = [ax.get_title() for ax in figures.training_curves(history, TITLE).axes[:2]]
+    assert titles == ["phase 1 (frozen base)", "full stage (all blocks): tried, not kept"]
 
 
 def test_histograms_count_the_images():
@@ -382,7 +390,11 @@ def test_spectra_stand_at_their_frequencies_with_band_and_difference():
     assert means["real"].get_linestyle() != means["synthetic"].get_linestyle()
     bands = [band.get_paths()[0].vertices[:, 1] for band in spectra.collections]
     assert [(band.min(), band.max()) for band in bands] == [(-1, 10), (2, 10)]
-    assert list(difference.lines[-1].get_ydata()) == [0, 0, 1, 3]
+    assert list(difference.lines[-2].get_ydata()) == [0, 0, 1, 3]
+    # Black is what is beyond chance alone.
+    assert np.isnan(difference.lines[-1].get_ydata()).tolist() == [True, True, True, False]
+    band = difference.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (-2, 2)
     low, high = difference.get_ylim()
     assert low == -high and high > 3 and spectra.get_xlim() == difference.get_xlim() == (0, 0.5)
     assert difference.get_ylabel() == "synthetic − real (dB)"
@@ -390,7 +402,8 @@ def test_spectra_stand_at_their_frequencies_with_band_and_difference():
 
 
 def test_equal_spectra_are_not_blown_up():
-    difference = saved(figures.power_spectra({"real": SPECTRUM, "synthetic": SPECTRUM + 1e-9}, TITLE))[1]
+    told = Difference(np.full(4, 1e-9), np.full(4, 1e-9))
+    difference = saved(figures.power_spectra({"real": SPECTRUM, "synthetic": SPECTRUM + 1e-9}, TITLE, told))[1]
     assert difference.get_ylim() == (-1, 1)
 
 
@@ -404,7 +417,6 @@ NOTHING = np.full((3, 4), np.nan)
         ({"real": NOTHING, "synthetic": NOTHING}, [["No image is large enough."], ["Nothing to compare."]]),
         ({"real": SPECTRUM, "synthetic": NOTHING}, [[], ["Nothing to compare."]]),
         ({"synthetic": SPECTRUM}, [[], ["Nothing to compare."]]),
-        (SPECTRA, [[], []]),
     ],
 )
 def test_spectra_of_no_image_are_said_to_be_none(spectra, found):
@@ -415,14 +427,16 @@ def test_spectra_of_no_image_are_said_to_be_none(spectra, found):
 
 def test_mean_images_are_shown_with_their_difference_centred_on_zero():
     real, synthetic = np.full((4, 4, 3), 9, "uint8"), np.full((4, 4, 3), 4, "uint8")
-    # Subtracted as numbers: bytes would turn -5 into 251.
-    synthetic[0, 0] = [15, 18, 21]
-    first, second, third, bar = saved(figures.mean_images({"real": real, "synthetic": synthetic}, TITLE))
+    means = {"real": real, "synthetic": synthetic}
+    first, second, third, bar = saved(figures.mean_images(means, TITLE, SQUARE))
     assert (first.images[0].get_array() == real).all() and (second.images[0].get_array() == synthetic).all()
-    difference = np.asarray(third.images[0].get_array())
-    assert difference[0, 0] == 9 and (difference.ravel()[1:] == -5).all()
-    assert third.images[0].get_clim() == (-9, 9)
-    assert [ax.get_title() for ax in (first, second, third)] == ["real", "synthetic", "synthetic − real"]
+    difference = third.images[0].get_array()
+    assert difference.compressed().tolist() == [-5, -5] and not difference.mask[0, :2].any()
+    assert third.images[0].get_clim() == (-5, 5)
+    titles = ["real", "synthetic", "synthetic − real\n12% of it beyond chance"]
+    assert [ax.get_title() for ax in (first, second, third)] == titles
+    # What is within chance is grey: neither white nor the colour of a class.
+    assert third.images[0].cmap(np.ma.masked)[:3] == pytest.approx(to_rgb(WITHIN_CHANCE))
     assert bar.get_ylabel().startswith("grey levels")
     middle = third.images[0].cmap(0.5)
     assert min(middle[:3]) > 0.98
@@ -435,9 +449,10 @@ def test_mean_images_of_one_class_or_none(images):
     assert [word for ax in axes for word in words(ax)] == [*absent, "Nothing to compare."]
 
 
-def test_equal_mean_images_are_white():
-    third = saved(figures.mean_images({"real": PICTURE, "synthetic": PICTURE}, TITLE))[2]
-    assert third.images[0].get_clim() == (-1, 1) and not np.any(third.images[0].get_array())
+def test_mean_images_that_differ_within_chance_are_grey_and_say_so():
+    within = Difference(np.full((4, 4), 9.0), np.full((4, 4), 10.0))
+    third = saved(figures.mean_images({"real": PICTURE, "synthetic": PICTURE}, TITLE, within))[2]
+    assert third.images[0].get_array().mask.all() and third.get_title().endswith("all of it within chance")
 
 
 def test_quality_is_counted_by_class():
@@ -492,7 +507,7 @@ def test_stability_has_a_row_for_each_policy_and_a_mark_for_each_stage():
     assert [text.get_text() for text in axes.get_yticklabels()] == ["best F1", "least cost"]
     drawn = {str(line.get_label()): line for line in axes.lines if line.get_label() != "_interval"}
     assert list(drawn["phase 1 (frozen base)"].get_xdata()) == [0.3, 0.6]
-    assert list(drawn["fully unfrozen"].get_xdata()) == [0.6]
+    assert list(drawn["final model"].get_xdata()) == [0.6]
     ends = [list(line.get_xdata()) for line in axes.lines if line.get_label() == "_interval"]
     assert ends == [[0.1, 0.6], [0.5, 0.7], [0.5, 0.7]]
     rows = [line.get_ydata()[0] for line in axes.lines if line.get_label() == "_interval"]

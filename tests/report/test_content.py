@@ -173,7 +173,7 @@ def test_links_lead_to_files_that_are_there(parsed, made_up):
 def test_figures_say_what_they_show_and_how_to_read_them(gathered):
     tuned = datasets(gathered)["dataset_1"].models[1]
     figures = {figure.title: figure for figure in [*tuned.figures, *tuned.more]}
-    assert f"fully unfrozen {tuned.auc}" in figures["ROC curves on test"].alt
+    assert f"final model {tuned.auc}" in figures["ROC curves on test"].alt
     assert study.NOT_OMNIGEN in figures["ROC curves on test"].alt
     assert "lowest" in figures["After compression, scaling, blur, noise and crop"].alt
     assert "blur 2" in figures["After compression, scaling, blur, noise and crop"].alt
@@ -187,7 +187,7 @@ def test_every_figure_that_notebooks_save_has_words():
         name for source in sources for name in re.findall(r'save_figure\([^"]*?\\"([a-z_0-9]+)\\"(?:,|\))', source)
     }
     assert len(saved) > 5 and not [name for name in saved if not words.figure_words(name)[1]]
-    assert words.figure_words("ablation_full")[0].endswith("fully unfrozen")
+    assert words.figure_words("ablation_full")[0].endswith("final model")
 
 
 def test_figures_are_small_and_on_white_paper(tmp_path):

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from lib.metrics.figures.style import CLASS_COLOURS, LINES, panels, sentence, styled
+from lib.metrics.figures.style import CLASS_COLOURS, LINES, WITHIN_CHANCE, panels, sentence, styled
+from lib.metrics.relabelling import Difference
 
 
 @styled
@@ -61,12 +62,15 @@ def _class_histogram(ax: Axes, labels: pd.Series, values: pd.Series, nothing: st
 
 
 @styled
-def power_spectra(spectra: Mapping[str, Sequence[np.ndarray]], title: str) -> Figure:
+def power_spectra(
+    spectra: Mapping[str, Sequence[np.ndarray]], title: str, difference: Difference | None = None
+) -> Figure:
     """Power at each spatial frequency for both classes, and the difference of their means.
 
     Args:
         spectra: `real` and `synthetic` to (mean, low, high), each in dB at evenly spaced frequencies that end at 0.5
             cycles per pixel; low and high bound the range that 80% of the images lie in. NaN where there are no images.
+        difference: of the means at each frequency against relabelling; None where nothing is to be compared.
     """
     figure, axes = panels(2, title, (11, 4.2))
     known = {label: np.asarray(values, float) for label, values in spectra.items() if np.isfinite(values).any()}
@@ -77,13 +81,18 @@ def power_spectra(spectra: Mapping[str, Sequence[np.ndarray]], title: str) -> Fi
             axes[0].fill_between(at, low, high, color=CLASS_COLOURS[label], alpha=0.2, linewidth=0)
             axes[0].plot(at, np.transpose([low, high]), linestyle=style, color=CLASS_COLOURS[label], linewidth=0.7)
             axes[0].plot(at, mean, linestyle=style, color=CLASS_COLOURS[label], label=label)
-    if set(CLASS_COLOURS) <= set(known):
-        difference = known["synthetic"][0] - known["real"][0]
+    if difference is not None:
+        value, limit = difference.value, difference.limit
+        at = _frequencies(value)
         axes[1].axhline(0, color="grey", linestyle=":")
-        axes[1].plot(_frequencies(difference), difference, color="black")
+        axes[1].fill_between(at, -limit, limit, color=WITHIN_CHANCE, linewidth=0, label="within chance")
+        axes[1].plot(at, value, color="darkgrey")
+        # Black where there is something to say.
+        axes[1].plot(at, np.where(difference.beyond, value, np.nan), color="black", label="beyond chance")
         # At least one dB up and down, so that noise is not blown up to the height of the panel.
-        most = 1.1 * max(1 / 1.1, np.nanmax(np.abs(difference)))
+        most = 1.1 * max(1 / 1.1, np.abs(value).max(), limit.max())
         axes[1].set(xlim=(0, 0.5), ylim=(-most, most))
+        axes[1].legend()
     else:
         sentence(axes[1], "Nothing to compare.")
     if known:

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from lib.metrics.figures.style import CLASS_COLOURS, panels, sentence, styled
+from lib.metrics.figures.style import CLASS_COLOURS, WITHIN_CHANCE, panels, sentence, styled
+from lib.metrics.relabelling import Difference
 
 PAIRS_A_ROW, SINGLES_A_ROW = 4, 6
 
@@ -74,13 +75,15 @@ def _gallery(
 
 
 @styled
-def mean_images(images: Mapping[str, np.ndarray], title: str) -> Figure:
+def mean_images(images: Mapping[str, np.ndarray], title: str, difference: Difference | None = None) -> Figure:
     """The mean image of each class and where they differ.
 
-    The difference is synthetic - real, averaged over red, green and blue; its colours are the classes', centred on 0.
+    The difference is synthetic - real, averaged over red, green and blue; its colours are the classes', centred on 0, and
+    grey where it is within what chance gives.
 
     Args:
         images: `real` and `synthetic` to uint8 (side, side, 3), equal sides.
+        difference: of the grey levels (side, side) against relabelling; None where nothing is to be compared.
     """
     figure, axes = panels(3, title, (10.5, 3.6))
     for ax, label in zip(axes, CLASS_COLOURS):
@@ -92,16 +95,25 @@ def mean_images(images: Mapping[str, np.ndarray], title: str) -> Figure:
             sentence(ax, f"No {label} images.")
     axes[2].set_title("synthetic − real")
     axes[2].set_axis_off()
-    if not set(CLASS_COLOURS) <= set(images):
+    if difference is None:
         sentence(axes[2], "Nothing to compare.")
         return figure
-    difference = (images["synthetic"].astype(float) - images["real"]).mean(axis=2)
-    # At least one grey level, so that rounding is not blown up to full colour.
-    most = max(1.0, np.abs(difference).max())
-    shown = axes[2].imshow(difference, cmap=_class_colours(), vmin=-most, vmax=most)
-    bar = figure.colorbar(shown, ax=axes[2], label="grey levels (0 to 255)\nblue: real is brighter")
+    axes[2].set_title(f"synthetic − real\n{_told(difference)}")
+    # At least one grey level, so that nothing is blown up to full colour.
+    most = max(1.0, np.abs(difference.value).max())
+    told = np.ma.masked_array(difference.value, mask=~difference.beyond)
+    shown = axes[2].imshow(told, cmap=_class_colours().with_extremes(bad=WITHIN_CHANCE), vmin=-most, vmax=most)
+    bar = figure.colorbar(
+        shown, ax=axes[2], label="grey levels (0 to 255)\nblue: real is brighter\ngrey: within chance"
+    )
     bar.outline.set_visible(False)
     return figure
+
+
+def _told(difference: Difference) -> str:
+    return (
+        f"{difference.beyond.mean():.0%} of it beyond chance" if difference.beyond.any() else "all of it within chance"
+    )
 
 
 @styled

@@ -25,6 +25,8 @@ POLICY_NAMES = {
     "fpr_1": "1% false positives",
     "cost": "least cost",
 }
+# For differences that images dealt to the classes at random give too.
+WITHIN_CHANCE = "#D9D9D9"
 # Told apart in black and white: one for each policy, in their order, and for each recipe.
 LINES = ("-", "--", "-.", (0, (1, 1)), (0, (6, 2, 1, 2, 1, 2)), (0, (1, 4)))
 MARKERS = "osD^v<>P"
