@@ -326,3 +326,34 @@ def test_thresholds_of_detectors_come_from_their_validation_scores():
     assert "fixed" not in found["a", "tuned", "s"] and found["bare", "tuned", "s"] == {}
     inside = rows.assign(score=1 / (1 + np.exp(-rows["score"])))
     assert comparison.choose_thresholds(inside)["a", "tuned", "s"]["fixed"] == 0.5
+
+
+KEPT_NOTHING = {("a", "tuned"): {"full": "final model: phase 1 (fine-tuning was tried and was not better)"}}
+
+
+def test_a_stage_that_was_not_kept_is_no_model_of_its_own(compared):
+    home = pd.concat([scores("a", "a", 1).assign(stage=stage) for stage in ("phase1", "full")], ignore_index=True)
+    home = home.assign(image_id=[f"i{number}" for number in range(len(home) // 2)] * 2)
+    kept = {("a", "tuned"): {"phase1": "phase 1", "full": "final model: fully unfrozen"}}
+    tests, _ = comparison.paired_by_test_set(home, kept)
+    assert tests[["first", "second"]].to_numpy().tolist() == [["a, tuned, phase1", "a, tuned, full"]]
+    assert comparison.paired_table(tests)["second"].tolist() == ["a, tuned, final model"]
+    # Phase 1 is not compared with itself.
+    tests, sentences = comparison.paired_by_test_set(home, KEPT_NOTHING)
+    assert tests.empty and sentences == ["a: one model, nothing to compare it with"]
+    shown = comparison.transfer_table(compared, names=KEPT_NOTHING).set_index(["trained_on", "tested_on"])
+    assert shown.loc[("a", "a"), "stage"] == KEPT_NOTHING["a", "tuned"]["full"]
+    assert shown.loc[("b", "b"), "stage"] == "final model"
+
+
+def test_a_learning_curve_has_phase_1_once():
+    rows = [
+        {"trained_on": name, "recipe": "tuned", "stage": stage, "training_images": 9, "roc_auc": 0.6}
+        for name in ("a", "b")
+        for stage in ("phase1", "partial", "full")
+    ]
+    curve = pd.DataFrame(rows)
+    nothing = {(name, "tuned"): {"full": "final model: phase 1 (no fine-tuning)"} for name in ("a", "b")}
+    assert comparison.ends_of_training(curve, nothing)["stage"].tolist() == ["full", "full"]
+    some = nothing | {("b", "tuned"): {"phase1": "phase 1", "full": "final model: fully unfrozen"}}
+    assert comparison.ends_of_training(curve, some)["stage"].tolist() == ["phase1", "full"] * 2

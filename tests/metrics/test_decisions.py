@@ -68,6 +68,14 @@ def test_examples_lie_on_their_side_nearest_first_and_errors_most_certain_first(
     assert names(low["false_synthetic"]) == ["i4", "i2", "i1"] and names(low["false_real"]) == []
 
 
+def test_recalls_at_their_limits_have_intervals_with_width():
+    low, high = decisions.recall_curve(LABELS, LABELS.astype(float), None, [-1, 2], resamples=20).to_dict("records")
+    # All called synthetic, then all called real: of 4 images of each class.
+    assert (low["recall_real"], low["recall_real_low"], low["recall_synthetic"]) == (0, 0, 1)
+    assert low["recall_real_high"] == pytest.approx(1 - 0.025**0.25) == 1 - low["recall_synthetic_low"]
+    assert high["recall_synthetic_high"] == pytest.approx(low["recall_real_high"])
+
+
 @pytest.mark.parametrize(("threshold", "empty"), [(0.1, "just_below"), (0.95, "just_above")])
 def test_beyond_all_scores_one_side_is_empty(threshold, empty):
     found = decisions.RankedImages(scored()).examples(threshold)

@@ -74,3 +74,17 @@ def test_tables_for_reading_join_a_value_and_its_interval():
     assert repeats.shown(table, {"name": "who", "auc": "AUC"}).to_dict("records") == [
         {"who": "x", "AUC": "0.500 [0.400, 0.600]"}
     ]
+
+
+def test_perfect_recalls_of_all_seeds_have_intervals_with_width():
+    rows = pd.concat([split_in_two(scores(60, seed)).assign(case="even") for seed in (1, 2)], ignore_index=True)
+    found = repeats.recall_table(rows, "case").iloc[0]
+    for name in ("roc_auc", "recall_real", "recall_synthetic"):
+        # 30 test images of each class; seeds can share people, so that two of them are not 60.
+        assert found[name] == found[f"{name}_high"] == 1
+        assert found[f"{name}_low"] == pytest.approx(0.025 ** (1 / 30)), name
+
+
+def test_tables_for_reading_name_stages():
+    table = pd.DataFrame({"stage": ["phase1", "full"]})
+    assert repeats.shown(table, {"stage": "after"})["after"].tolist() == ["phase 1 (frozen base)", "final model"]

@@ -72,3 +72,16 @@ def test_curves_are_what_the_figure_takes():
     axes = figures.robustness_curves(frame, undegraded, "title").axes
     assert [ax.get_xlabel() for ax in axes] == ["JPEG quality", "blur, pixels"]
     assert [label.get_text() for label in axes[0].get_xticklabels()] == ["90", "30"]
+
+
+def test_recalls_at_their_limits_have_intervals_with_width():
+    table = robustness.robustness_table(scored(("none", np.nan, GOOD), ("jpeg", 30, MOVED)), {"balanced": 0.5})
+    # Of 4 trials without a failure the lower limit is 0.025^(1/4).
+    for name, row, low, high in (
+        ("recall_real", 0, 0.025**0.25, 1),
+        ("recall_real", 1, 0, 1 - 0.025**0.25),
+        ("recall_synthetic", 1, 0.025**0.25, 1),
+        ("roc_auc", 0, 0.025**0.25, 1),
+    ):
+        assert table.loc[row, f"{name}_low"] == pytest.approx(low), name
+        assert table.loc[row, f"{name}_high"] == pytest.approx(high), name

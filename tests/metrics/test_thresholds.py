@@ -258,3 +258,24 @@ def test_errors():
     for labels, scores in (([], []), ([1, 1], [0.1, 0.2]), ([0, 1], [0.1, np.nan]), ([0, 3], [0.1, 0.2])):
         with pytest.raises(UndefinedMeasure):
             thresholds.choose_all(labels, scores)
+
+
+@pytest.mark.parametrize(
+    ("real", "each", "unset"),
+    [(100, 1, []), (99, 1, ["fpr_1"]), (20, 1, ["fpr_1"]), (19, 1, ["fpr_5", "fpr_1"]), (100, 2, ["fpr_1"])],
+)
+def test_policies_say_when_real_images_are_too_few_to_set_them(real, each, unset):
+    labels = np.repeat([0, 1], [real, 40])
+    scores = np.append(np.linspace(0, 0.6, real), np.linspace(0.4, 1, 40))
+    groups = np.append(np.arange(real) // each, 1000 + np.arange(40))
+    found = thresholds.choose_all(labels, scores, groups=groups)
+    assert [policy for policy, chosen in found.items() if chosen.too_few] == unset
+    assert found["fpr_1"].threshold == thresholds.choose("fpr_1", labels, scores).threshold
+
+
+def test_what_too_few_real_images_leave_open_is_said():
+    labels, scores = np.repeat([0, 1], 24), np.append(np.linspace(0, 0.5, 24), np.linspace(0.4, 1, 24))
+    said = thresholds.choose("fpr_1", labels, scores).too_few
+    # None of 24: at most 1 - 0.025^(1/24) = 14%.
+    assert "1% cannot be set on 24 independent real validation images (at least 100" in said
+    assert "0.0% of them are called synthetic, of others up to 14% may be" in said

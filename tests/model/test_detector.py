@@ -174,6 +174,9 @@ def test_warnings_say_why_no_score_is_to_be_trusted(written_folder):
     of_policy = changed(found, **fine)
     of_policy.content["thresholds"]["best_f1"]["why"] = "calls nearly everything synthetic"
     assert set(of_policy.warnings("best_f1")) == {"one_class"} and not of_policy.warnings("fixed")
+    of_policy = changed(found, **fine)
+    of_policy.content["thresholds"]["fpr_1"]["too_few"] = "cannot be set on 24 real images"
+    assert set(of_policy.warnings("fpr_1")) == {"too_few_real"}
 
 
 def comparison(run, **rows):

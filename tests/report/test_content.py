@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -15,8 +16,8 @@ import run_all
 from lib import report, study
 from lib.metrics.checks import Interval
 from lib.report import __main__ as command
-from lib.report import across, content, notebooks, pictures, words
-from lib.report.datasets import _chosen_images
+from lib.report import across, content, notebooks, parts, pictures, words
+from lib.report.datasets import _chosen_images, _stage_table
 
 
 class Parsed(HTMLParser):
@@ -188,6 +189,20 @@ def test_every_figure_that_notebooks_save_has_words():
     }
     assert len(saved) > 5 and not [name for name in saved if not words.figure_words(name)[1]]
     assert words.figure_words("ablation_full")[0].endswith("final model")
+
+
+def test_no_text_speaks_of_an_unfrozen_network_that_was_not_kept(gathered):
+    """Phase 1 is the final model of the made-up runs' only stage with a kept epoch: one row, and its name says so."""
+    history = pd.DataFrame({"stage": ["phase1", "partial", "full", "full"], "epoch": [0, 0, 0, 1]})
+    for model in datasets(gathered)["dataset_1"].models:
+        run = model.run
+        kept = history.assign(kept=[True, True, True, False])
+        named = parts.names_of(SimpleNamespace(history=lambda kept=kept: kept), run.metrics()["stages"])
+        assert list(named.values()) == ["final model: phase 1 (fine-tuning was tried and was not better)"]
+        table = _stage_table("x", run.metrics()["stages"], named)
+        assert [row[0] for row in table.rows] == list(named.values())
+    sources = [path.read_text(encoding="utf-8") for path in (study.PROJECT / "notebooks").glob("*.ipynb")]
+    assert not [source for source in sources if "fully unfrozen" in source or "Fully unfrozen" in source]
 
 
 def test_figures_are_small_and_on_white_paper(tmp_path):

@@ -49,7 +49,7 @@ def interval_plot(
         draw_interval(axes[0], [interval.low, interval.high], [row, row], color=colour)
         axes[0].plot(interval.value, row, "o", color=colour)
     axes[0].axvline(0.5, color="grey", linestyle=":")
-    labels = [stage_label(name, names, 30) if name in STAGE_NAMES else name for name in intervals]
+    labels = [stage_label(name, names) if name in STAGE_NAMES else name for name in intervals]
     axes[0].set_yticks(range(len(intervals)), labels)
     axes[0].set_ylim(len(intervals) - 0.5, -0.5)
     axes[0].set(xlabel=f"{label} with 95% interval (dotted: chance)")

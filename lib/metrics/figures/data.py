@@ -88,7 +88,8 @@ def power_spectra(
         axes[1].fill_between(at, -limit, limit, color=WITHIN_CHANCE, linewidth=0, label="within chance")
         axes[1].plot(at, value, color="darkgrey")
         # Black where there is something to say.
-        axes[1].plot(at, np.where(difference.beyond, value, np.nan), color="black", label="beyond chance")
+        name = "beyond chance" if difference.beyond.any() else "_nothing"
+        axes[1].plot(at, np.where(difference.beyond, value, np.nan), color="black", label=name)
         # At least one dB up and down, so that noise is not blown up to the height of the panel.
         most = 1.1 * max(1 / 1.1, np.abs(value).max(), limit.max())
         axes[1].set(xlim=(0, 0.5), ylim=(-most, most))

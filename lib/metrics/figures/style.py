@@ -53,7 +53,8 @@ def draw_interval(ax: Axes, x: Sequence[float], y: Sequence[float], **options) -
 
 def stage_label(stage: str, names: Mapping[str, str] | None, width: int = 44) -> str:
     """What a stage is called, in lines of at most `width` letters."""
-    return textwrap.fill((STAGE_NAMES | dict(names or {})).get(stage, stage), width)
+    name = (STAGE_NAMES | dict(names or {})).get(stage, stage)
+    return textwrap.fill(name, width, break_on_hyphens=False)
 
 
 def panels(columns: int, title: str, size: tuple[float, float], rows: int = 1, **options) -> tuple[Figure, np.ndarray]:
