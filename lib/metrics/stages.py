@@ -24,8 +24,11 @@ def stage_names(history: pd.DataFrame) -> dict[str, str]:
 
     Returns:
         Stage to name. Where the epochs of the last stages were not kept, or there were none, the model before them stands
-        once, under the key of the last stage, and its name says so.
+        once, under the key of the last stage, and its name says so. All stages where `kept` is missing, as in histories of
+        older versions.
     """
+    if "kept" not in history:
+        return {stage: STAGE_NAMES.get(stage, stage) for stage in dict.fromkeys(history["stage"])}
     kept = history[history["kept"].eq(True)].set_index("stage")["epoch"]
     epochs = history.groupby("stage", sort=False)["epoch"].max()
     stages = list(epochs.index)

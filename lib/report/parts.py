@@ -205,8 +205,7 @@ def names_of(run: Run, stages: Iterable[str]) -> dict[str, str]:
     except UserError:
         history = pd.DataFrame({"stage": []})
     known = history[history["stage"].isin(stages)]
-    # Histories of older versions do not say which epoch was kept.
-    return stage_names(known) if len(known) and "kept" in known else {stage: STAGE_NAMES[stage] for stage in stages}
+    return stage_names(known) if len(known) else {stage: STAGE_NAMES[stage] for stage in stages}
 
 
 def figure_of(path: Path, results: Path, said: str) -> Figure:

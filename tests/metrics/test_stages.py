@@ -51,3 +51,8 @@ def test_a_stage_that_changed_nothing_has_no_name(stages, names):
     for kept in (0, 4):
         found = stage_names(history(phase1=(kept, 5), **stages))
         assert found == names and list(found) == list(names)
+
+
+def test_a_history_that_does_not_say_what_was_kept_claims_nothing():
+    known = history(phase1=(1, 2), full=(0, 1)).drop(columns="kept")
+    assert stage_names(known) == {"phase1": "phase 1 (frozen base)", "full": "final model"}
