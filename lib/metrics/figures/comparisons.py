@@ -20,6 +20,7 @@ from lib.metrics.figures.style import (
     STAGE_COLOURS,
     STAGE_NAMES,
     draw_interval,
+    legend_beside,
     panels,
     styled,
 )
@@ -74,7 +75,7 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
         curve: columns trained_on, recipe, stage, training_images, roc_auc, roc_auc_low, roc_auc_high.
         fits: fitted curves, columns recipe, stage, training_images, roc_auc, low, high, extrapolated.
     """
-    figure, axes = panels(1, title, (7.5, 4.4))
+    figure, axes = panels(1, title, (9.5, 4.4))
     recipes = sorted(set(curve["recipe"]))
     for number, (recipe, stage) in enumerate(sorted(set(zip(curve["recipe"], curve["stage"])))):
         rows = curve[(curve["recipe"] == recipe) & (curve["stage"] == stage)].sort_values("training_images")
@@ -106,7 +107,7 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
     if fits is not None and fits["extrapolated"].any():
         axes[0].plot([], [], color="dimgrey", linewidth=0.7, label="thin: extrapolated")
     axes[0].set(xlabel="training images (logarithmic)", ylabel="ROC AUC on the test split, 95% interval")
-    axes[0].legend(fontsize=9)
+    legend_beside(axes[0])
     return figure
 
 
@@ -157,13 +158,7 @@ def robustness_curves(frame: pd.DataFrame, undegraded: Mapping[str, float], titl
         ax.set_axis_off()
     for ax in axes[::across]:
         ax.set_ylabel("value, 95% interval")
-    axes[across - 1].legend(
-        title="thin lines: images\nas they are",
-        bbox_to_anchor=(1.02, 1),
-        loc="upper left",
-        fontsize=9,
-        title_fontsize=9,
-    )
+    legend_beside(axes[across - 1], title="thin lines: images\nas they are", title_fontsize=9)
     return figure
 
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
 from lib.metrics.figures.results import draw_confusion
-from lib.metrics.figures.style import CLASS_COLOURS, LINES, POLICY_NAMES, sentence, styled
+from lib.metrics.figures.style import CLASS_COLOURS, LINES, POLICY_NAMES, legend_beside, sentence, styled
 
 # What a scale of log-odds shows; a score nearer to 0 or 1 is drawn there.
 NEAREST = 1e-6
@@ -94,7 +94,7 @@ def _draw_recalls(ax: Axes, curve: pd.DataFrame, marks: Mapping[str, float]) -> 
         )
         for (policy, value), style in zip(marks.items(), LINES)
     ]
-    ax.legend(handles=[*lines, *policies], fontsize=8.5, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    legend_beside(ax, handles=[*lines, *policies], fontsize=8.5)
 
 
 def _draw_pictures(ax: Axes, title: str, shown: Sequence[tuple[np.ndarray, str, str]]) -> None:
