@@ -452,10 +452,17 @@ def test_histograms_count_the_images():
     assert sorted(shape.get_paths()[0].vertices[:, 1].max() for shape in shapes) == [3, 5]
 
 
+def test_images_are_counted_in_whole_numbers():
+    for scores in (3, 5):
+        frame = pd.DataFrame({"label": ["real", "synthetic"] * scores, "score": np.linspace(0, 1, 2 * scores)})
+        ax = saved(figures.score_histograms(frame, {"fixed": 0.5}, TITLE))[0]
+        assert all("." not in tick.get_text() for tick in ax.get_yticklabels())
+
+
 def test_confusion_matrix_puts_counts_and_shares_where_they_belong():
     figure = figures.confusion_matrices({"fixed": dict(zip(CELLS, (30, 10, 5, 1500)))}, TITLE)
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == ["30\n75%", "10\n25%", "5\n0%", "1,500\n100%"]
+    assert [text.get_text() for text in axes.texts] == ["30\n75%", "10\n25%", "5\n0.3%", "1,500\n99.7%"]
     assert np.asarray(axes.collections[0].get_array()).ravel() == pytest.approx([0.75, 0.25, 5 / 1505, 1500 / 1505])
     assert axes.get_title() == "fixed at 0.5"
 
@@ -637,7 +644,7 @@ def test_costs_are_steps_that_end_at_the_scores():
     curve = axes.lines[0]
     assert list(curve.get_xdata()) == [0.2, 0.5, 0.9, 1.1] and list(curve.get_ydata()) == [0.6, 0.2, 0.3, 0.5]
     assert curve.get_drawstyle() == "steps-pre"
-    assert [line.get_label() for line in axes.lines[1:]] == ["least cost: 0.2", "fixed at 0.5: 0.2"]
+    assert [line.get_label() for line in axes.lines[1:]] == ["least cost: 0.200", "fixed at 0.5: 0.200"]
     assert axes.get_ylim()[0] == 0
 
 

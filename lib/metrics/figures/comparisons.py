@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, decimals
 from lib.metrics.figures.style import (
     CLASS_COLOURS,
     LINES,
@@ -178,7 +178,7 @@ def ablation_plot(frame: pd.DataFrame, title: str, label: str = "ROC AUC") -> Fi
         draw_interval(axes[0], [row.low, row.high], [at, at], color="black")
         axes[0].plot(row.difference, at, "o", color="black", markerfacecolor="black" if told else "white")
         words = {"transform": axes[0].get_yaxis_transform(), "va": "center", "fontsize": 10}
-        axes[0].text(1.02, at, f"{row.value:.3f}", **words)
+        axes[0].text(1.02, at, decimals(row.value), **words)
     axes[0].axvline(0, color="grey", linestyle=":")
     axes[0].locator_params(axis="x", nbins=4)
     axes[0].set_yticks(range(len(rows)), list(rows["choice"]))

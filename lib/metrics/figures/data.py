@@ -10,9 +10,17 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from lib.metrics.figures.style import CLASS_COLOURS, LINES, legend_below, legend_beside, panels, sentence, styled
+from lib.metrics.figures.style import (
+    CLASS_COLOURS,
+    LINES,
+    count_images,
+    legend_below,
+    legend_beside,
+    panels,
+    sentence,
+    styled,
+)
 
 
 @styled
@@ -70,8 +78,7 @@ def _class_histogram(ax: Axes, labels: pd.Series, values: pd.Series) -> None:
     frame = pd.DataFrame({"value": values, "label": labels[values.index]})
     options = {"hue": "label", "hue_order": list(CLASS_COLOURS), "palette": CLASS_COLOURS, "element": "step"}
     sns.histplot(frame, x="value", bins=30, legend=False, ax=ax, **options)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+    count_images(ax)
 
 
 @styled
@@ -132,7 +139,7 @@ def split_counts(counts: pd.DataFrame, title: str) -> Figure:
         saturation=1,
         ax=axes[0],
     )
-    axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    count_images(axes[0])
     axes[0].margins(y=0.12)
     for bars in axes[0].containers:
         axes[0].bar_label(bars, fmt="{:,.0f}", fontsize=9)

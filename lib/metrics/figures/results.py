@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, decimals, share
 from lib.metrics.figures.style import (
     CLASS_COLOURS,
     LINES,
@@ -20,6 +20,7 @@ from lib.metrics.figures.style import (
     POLICY_NAMES,
     STAGE_COLOURS,
     STAGE_NAMES,
+    count_images,
     draw_interval,
     legend_below,
     legend_beside,
@@ -121,11 +122,14 @@ def score_histograms(scores: pd.DataFrame, thresholds: Mapping[str, float], titl
     sns.histplot(scores, x="score", bins=bins, ax=axes[0], legend=False, **options)
     classes = [Patch(color=colour, alpha=0.5, label=label) for label, colour in CLASS_COLOURS.items()]
     lines = [
-        axes[0].axvline(value, color="black", linestyle=style, label=f"{POLICY_NAMES.get(policy, policy)}: {value:.2f}")
+        axes[0].axvline(
+            value, color="black", linestyle=style, label=f"{POLICY_NAMES.get(policy, policy)}: {decimals(value)}"
+        )
         for (policy, value), style in zip(thresholds.items(), LINES)
     ]
     legend_beside(axes[0], handles=[*classes, *lines], title="classes and thresholds")
     axes[0].set(xlabel="score (higher: more synthetic)", ylabel="images")
+    count_images(axes[0])
     return figure
 
 
@@ -147,7 +151,7 @@ def draw_confusion(ax: Axes, cells: Mapping[str, int], title: str) -> None:
     """Draws one confusion matrix: true_real, false_synthetic, false_real, true_synthetic."""
     counts = np.array([[cells["true_real"], cells["false_synthetic"]], [cells["false_real"], cells["true_synthetic"]]])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    text = np.array([[f"{n:,}\n{share:.0%}" for n, share in zip(*row)] for row in zip(counts, shares)])
+    text = np.array([[f"{n:,}\n{share(part)}" for n, part in zip(*row)] for row in zip(counts, shares)])
     names = list(CLASS_COLOURS)
     options = {"xticklabels": names, "yticklabels": names, "cbar": False, "square": True}
     sns.heatmap(shares, annot=text, fmt="", cmap="Blues", vmin=0, vmax=1, ax=ax, **options)
@@ -197,7 +201,7 @@ def cost_curve(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tuple[flo
     for (policy, point), marker, colour in zip(marks.items(), MARKERS, colours):
         # Hollow, and the cost in words: policies often choose the same threshold.
         style = {"color": colour, "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 2, "clip_on": False}
-        axes[0].plot(*point, marker, label=f"{POLICY_NAMES.get(policy, policy)}: {point[1]:.3g}", **style)
+        axes[0].plot(*point, marker, label=f"{POLICY_NAMES.get(policy, policy)}: {decimals(point[1])}", **style)
     axes[0].set(xlabel="threshold (score from which an image is called synthetic)", ylabel="expected cost of an image")
     axes[0].set_ylim(bottom=0)
     legend_beside(axes[0], title="cost at chosen thresholds" if marks else None)

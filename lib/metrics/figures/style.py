@@ -11,6 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 # Okabe and Ito's palette, 2008; no stage has the colour of a class.
 CLASS_COLOURS = {"real": "#0072B2", "synthetic": "#D55E00"}
@@ -64,6 +65,12 @@ def legend_beside(ax: Axes, **options) -> None:
 def legend_below(figure: Figure, ax: Axes, **options) -> Legend:
     """A legend of one panel under the whole figure, for figures that should not grow wider."""
     return figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", fontsize=9, **options)
+
+
+def count_images(ax: Axes) -> None:
+    """Whole numbers on a y axis that counts images, with commas."""
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
 
 
 def sentence(ax: Axes, words: str) -> None:
