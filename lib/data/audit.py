@@ -273,7 +273,7 @@ def pair_pictures(
 ) -> list[tuple[np.ndarray, np.ndarray, str]]:
     """The closest pairs as (image a, image b, caption), pairs with two labels first.
 
-    A caption says how alike the two are, and of each, the left one first, its file, class, split and other dataset.
+    A caption says how alike the two are, and of each its file, class, split and other dataset.
     """
     tables = {"": (root, images), **{other.name: (image_root(other), other.images()) for other in run.siblings()}}
     place = {name: (root, rows.set_index("image_id")) for name, (root, rows) in tables.items()}
@@ -283,7 +283,7 @@ def pair_pictures(
         root_b, rows_b = place[pair.other_dataset]
         first, second = place[""][1].loc[pair.image_a], rows_b.loc[pair.image_b]
         alike = f"{pair.kind}, {pair.distance} bits apart" + ("" if pair.same_label else ", TWO LABELS")
-        caption = f"{alike}\n{_named(first)}\n{_named(second, pair.other_dataset)}"
+        caption = f"{alike}\nleft: {_named(first)}\nright: {_named(second, pair.other_dataset)}"
         pictures.append((thumbnail(root / first["path"]), thumbnail(root_b / second["path"]), caption))
     return pictures
 

@@ -377,8 +377,8 @@ def test_copies_in_other_datasets_are_found_and_shown(folder, monkeypatch, tmp_p
     # One of the names holds a line break.
     how, one, two = caption.split("\n", 2)
     place = images.set_index("path").loc["synthetic/taken.png", "split"]
-    assert "bits apart, TWO LABELS" in how and one == f"synthetic/taken.png (synthetic, {place})"
-    assert re.fullmatch(r"real/.* \(real, (train|validation|test), in first\)", two, re.S)
+    assert "bits apart, TWO LABELS" in how and one == f"left: synthetic/taken.png (synthetic, {place})"
+    assert re.fullmatch(r"right: real/.* \(real, (train|validation|test), in first\)", two, re.S)
     assert np.abs(first.astype(int) - second).mean() < 15
 
 

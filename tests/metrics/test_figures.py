@@ -221,13 +221,13 @@ def test_no_marker_is_cut_by_the_edge_of_its_panel(name):
                 continue
             points = line.get_transform().transform(line.get_xydata())
             # A marker as wide as it is high, in pixels; marks of an interval's ends are flat.
-            reach = line.get_markersize() / 2 * figure.dpi / 72
+            reach = (line.get_markersize() + line.get_markeredgewidth()) / 2 * figure.dpi / 72
             wide = reach if line.get_marker() != "|" else 0
             high = reach if line.get_marker() != "_" else 0
             inside = ax.bbox
             known = points[np.isfinite(points).all(axis=1)]
-            assert (known[:, 0] - wide >= inside.x0 - 1).all() and (known[:, 0] + wide <= inside.x1 + 1).all()
-            assert (known[:, 1] - high >= inside.y0 - 1).all() and (known[:, 1] + high <= inside.y1 + 1).all()
+            assert (known[:, 0] - wide >= inside.x0).all() and (known[:, 0] + wide <= inside.x1).all()
+            assert (known[:, 1] - high >= inside.y0).all() and (known[:, 1] + high <= inside.y1).all()
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -48,7 +48,8 @@ def quality_histogram(images: pd.DataFrame, title: str) -> Figure:
         counts = [f"{steps.notna().sum():,} of {len(steps):,} {label}" for label, steps in classes]
         said.append(f"JPEG: {', '.join(counts)} images")
     said = [f"{text}." for text in said]
-    figure, axes = panels(len(differing) or 1, title, (4.2 * len(differing) + 1.5 if differing else 6.5, 3.6))
+    size = (4.2 * len(differing) + 1.5, 3.6) if differing else (6.5, 1.6)
+    figure, axes = panels(len(differing) or 1, title, size)
     if not differing:
         sentence(axes[0], "\n".join(said))
         return figure

@@ -18,7 +18,7 @@ from lib.metrics.figures.style import CLASS_COLOURS, panels, sentence, styled
 PAIRS_A_ROW, SINGLES_A_ROW = 4, 6
 # Of heat maps over a picture.
 HEAT_COLOURS, HEAT_ALPHA = "inferno", 0.5
-HEAT_LABEL = "what speaks for the class it was called\n(each map on a scale of its own)"
+HEAT_LABEL = "what speaks for\nthe class it was called\n(each map on its own scale)"
 
 
 @styled
@@ -85,9 +85,10 @@ def _gallery(
 def _bar_of_maps(place: SubFigure) -> None:
     """The colour bar of maps that are each drawn from 0 to their own largest value."""
     scale = ScalarMappable(Normalize(0, 1), HEAT_COLOURS)
-    bar = place.colorbar(scale, cax=place.subplots(), alpha=HEAT_ALPHA, ticks=[0, 1], label=HEAT_LABEL)
-    bar.ax.set_box_aspect(12)
-    bar.ax.set_yticklabels(["none", "most"])
+    bar = place.colorbar(scale, cax=place.subplots(), alpha=HEAT_ALPHA, ticks=[0, 1])
+    bar.set_label(HEAT_LABEL, fontsize=8)
+    bar.ax.set_box_aspect(8)
+    bar.ax.set_yticklabels(["none", "most"], fontsize=8)
     bar.outline.set_visible(False)
 
 
