@@ -20,7 +20,7 @@ from lib.data.audit import thumbnail
 from lib.data.normalise import image_root
 from lib.frontend import show
 from lib.metrics import decisions, evaluation, figures
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, decimals
 from lib.study import Run
 
 # Pixels of an example picture's side, and pictures of each kind.
@@ -55,7 +55,7 @@ def show_threshold_panel(
     pictures = Pictures(run)
     cells = curve[curve["threshold"] == marks[FIRST]].iloc[0]
     shown = {
-        name: [(pictures.pixels(row.image_id), _label(row.y), _caption(row.score)) for row in rows.itertuples()]
+        name: [(pictures.pixels(row.image_id), _label(row.y), decimals(row.score)) for row in rows.itertuples()]
         for name, rows in ranked.examples(marks[FIRST], COUNT).items()
     }
     title = run.title("What a threshold does, on validation", len(validation))
@@ -163,7 +163,7 @@ def _numbers(row: Mapping, here: list[str]) -> str:
     )
     named = f" ({', '.join(here)})" if here else ""
     return (
-        f"<p><b>Threshold {row['threshold']:.4g}</b>{named}: an image is called synthetic from this score on.</p><table>"
+        f"<p><b>Threshold {decimals(row['threshold'])}</b>{named}: an image is called synthetic from this score on.</p><table>"
         f"<tr><th style='{CELL}'>validation images</th><th style='{CELL}'>called real</th><th style='{CELL}'>called synthetic</th>"
         f"<th style='{CELL}'>recall [95%]</th><th></th></tr>{body}</table>"
     )
@@ -181,10 +181,10 @@ def _bar(row: Mapping, recall: str, colour: str) -> str:
 
 def _picture_row(title: str, rows: pd.DataFrame, pictures: Pictures) -> str:
     shown = "".join(
-        f"<div style='text-align:center;line-height:1.2'><img alt='{_label(row.y)} image, score {_caption(row.score)}' "
+        f"<div style='text-align:center;line-height:1.2'><img alt='{_label(row.y)} image, score {decimals(row.score)}' "
         f"src='{pictures.address(row.image_id)}' title='{html.escape(str(row.image_id), quote=True)}' "
         f"style='width:{SIDE}px;height:{SIDE}px;border:3px solid {figures.CLASS_COLOURS[_label(row.y)]}'>"
-        f"<br><small>{_label(row.y)}<br>{_caption(row.score)}</small></div>"
+        f"<br><small>{_label(row.y)}<br>{decimals(row.score)}</small></div>"
         for row in rows.itertuples()
     )
     return (
@@ -200,7 +200,7 @@ def _test_table(test: Mapping[str, dict]) -> str:
     ]
     body = "".join(
         f"<tr><th style='{CELL}'>{html.escape(figures.POLICY_NAMES.get(policy, policy))}</th>"
-        f"<td style='{CELL}'>{threshold:.4g}</td><td style='{CELL}'>{real}</td><td style='{CELL}'>{synthetic}</td></tr>"
+        f"<td style='{CELL}'>{decimals(threshold)}</td><td style='{CELL}'>{real}</td><td style='{CELL}'>{synthetic}</td></tr>"
         for threshold, policy, real, synthetic in rows
     )
     return (
@@ -212,7 +212,3 @@ def _test_table(test: Mapping[str, dict]) -> str:
 
 def _label(y: int) -> str:
     return list(figures.CLASS_COLOURS)[int(y)]
-
-
-def _caption(score: float) -> str:
-    return f"{score:.3g}"

@@ -12,6 +12,7 @@ from support import finish
 
 from lib import frontend, panels, study
 from lib.metrics import decisions, measures
+from lib.metrics.checks import decimals
 from lib.metrics.figures import POLICY_NAMES
 
 
@@ -72,7 +73,7 @@ def test_buttons_go_to_the_chosen_thresholds_and_the_test_images_stay_at_them(pa
         panel.slider.value = 0
         button.click()
         shown = text(panel.numbers)
-        assert f"Threshold {chosen[policy]['threshold']:.4g}" in shown and POLICY_NAMES[policy] in shown
+        assert f"Threshold {decimals(chosen[policy]['threshold'])}" in shown and POLICY_NAMES[policy] in shown
         recall = test[policy]["recall_real"]
         assert f"{recall['value']:.3f} [{recall['low']:.3f}, {recall['high']:.3f}]" in text(panel.test)
     assert panel.test.value == before

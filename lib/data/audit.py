@@ -271,19 +271,27 @@ def thumbnail(path: Path, side: int = 160) -> np.ndarray:
 def pair_pictures(
     run: Run, pairs: pd.DataFrame, images: pd.DataFrame, root: Path, most: int = 4
 ) -> list[tuple[np.ndarray, np.ndarray, str]]:
-    """The closest pairs as (image a, image b, caption), pairs with two labels first."""
+    """The closest pairs as (image a, image b, caption), pairs with two labels first.
+
+    A caption says how alike the two are, and of each its file, class, split and other dataset.
+    """
     tables = {"": (root, images), **{other.name: (image_root(other), other.images()) for other in run.siblings()}}
-    place = {name: (root, rows.set_index("image_id")["path"]) for name, (root, rows) in tables.items()}
+    place = {name: (root, rows.set_index("image_id")) for name, (root, rows) in tables.items()}
     closest = pairs.sort_values(["same_label", "distance"], kind="stable").head(most)
     pictures = []
     for pair in closest.itertuples():
-        root_b, path_b = place[pair.other_dataset]
-        where = f"in {pair.other_dataset}" if pair.other_dataset else ""
-        labels = "" if pair.same_label else "TWO LABELS"
-        caption = ", ".join(filter(None, [pair.kind, f"{pair.distance} bits apart", where, labels]))
-        first, second = thumbnail(root / place[""][1][pair.image_a]), thumbnail(root_b / path_b[pair.image_b])
-        pictures.append((first, second, caption))
+        root_b, rows_b = place[pair.other_dataset]
+        first, second = place[""][1].loc[pair.image_a], rows_b.loc[pair.image_b]
+        alike = f"{pair.kind}, {pair.distance} bits apart" + ("" if pair.same_label else ", TWO LABELS")
+        caption = f"{alike}\nleft: {_named(first)}\nright: {_named(second, pair.other_dataset)}"
+        pictures.append((thumbnail(root / first["path"]), thumbnail(root_b / second["path"]), caption))
     return pictures
+
+
+def _named(image: pd.Series, dataset: str = "") -> str:
+    """An image's file, with its class, its split and, where it is not this one, its dataset."""
+    known = [image["label"], image["split"] or "set aside", f"in {dataset}" if dataset else ""]
+    return f"{image['path']} ({', '.join(filter(None, known))})"
 
 
 def mark_across_split(pairs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:

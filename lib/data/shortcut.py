@@ -73,4 +73,4 @@ def warning(low: float, value: float) -> str:
     Args:
         low, value: ROC AUC of the probe and the lower end of its 95% interval.
     """
-    return f"the files' outside alone tells the classes apart (AUC {value:.2f})" if low > WARN_ABOVE else ""
+    return f"the files' outside alone tells the classes apart (AUC {value:.3f})" if low > WARN_ABOVE else ""

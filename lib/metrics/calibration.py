@@ -28,6 +28,8 @@ from lib.metrics.checks import UndefinedMeasure, checked_probabilities, units
 _EDGE = 1e-7
 # Temperatures sought: a detector at chance on validation would want an infinite one.
 _TEMPERATURES = (0.01, 100.0)
+# Of a reliability diagram.
+FEWEST_AND_MOST_BINS = (5, 8)
 # As scores come from the network.
 UNCALIBRATED = "uncalibrated"
 
@@ -286,28 +288,33 @@ def calibrated(scores: ArrayLike, calibrators: Mapping[str, Calibrator]) -> dict
 
 
 def reliability(
-    labels: ArrayLike, probabilities: ArrayLike, bins: int = measures.ECE_BINS, level: float = 0.95
+    labels: ArrayLike, probabilities: ArrayLike, bins: int | None = None, level: float = 0.95
 ) -> pd.DataFrame:
-    """Points of a reliability diagram: what was predicted and what came, by equal-width bins of the probability.
+    """Points of a reliability diagram: what was predicted and what came, by bins of as many images each.
+
+    Bins of equal width, as the calibration error has them, would leave a few images or none in the middle ones.
 
     Args:
         labels: 0 real, 1 synthetic.
         probabilities: Of synthetic, 0 to 1.
-        bins: Number of bins, as in `measures.expected_calibration_error`.
+        bins: Number of bins; None takes one for 40 images, at least 5 and at most 8. Fewer are made where images have
+            equal probabilities, which stay in one bin.
         level: Nominal coverage of the shares' Wilson interval (1927), which takes images as independent.
 
     Returns:
-        One row per bin that holds images: ``bin_low, bin_high, images, mean_predicted, observed, low, high``, where
-        ``observed`` is the share of synthetic images.
+        One row per bin: ``bin_low, bin_high, images, mean_predicted, observed, low, high``, where ``bin_low`` and
+        ``bin_high`` are its lowest and highest probability and ``observed`` is the share of synthetic images.
 
     Raises:
         UndefinedMeasure: See `checks.checked_probabilities`.
         ValueError: Fewer than one bin.
     """
-    if bins < 1:
+    if bins is not None and bins < 1:
         raise ValueError(f"bins is {bins}; expected at least 1")
     labels, probabilities = checked_probabilities(labels, probabilities)
-    number = measures.calibration_bins(probabilities, bins)
+    count = bins or int(np.clip(labels.size // 40, *FEWEST_AND_MOST_BINS))
+    ends = np.unique(np.quantile(probabilities, np.arange(1, count) / count))
+    number = np.digitize(probabilities, ends)
     rows = []
     for found in np.unique(number):
         inside = number == found
@@ -315,8 +322,8 @@ def reliability(
         limits = binomtest(synthetic, images).proportion_ci(level, method="wilson")
         rows.append(
             {
-                "bin_low": found / bins,
-                "bin_high": (found + 1) / bins,
+                "bin_low": float(probabilities[inside].min()),
+                "bin_high": float(probabilities[inside].max()),
                 "images": images,
                 "mean_predicted": float(probabilities[inside].mean()),
                 "observed": synthetic / images,

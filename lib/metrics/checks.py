@@ -45,7 +45,27 @@ class Interval:
     def __str__(self) -> str:
         if np.isnan(self.value):
             return "undefined"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return f"{decimals(self.value)} [{decimals(self.low)}, {decimals(self.high)}]"
+
+
+def decimals(value: float) -> str:
+    """A measure, score, threshold or cost as all tables, figures and sentences give it: with three decimals.
+
+    Next to 0 and 1 it has as many as it takes not to say 0 or 1 (`0.0004`, `0.99997`), at most eight.
+    """
+    if np.isnan(value):
+        return "undefined"
+    gap = abs(value - round(value)) if abs(value) < 2 else 0.0
+    return f"{value:.{int(np.ceil(-np.log10(gap)))}f}" if 1e-8 <= gap < 0.0005 else f"{value:.3f}"
+
+
+def share(value: float) -> str:
+    """A share in per cent; only a whole one is 100%, and only none at all 0%."""
+    if 0 < value < 0.001:
+        return "under 0.1%"
+    if 0.999 < value < 1:
+        return "over 99.9%"
+    return f"{value:.1%}" if 0 < value < 0.01 or 0.99 <= value < 1 else f"{value:.0%}"
 
 
 def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from lib.metrics import delong, measures, power_law, resampling, thresholds
+from lib.metrics.checks import decimals
 from lib.metrics.measures import Interval, UndefinedMeasure
 from lib.metrics.stages import STAGE_NAMES
 
@@ -192,7 +193,7 @@ def auc_matrix(frame: pd.DataFrame, recipe: str, stage: str | None = None) -> tu
         stage: Stage to show; None shows the last of every model.
 
     Returns:
-        ROC AUC (NaN where a pair was not measured) and, of the same shape, annotations such as "0.81\\n[0.75, 0.86]"
+        ROC AUC (NaN where a pair was not measured) and, of the same shape, annotations such as "0.810\\n[0.750, 0.860]"
         (empty where not measured).
 
     Raises:
@@ -210,7 +211,7 @@ def auc_matrix(frame: pd.DataFrame, recipe: str, stage: str | None = None) -> tu
     # Datasets that were also trained on come first, in the rows' order: the diagonal is then home.
     columns = [name for name in rows if name in tested]
     columns += [name for name in dict.fromkeys(pairs["tested_on"]) if name not in columns]
-    pairs["text"] = [f"{value:.2f}\n[{low:.2f}, {high:.2f}]" for value, low, high in pairs[_AUC].to_numpy()]
+    pairs["text"] = [str(Interval(*found)).replace(" [", "\n[") for found in pairs[_AUC].to_numpy(float)]
     wide = pairs.pivot(index="trained_on", columns="tested_on", values=["roc_auc", "text"])
     values = wide["roc_auc"].reindex(index=rows, columns=columns).astype(float)
     texts = wide["text"].reindex(index=rows, columns=columns).fillna("").astype(str)
@@ -413,8 +414,9 @@ def paired_table(tests: pd.DataFrame) -> pd.DataFrame:
     intervals = [str(Interval(*numbers)) for numbers in shown[["difference", "low", "high"]].to_numpy(float)]
     columns = ["tested_on", "first", "second", "images", "left_out", "roc_auc_first", "roc_auc_second"]
     named = {side: [_model_name(model) for model in shown[side]] for side in ("first", "second")}
-    table = shown[columns].round(3).assign(**named, difference=intervals, p_holm=[f"{p:.2g}" for p in shown["p_holm"]])
-    return table.assign(different=shown["different"]).reset_index(drop=True)
+    aucs = {name: shown[name].map(decimals) for name in ("roc_auc_first", "roc_auc_second")}
+    said = {**named, **aucs, "difference": intervals, "p_holm": [f"{p:.2g}" for p in shown["p_holm"]]}
+    return shown[columns].assign(**said, different=shown["different"]).reset_index(drop=True)
 
 
 def _model_name(model: str) -> str:

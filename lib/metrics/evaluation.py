@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.metrics import classification_report
 
 from lib.metrics import calibration, measures, thresholds
+from lib.metrics.checks import decimals
 from lib.metrics.measures import DECISION_MEASURES, Interval
 from lib.metrics.resampling import independent_images, percentile_interval, sum_interval
 from lib.metrics.thresholds import Costs
@@ -94,7 +95,7 @@ def calibration_table(calibrations: dict, stage: str) -> pd.DataFrame:
     content = calibrations[stage]
     rows = {
         method: {
-            "validation log loss (cross-validated)": round(content["validation_log_loss"][method], 4),
+            "validation log loss (cross-validated)": decimals(content["validation_log_loss"][method]),
             **{name: str(Interval.from_dict(numbers)) for name, numbers in read.items()},
             "recommended": method == content["recommended"],
         }
@@ -202,7 +203,7 @@ def policy_table(metrics: dict, stage: str) -> pd.DataFrame:
     rows = [
         {
             "policy": policy,
-            "threshold": round(content["threshold"], 4),
+            "threshold": decimals(content["threshold"]),
             **{name: str(Interval.from_dict(content[name])) for name in shown if name in content},
         }
         for policy, content in metrics[stage]["policies"].items()
@@ -216,7 +217,7 @@ def threshold_table(chosen: dict, stage: str) -> pd.DataFrame:
         {
             "policy": policy,
             "threshold": str(Interval.from_dict(content["interval"])),
-            **{name: round(content[name], 4) for name in (*RECALLS, "f1_synthetic", "false_positive_rate")},
+            **{name: decimals(content[name]) for name in (*RECALLS, "f1_synthetic", "false_positive_rate")},
             "images": content["images"],
             "degenerate": content["degenerate"],
         }
@@ -243,7 +244,6 @@ def reports(
         threshold = metrics[stage]["policies"][policy]["threshold"]
         called = thresholds.apply(threshold, rows["score"])
         text = classification_report(rows["y"], called, target_names=["real", "synthetic"], digits=3, zero_division=0)
-        parts.append(
-            f"{names[stage] if names else stage}, threshold {threshold:.4f} ({policy}, chosen on validation), test split\n\n{text}"
-        )
+        name = names[stage] if names else stage
+        parts.append(f"{name}, threshold {decimals(threshold)} ({policy}, chosen on validation), test split\n\n{text}")
     return "\n".join(parts)

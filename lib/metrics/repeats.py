@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lib.metrics import measures, resampling, thresholds
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, decimals
 from lib.metrics.stages import STAGE_NAMES
 
 RECALLS = ("recall_real", "recall_synthetic")
@@ -153,7 +153,7 @@ def turns_table(scored: pd.DataFrame, policy: str = "best_f1") -> pd.DataFrame:
 _ENDINGS = (("", "value"), ("_low", "low"), ("_high", "high"))
 
 
-def shown(table: pd.DataFrame, names: dict[str, str], text: Callable[[float], str] = "{:.3f}".format) -> pd.DataFrame:
+def shown(table: pd.DataFrame, names: dict[str, str], text: Callable[[float], str] = decimals) -> pd.DataFrame:
     """A table for reading: every `name`, `name_low`, `name_high` as one column `value [low, high]`.
 
     Args:
@@ -167,5 +167,7 @@ def shown(table: pd.DataFrame, names: dict[str, str], text: Callable[[float], st
                 "" if np.isnan(value) else f"{text(value)} [{text(low)}, {text(high)}]" for value, low, high in triples
             ]
         else:
-            columns[heading] = table[name].replace(STAGE_NAMES if name == "stage" else {}).to_numpy()
+            numbers = pd.api.types.is_float_dtype(table[name])
+            words = table[name].replace(STAGE_NAMES if name == "stage" else {})
+            columns[heading] = (words.map(decimals) if numbers else words).to_numpy()
     return pd.DataFrame(columns)

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lib.metrics import measures, resampling
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, share
 from lib.metrics.resampling import Resamples
 
 FIXED = 0.5
@@ -311,7 +311,7 @@ def _least_cost(r: Resamples, costs: Costs) -> NDArray:
 
 def _why_degenerate(labels: NDArray, scores: NDArray, recall_real: float, recall_synthetic: float) -> str:
     worst, side = min((recall_real, "synthetic"), (recall_synthetic, "real"))
-    shares = f"{recall_real:.1%} of real and {recall_synthetic:.1%} of synthetic images are called what they are"
+    shares = f"{share(recall_real)} of real and {share(recall_synthetic)} of synthetic images are called what they are"
     if worst < NEARLY_NONE:
         return f"calls nearly everything {side}: {shares}"
     auc, limit = measures.roc_auc(labels, scores), _chance_limit(labels)

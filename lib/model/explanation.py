@@ -17,6 +17,7 @@ from scipy.stats import spearmanr
 
 from lib.data.appearance import sample_rows
 from lib.data.loading import load_views, recipe_view
+from lib.metrics.checks import decimals
 from lib.model import network
 from lib.model.features import BATCH
 from lib.model.scores import run_files
@@ -246,6 +247,6 @@ def error_cases(
     cases = []
     for row, path, picture, found in zip(errors.itertuples(), images["path"], pictures, maps.contributions.sum(axis=1)):
         called = LABELS[row.called]
-        caption = f"{path}\n{LABELS[row.y]} called {called}, score {row.score:.2g}"
+        caption = f"{path}\n{LABELS[row.y]} called {called}, score {decimals(row.score)}"
         cases.append((picture, None if average is None else towards(found - average, called), caption))
     return cases

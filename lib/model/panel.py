@@ -18,6 +18,7 @@ from lib.data.normalise import image_root
 from lib.data.pictures import Unreadable, decode_picture
 from lib.frontend import show
 from lib.metrics import figures
+from lib.metrics.checks import decimals
 from lib.model.detector import unfinished_detector
 from lib.model.scoring import Scorer, score_bytes
 from lib.study import LABELS, Run
@@ -41,7 +42,7 @@ def example_figure(run: Run, stage: str) -> Figure:
     shown = pd.concat([_spread(rows[rows["label"] == label]) for label in LABELS])
     paths = run.images().set_index("image_id")["path"]
     cases = [
-        (read_rgb(image_root(run) / paths[row.image_id]), f"{row.label}\nscore {row.score:.3f}")
+        (read_rgb(image_root(run) / paths[row.image_id]), f"{row.label}\nscore {decimals(row.score)}")
         for row in shown.itertuples()
     ]
     words = "Scored pictures, validation (in JupyterLab: a panel for your own)"
@@ -59,8 +60,8 @@ def sentence(row: dict) -> str:
     if row["error"]:
         return f"<b>{name}</b> could not be scored: {html.escape(row['error'])}"
     return (
-        f"<b>{name}</b>: <b>{row['decision']}</b>, probability of synthetic {row['probability']:.3f} "
-        f"(score {row['score']:.3f}, threshold {row['threshold']:.3f}, {row['policy']}). "
+        f"<b>{name}</b>: <b>{row['decision']}</b>, probability of synthetic {decimals(row['probability'])} "
+        f"(score {decimals(row['score'])}, threshold {decimals(row['threshold'])}, {row['policy']}). "
         + (f"Why not to trust it: {html.escape(row['why'])}." if row["why"] else "")
     )
 

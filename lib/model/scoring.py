@@ -37,6 +37,7 @@ from lib.data.folders import entries
 from lib.data.loading import ahead
 from lib.data.pictures import SUFFIXES, Picture, Unreadable, decode_picture, is_picture, read_picture
 from lib.metrics import figures, thresholds
+from lib.metrics.checks import decimals
 from lib.model import explanation
 from lib.model.detector import Detector, find_detector
 from lib.model.features import BATCH
@@ -239,7 +240,7 @@ class Explainer:
 
     def _write(self, path: Path, row: dict, seen: Seen, view: np.ndarray, heat: np.ndarray) -> Path:
         name = printable(path.name)
-        title = f"{name if len(name) < 80 else name[:77] + '…'}: {row['decision']}, probability of synthetic {row['probability']:.3f}"
+        title = f"{name if len(name) < 80 else name[:77] + '…'}: {row['decision']}, probability of synthetic {decimals(row['probability'])}"
         if row["warnings"]:
             title += f"\nwarnings: {', '.join(row['warnings'])}"
         box = _box(seen, self.detector.view.kind, self.detector.view.size)
@@ -459,7 +460,7 @@ def _output(out: Path | None) -> Iterator[TextIO]:
 def _table(file: TextIO, scorer: Scorer) -> Callable[[dict], None]:
     """Rows for people: what holds for all pictures is said once, before them."""
     print(
-        f"decision   probability  warnings              path   (threshold {scorer.policy} {scorer.threshold:.4f})",
+        f"decision   probability  warnings              path   (threshold {scorer.policy} {decimals(scorer.threshold)})",
         file=file,
     )
 
@@ -472,7 +473,9 @@ def _table(file: TextIO, scorer: Scorer) -> Callable[[dict], None]:
             )
             return
         own = ",".join(code for code in row["warnings"] if code not in scorer.warnings) or "-"
-        print(f"{row['decision']:<9}  {row['probability']:<11.3f}  {own:<20}  {row['path']}", file=file, flush=True)
+        print(
+            f"{row['decision']:<9}  {decimals(row['probability']):<11}  {own:<20}  {row['path']}", file=file, flush=True
+        )
 
     return write
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lib import study
 from lib.metrics import comparison
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, decimals
 from lib.metrics.stages import STAGE_NAMES
 from lib.metrics.thresholds import NEARLY_NONE
 from lib.report import words
@@ -128,7 +128,7 @@ def compared_models(results: Path, folder: Path, marks: Mapping[str, str], title
         "dataset into the same results folder, and this becomes a matrix."
     )
     spans = [
-        f"AUC {where} from {min(values):.3f} to {max(values):.3f}"
+        f"AUC {where} from {decimals(min(values))} to {decimals(max(values))}"
         for where, values in (("at home", at_home), ("away from home", away))
         if values
     ]
@@ -202,7 +202,9 @@ def learning_curve(
     last = curve[curve["stage"] == STAGES[-1]]
     said = words.listed(
         {
-            f"{marks[row['trained_on']]}, {row['recipe']} recipe, {row['training_images']:,} images:": f"{row['roc_auc']:.3f}"
+            f"{marks[row['trained_on']]}, {row['recipe']} recipe, {row['training_images']:,} images:": decimals(
+                row["roc_auc"]
+            )
             for row in last.to_dict("records")
         }
     )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lib import study
 from lib.metrics import comparison, evaluation
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, decimals
 from lib.metrics.figures.style import POLICY_NAMES
 from lib.metrics.robustness import NONE
 from lib.metrics.stages import TRAINED
@@ -90,6 +90,7 @@ def read_dataset(place: int, audited: Run, runs: list[Run]) -> Dataset:
         name=audited.name,
         source=audit["dataset"]["source"],
         stand_in=stand_in,
+        control=audited.dataset == "control",
         counts=images.loc[images["split"] != "", "split"].value_counts().to_dict(),
         sentences=sentences,
         warnings=_warnings(audit),
@@ -260,7 +261,7 @@ def _policy_table(name: str, policies: Mapping, unset: Sequence[str]) -> Table:
         rows.append(
             [
                 POLICY_NAMES.get(policy, policy),
-                f"{found['threshold']:.3g}",
+                decimals(found["threshold"]),
                 words.shares(Interval.from_dict(found["recall_real"])),
                 words.shares(Interval.from_dict(found["recall_synthetic"])),
                 str(Interval.from_dict(found["balanced_accuracy"])),
@@ -312,7 +313,7 @@ def _alts_of_model(
         split: words.listed({said: evaluation.stage_intervals(metrics, split)[name] for name, said in names.items()})
         for split in ("validation", "test")
     }
-    limits = words.listed({POLICY_NAMES[name]: f"{found['threshold']:.3g}" for name, found in policies.items()})
+    limits = words.listed({POLICY_NAMES[name]: decimals(found["threshold"]) for name, found in policies.items()})
     counts = policies[POLICY]["confusion"]
     wrong = f"{counts['false_synthetic']:,} real images are called synthetic and {counts['false_real']:,} synthetic ones real"
     decided = (
@@ -381,7 +382,7 @@ def _image_table(run: Run, images: pd.DataFrame, models: list[Model]) -> ImageTa
         scores = model.run.scores()
         last = scores[scores["stage"] == scores["stage"].iloc[-1]].drop_duplicates("image_id")
         found = shown["image_id"].map(dict(zip(last["image_id"], last["score"]))).astype(float)
-        table[f"Score, {model.recipe}"] = [None if score != score else round(score, 4) for score in found]
+        table[f"Score, {model.recipe}"] = [None if score != score else round(score, 8) for score in found]
         table[f"Called, {model.recipe}"] = [
             "" if score != score else _called(score, model.called, label) for score, label in zip(found, shown["label"])
         ]

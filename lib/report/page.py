@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, decimals
 from lib.report import words
 from lib.report.parts import Report
 
@@ -28,6 +28,8 @@ def environment() -> Environment:
     )
     made.filters["shares"] = words.shares
     made.filters["along"] = along
+    made.filters["decimals"] = decimals
+    made.tests["numeric"] = is_numeric
     return made
 
 
@@ -38,6 +40,11 @@ def render(report: Report) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     return environment().get_template("template.html.j2").render(report=report, script=script, policy=policy)
+
+
+def is_numeric(text: str) -> bool:
+    """Whether a cell holds numbers alone, which must not be broken into lines."""
+    return not any(letter.isalpha() for letter in text)
 
 
 def along(auc: Interval, width: float = 200.0) -> dict[str, float]:

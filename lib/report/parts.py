@@ -122,6 +122,7 @@ class Dataset:
     """A dataset: what it is, what the audit found, its models.
 
     Attributes:
+        control: both classes come from one pipeline, so that a model at chance is right.
         counts: split to number of images.
     """
 
@@ -129,6 +130,7 @@ class Dataset:
     name: str
     source: str
     stand_in: bool
+    control: bool
     counts: Mapping[str, int]
     sentences: list[str]
     warnings: list[str]

@@ -3,6 +3,12 @@
 const PAGE = 50;
 const compare = new Intl.Collator("en", { numeric: true }).compare;
 
+// As everywhere else: three decimals, and more next to 0 and 1, where three would say 0 or 1.
+const decimals = (value) => {
+  const gap = Math.abs(value - Math.round(value));
+  return value.toFixed(gap >= 1e-8 && gap < 0.0005 ? Math.ceil(-Math.log10(gap)) : 3);
+};
+
 for (const box of document.querySelectorAll("[data-images]")) {
   const { columns, rows } = JSON.parse(box.querySelector("script").textContent);
   const table = box.querySelector("table");
@@ -53,9 +59,8 @@ for (const box of document.querySelectorAll("[data-images]")) {
         const line = document.createElement("tr");
         row.forEach((value, index) => {
           const cell = line.insertCell();
-          cell.textContent = value === null ? "" : value;
+          cell.textContent = typeof value === "number" ? decimals(value) : value ?? "";
           if (called.includes(index) && cell.textContent.endsWith("(wrong)")) cell.className = "wrong";
-          if (cell.textContent.length > 30) cell.title = cell.textContent;
         });
         return line;
       }),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, decimals, share
 from lib.metrics.comparison import AT_CHANCE, BETTER, verdict
 from lib.metrics.figures.style import POLICY_NAMES
 from lib.metrics.stages import STAGE_NAMES
@@ -132,15 +132,6 @@ def number(value: float | None, digits: int = 3) -> str:
     return UNDEFINED if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def share(value: float) -> str:
-    """A share in per cent; only a whole one is 100%, and only none at all 0%."""
-    if 0 < value < 0.001:
-        return "under 0.1%"
-    if 0.999 < value < 1:
-        return "over 99.9%"
-    return f"{value:.1%}" if 0 < value < 0.01 or 0.99 <= value < 1 else f"{value:.0%}"
-
-
 def shares(found: Interval) -> str:
     """`85% [79%, 90%]`."""
     if math.isnan(found.value):
@@ -173,7 +164,7 @@ def ranking(auc: Interval) -> str:
 def deciding(policy: str, threshold: float, real: Interval, synthetic: Interval) -> str:
     """What both recalls mean at a threshold."""
     return (
-        f"At the threshold {threshold:.3g} ({POLICY_NAMES.get(policy, policy)}, chosen on validation) it recognises "
+        f"At the threshold {decimals(threshold)} ({POLICY_NAMES.get(policy, policy)}, chosen on validation) it recognises "
         f"{shares(real)} of the real test images and {shares(synthetic)} of the synthetic ones."
     )
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import tempfile
 
 import numpy as np
@@ -373,7 +374,11 @@ def test_copies_in_other_datasets_are_found_and_shown(folder, monkeypatch, tmp_p
     assert summary["pairs"]["other_datasets"] == {"first": 1} and summary["pairs"]["two_labels"] == 0
     assert (images["issue"] == "").all()  # its label is in doubt abroad; here nothing contradicts it
     [(first, second, caption)] = audit.pair_pictures(run, pairs, images, source.root)
-    assert "in first" in caption and "TWO LABELS" in caption
+    # One of the names holds a line break.
+    how, one, two = caption.split("\n", 2)
+    place = images.set_index("path").loc["synthetic/taken.png", "split"]
+    assert "bits apart, TWO LABELS" in how and one == f"left: synthetic/taken.png (synthetic, {place})"
+    assert re.fullmatch(r"right: real/.* \(real, (train|validation|test), in first\)", two, re.S)
     assert np.abs(first.astype(int) - second).mean() < 15
 
 

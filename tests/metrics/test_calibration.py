@@ -164,11 +164,11 @@ def test_comparison_holds_measures_before_and_after_with_the_change_on_the_same_
 
 def test_reliability_hand_worked():
     labels, scores = [0, 1, 1, 0, 1], [0.05, 0.1, 0.9, 0.95, 1.0]
-    table = calibration.reliability(labels, scores, bins=5)
+    table = calibration.reliability(labels, scores, bins=2)
     assert table["images"].tolist() == [2, 3]
     assert table["mean_predicted"].tolist() == pytest.approx([0.075, 0.95])
     assert table["observed"].tolist() == pytest.approx([0.5, 2 / 3])
-    assert table[["bin_low", "bin_high"]].to_numpy().ravel().tolist() == pytest.approx([0, 0.2, 0.8, 1])
+    assert table[["bin_low", "bin_high"]].to_numpy().ravel().tolist() == pytest.approx([0.05, 0.1, 0.9, 1])
     # Wilson's formula for 1 of 2.
     z = 1.959964
     middle, reach = (0.5 + z**2 / 4) / (1 + z**2 / 2), z / (1 + z**2 / 2) * np.sqrt(0.25 / 2 + z**2 / 16)
@@ -180,11 +180,22 @@ def test_reliability_hand_worked():
         calibration.reliability(labels, [0.1, 0.2, 0.3, 0.4, 1.2])
 
 
-def test_reliability_adds_up_to_the_calibration_error():
-    table = calibration.reliability(LABELS, BOLD)
-    assert table["images"].sum() == 4000
-    gaps = (table["observed"] - table["mean_predicted"]).abs() * table["images"] / 4000
-    assert gaps.sum() == pytest.approx(measures.expected_calibration_error(LABELS, BOLD))
+@pytest.mark.parametrize(("images", "bins"), [(6, 5), (160, 5), (240, 6), (10_000, 8)])
+def test_reliability_has_bins_of_equal_count_more_of_more_images(images, bins):
+    scores = np.linspace(0, 1, images) ** 4
+    table = calibration.reliability(np.arange(images) % 2, scores)
+    assert len(table) == bins and table["images"].sum() == images
+    assert table["images"].max() - table["images"].min() <= 1
+    assert (table["bin_low"] <= table["mean_predicted"]).all() and (table["mean_predicted"] <= table["bin_high"]).all()
+    assert (table["bin_high"][:-1].to_numpy() < table["bin_low"][1:].to_numpy()).all()
+
+
+def test_reliability_keeps_equal_probabilities_in_one_bin():
+    table = calibration.reliability([0, 1] * 50, [0.3] * 100)
+    assert table[["bin_low", "bin_high", "images", "observed"]].to_numpy().tolist() == [[0.3, 0.3, 100, 0.5]]
+    # As isotonic regression gives them: steps.
+    table = calibration.reliability([0] * 90 + [1] * 30, [0.1] * 90 + [0.9] * 30)
+    assert table["images"].tolist() == [90, 30] and table["observed"].tolist() == [0, 1]
 
 
 def test_cross_validated_losses_recommend_what_holds_on_other_images():

@@ -91,7 +91,7 @@ def test_matrix_keeps_gaps_and_refuses_contradictions(compared):
     values, texts = comparison.auc_matrix(pd.concat([elsewhere, partial]), "tuned", "full")
     assert list(values.columns) == ["a", "b", "0_elsewhere"]  # home columns first, in the rows' order
     assert np.isnan(values.loc["b", "a"]) and texts.loc["b", "a"] == ""
-    assert texts.loc["a", "0_elsewhere"] == "0.55\n[0.50, 0.60]"
+    assert texts.loc["a", "0_elsewhere"] == "0.550\n[0.500, 0.600]"
     twice = pd.concat([compared, compared.iloc[:1].assign(roc_auc=0.1)])
     with pytest.raises(ValueError, match="different ROC AUC"):
         comparison.auc_matrix(twice, "tuned", "full")
@@ -264,6 +264,8 @@ def test_paired_tests_of_every_test_set_hold_last_stages_and_at_home_the_first_t
     assert both["tested_on"].tolist() == ["a"] * 4 + ["bb"] and both["home"].sum() == 3
     shown = comparison.paired_table(both)
     assert len(shown) == 3 and shown["difference"].str.match(r"-?\d\.\d{3} \[").all()
+    # Three decimals each, also of a round number.
+    assert shown[["roc_auc_first", "roc_auc_second"]].map(len).eq(5).all(axis=None)
     first, second = comparison.paired_sentences(both)
     assert first.startswith("a: ") and " of 2 pairs shown differ, 2 of 2 pairs with a model trained on another" in first
     assert second.startswith("bb: ") and second.endswith("of 1 pairs shown differ")

@@ -10,6 +10,7 @@ import support
 from support import schema
 
 from lib.metrics import calibration, evaluation, measures, thresholds
+from lib.metrics.checks import decimals
 from lib.metrics.measures import Interval, UndefinedMeasure
 
 
@@ -110,7 +111,7 @@ def test_policy_table(evaluated):
     table = evaluation.policy_table(metrics, "full")
     assert list(table.index) == list(thresholds.POLICIES)[:5]
     assert list(table.columns) == ["threshold", "recall_real", "recall_synthetic", "balanced_accuracy"]
-    assert table.loc["balanced", "threshold"] == round(chosen["full"]["balanced"]["threshold"], 4)
+    assert table.loc["balanced", "threshold"] == decimals(chosen["full"]["balanced"]["threshold"])
     expected = Interval(**metrics["full"]["policies"]["balanced"]["recall_real"])
     assert table.loc["balanced", "recall_real"] == str(expected)
 
@@ -120,7 +121,7 @@ def test_threshold_table(evaluated):
     table = evaluation.threshold_table(chosen, "full")
     found = chosen["full"]["balanced"]
     assert table.loc["balanced", "threshold"] == str(Interval(**found["interval"]))
-    assert table.loc["balanced", "recall_real"] == round(found["recall_real"], 4)
+    assert table.loc["balanced", "recall_real"] == decimals(found["recall_real"])
     assert table.loc["fixed", "threshold"] == "0.500 [0.500, 0.500]" and len(table) == 5
 
 
@@ -204,7 +205,7 @@ def test_reports_are_of_the_test_split_at_the_threshold_of_the_policy(evaluated)
     text = evaluation.reports(FRAME, metrics, "fpr_5")
     for stage in ("phase1", "full"):
         read = metrics[stage]["policies"]["fpr_5"]
-        assert f"{stage}, threshold {read['threshold']:.4f} (fpr_5, chosen on validation), test split" in text
+        assert f"{stage}, threshold {decimals(read['threshold'])} (fpr_5, chosen on validation), test split" in text
     rows = [line.split() for line in text.splitlines() if line.strip().startswith(("real", "synthetic"))]
     assert [row[0] for row in rows] == ["real", "synthetic"] * 2 and {row[4] for row in rows} == {"30"}
     # Columns: precision, recall, f1-score, support.

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.image import AxesImage
+from matplotlib.legend import Legend
 
 from lib.metrics import figures, measures, thresholds
 from lib.metrics.figures.style import WITHIN_CHANCE
@@ -158,8 +160,109 @@ def test_figures_hold_the_data_they_are_given():
     assert sorted(bars) == [7, 9]
     texts = [text.get_text() for text in DRAWN["confusion_matrices"]().axes[0].texts]
     assert texts[0].startswith("5") and texts[3].startswith("4")
-    legend = DRAWN["roc_curves"]().axes[0].get_legend().get_texts()[0].get_text()
-    assert "0.600 [0.500, 0.700]" in legend
+    assert "0.600 [0.500, 0.700]" in legend_of(DRAWN["roc_curves"]())[0]
+
+
+def legend_of(figure):
+    """The words of a figure's only legend."""
+    (legend,) = figure.findobj(Legend)
+    return [text.get_text() for text in legend.get_texts()]
+
+
+# What fills the corners of its panel, besides what DRAWN has.
+HARD = {
+    "roc of a control": lambda: figures.roc_curves(
+        {"full": pd.DataFrame({"false_positive_rate": [0, 1], "true_positive_rate": [0, 1]})}, {"full": HALF}, TITLE
+    ),
+    "precision and recall of a control": lambda: figures.precision_recall_curves(
+        {"full": pd.DataFrame({"recall": [0, 1], "precision": [0.1, 0.1]})}, 0.1, {"full": (0.0, 1.0)}, TITLE
+    ),
+    "scores at both ends": lambda: figures.score_histograms(
+        pd.DataFrame({"label": ["real", "synthetic"] * 50, "score": np.tile([0.0, 0.0, 0.5, 0.5, 1.0], 20)}),
+        {"fixed": 0.5},
+        TITLE,
+    ),
+    "equal splits": lambda: figures.split_counts(
+        pd.DataFrame({"split": ["train", "validation", "test"] * 2, "label": ["real"] * 3 + ["synthetic"] * 3}).assign(
+            images=100
+        ),
+        TITLE,
+    ),
+    "spectra that do not fall": lambda: figures.power_spectra({"real": SPECTRUM[:, [0, 0, 0]]}, TITLE),
+    "curves at the top": lambda: figures.learning_curve(CURVE.assign(roc_auc=1.0, roc_auc_high=1.0), TITLE, FITS),
+    "the start is kept": lambda: figures.training_curves(HISTORY.assign(kept=[True, False, False], loss=3.0), TITLE),
+    "the last epoch is kept, and perfect": lambda: figures.training_curves(
+        HISTORY.assign(kept=[False, False, True], val_roc_auc=[1.0, 1.0, 1.0], val_loss=[0.9, 0.3, 0.0]), TITLE
+    ),
+    "free decisions": lambda: figures.cost_curve(COSTS, {"cost": (0.5, 0.0)}, TITLE),
+    "sure and right": lambda: figures.reliability_diagram(
+        {"platt": RELIABLE.assign(mean_predicted=[0.0, 1.0], observed=[0.0, 1.0], low=[0, 0.8], high=[0.2, 1])}, TITLE
+    ),
+}
+ALL = DRAWN | HARD
+
+
+def laid_out(name):
+    figure = ALL[name]()
+    figure.draw_without_rendering()
+    return figure
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_legend_covers_what_is_drawn(name):
+    figure = laid_out(name)
+    for legend in figure.findobj(Legend):
+        box = legend.get_window_extent()
+        assert not any(box.overlaps(ax.get_window_extent()) for ax in figure.axes)
+        assert figure.bbox.x0 - 1 <= box.x0 and box.x1 <= figure.bbox.x1 + 1 and figure.bbox.y0 - 1 <= box.y0
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_marker_is_cut_by_the_edge_of_its_panel(name):
+    figure = laid_out(name)
+    for ax in figure.axes:
+        for line in ax.lines:
+            if line.get_marker() in (None, "None", "", " ") or not line.get_clip_on():
+                continue
+            points = line.get_transform().transform(line.get_xydata())
+            # A marker as wide as it is high, in pixels; marks of an interval's ends are flat.
+            reach = (line.get_markersize() + line.get_markeredgewidth()) / 2 * figure.dpi / 72
+            wide = reach if line.get_marker() != "|" else 0
+            high = reach if line.get_marker() != "_" else 0
+            inside = ax.bbox
+            known = points[np.isfinite(points).all(axis=1)]
+            assert (known[:, 0] - wide >= inside.x0).all() and (known[:, 0] + wide <= inside.x1).all()
+            assert (known[:, 1] - high >= inside.y0).all() and (known[:, 1] + high <= inside.y1).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_colours_of_a_map_have_a_bar(name):
+    figure = ALL[name]()
+    maps = [
+        image for image in figure.findobj(AxesImage) if image.get_array().ndim == 2 and image.get_cmap().name != "gray"
+    ]
+    bars = [ax for ax in figure.axes if ax.get_label() == "<colorbar>" or hasattr(ax, "_colorbar")]
+    assert not maps or (bars and all(ax.get_ylabel() for ax in bars))
+
+
+def empty_frames(figure):
+    """Panels with a frame and nothing in it."""
+    return [ax for ax in figure.axes if ax.axison and not (ax.lines or ax.patches or ax.collections or ax.images)]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        *ALL.values(),
+        lambda: figures.quality_histogram(QUALITY.assign(bytes=1000, quantisation=2.0), TITLE),
+        lambda: figures.quality_histogram(QUALITY.iloc[:0], TITLE),
+        lambda: figures.power_spectra({}, TITLE),
+        lambda: figures.mean_images({}, TITLE),
+        lambda: figures.heat_maps({}, TITLE),
+    ],
+)
+def test_no_frame_is_empty(draw):
+    assert empty_frames(draw()) == []
 
 
 def test_the_style_does_not_leak():
@@ -232,7 +335,7 @@ def test_no_stage_has_the_colour_of_a_class():
 
 # Labels of x and y of the first panel of the last row.
 AXIS_LABELS = {
-    "quality_histogram": ("square root of area (pixels)", "images"),
+    "quality_histogram": ("file size (bytes per pixel)", "images"),
     "power_spectra": ("frequency (cycles per pixel)", "power density (dB re 1 grey level²)"),
     "split_counts": ("split", "images"),
     "training_curves": ("epoch", "ROC AUC"),
@@ -246,7 +349,10 @@ AXIS_LABELS = {
     "threshold_overview": ("threshold", "recall on validation, with 95% interval"),
     "threshold_stability": ("threshold, with 95% of its values over resamples of validation", ""),
     "cost_curve": ("threshold (score from which an image is called synthetic)", "expected cost of an image"),
-    "reliability_diagram": ("probability of synthetic", "images"),
+    "reliability_diagram": (
+        "probability of synthetic\n(2 bins of 20 to 30 images)",
+        "share that is synthetic\n(95% Wilson interval)",
+    ),
     "robustness_curves": ("JPEG quality", "value, 95% interval"),
     "ablation_plot": ("change of ROC AUC, 95% interval (filled: leaves out 0)", ""),
 }
@@ -354,10 +460,17 @@ def test_histograms_count_the_images():
     assert sorted(shape.get_paths()[0].vertices[:, 1].max() for shape in shapes) == [3, 5]
 
 
+def test_images_are_counted_in_whole_numbers():
+    for scores in (3, 5):
+        frame = pd.DataFrame({"label": ["real", "synthetic"] * scores, "score": np.linspace(0, 1, 2 * scores)})
+        ax = saved(figures.score_histograms(frame, {"fixed": 0.5}, TITLE))[0]
+        assert all("." not in tick.get_text() for tick in ax.get_yticklabels())
+
+
 def test_confusion_matrix_puts_counts_and_shares_where_they_belong():
     figure = figures.confusion_matrices({"fixed": dict(zip(CELLS, (30, 10, 5, 1500)))}, TITLE)
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == ["30\n75%", "10\n25%", "5\n0%", "1,500\n100%"]
+    assert [text.get_text() for text in axes.texts] == ["30\n75%", "10\n25%", "5\n0.3%", "1,500\n99.7%"]
     assert np.asarray(axes.collections[0].get_array()).ravel() == pytest.approx([0.75, 0.25, 5 / 1505, 1500 / 1505])
     assert axes.get_title() == "fixed at 0.5"
 
@@ -398,7 +511,7 @@ def test_spectra_stand_at_their_frequencies_with_band_and_difference():
     low, high = difference.get_ylim()
     assert low == -high and high > 3 and spectra.get_xlim() == difference.get_xlim() == (0, 0.5)
     assert difference.get_ylabel() == "synthetic − real (dB)"
-    assert [text.get_text() for text in spectra.get_legend().get_texts()] == ["real", "synthetic"]
+    assert legend_of(spectra.figure) == ["real", "synthetic"]
 
 
 def test_equal_spectra_are_not_blown_up():
@@ -455,34 +568,61 @@ def test_mean_images_that_differ_within_chance_are_grey_and_say_so():
     assert third.images[0].get_array().mask.all() and third.get_title().endswith("all of it within chance")
 
 
+SIZE = "Square root of area (pixels): 256 in each of 8 images."
+
+
+def said(figure):
+    """What a figure of sizes says in words."""
+    return (figure.get_supxlabel() or "\n".join(word for ax in figure.axes for word in words(ax))).splitlines()
+
+
 def test_quality_is_counted_by_class():
-    size, density, step = saved(DRAWN["quality_histogram"]())
-    assert words(size) == ["256 in each of\n8 images"] and not words(density) and not words(step)
-    assert step.get_title() == "JPEG: 4 of 4 real\nJPEG: 2 of 4 synthetic"
+    figure = DRAWN["quality_histogram"]()
+    density, step = saved(figure)
+    assert said(figure) == [SIZE, "JPEG: 4 of 4 real, 2 of 4 synthetic images."]
     tops = sorted(shape.get_paths()[0].vertices[:, 1].max() for shape in step.collections)
     assert tops == [2, 2]
     spans = [shape.get_paths()[0].vertices[:, 0] for shape in step.collections]
     assert [min(map(np.min, spans)), max(map(np.max, spans))] == pytest.approx([2, 5])
-    labels = ["square root of area (pixels)", "file size (bytes per pixel)", "mean JPEG quantisation step"]
-    assert [ax.get_xlabel() for ax in (size, density, step)] == labels
-    assert [text.get_text() for text in step.get_legend().get_texts()] == ["real", "synthetic"]
+    assert [ax.get_xlabel() for ax in (density, step)] == ["file size (bytes per pixel)", "mean JPEG quantisation step"]
+    assert legend_of(figure) == ["real", "synthetic"]
+
+
+NO_STEP, ALL_JPEG = "Mean JPEG quantisation step: of no image.", "JPEG: 4 of 4 real, 4 of 4 synthetic images."
 
 
 @pytest.mark.parametrize(
-    ("images", "found"),
+    ("images", "drawn", "found"),
     [
-        (QUALITY.assign(quantisation=np.nan), ["256 in each of\n8 images", "No JPEG among the images."]),
-        (QUALITY.assign(quantisation=None), ["256 in each of\n8 images", "No JPEG among the images."]),
-        (QUALITY.assign(quantisation=3.25), ["256 in each of\n8 images", "3.25 in each of\n8 images"]),
-        (QUALITY.iloc[:0], ["No images.", "No images.", "No JPEG among the images."]),
-        (QUALITY[QUALITY["label"] == "real"].assign(width=[100, 200, 300, 400]), []),
-        (QUALITY.set_index(pd.Index([7] * 8)).assign(width=range(900, 100, -100)), []),
+        (QUALITY.assign(quantisation=np.nan), 1, [SIZE, NO_STEP]),
+        (QUALITY.assign(quantisation=None), 1, [SIZE, NO_STEP]),
+        (
+            QUALITY.assign(quantisation=3.25),
+            1,
+            [SIZE, "Mean JPEG quantisation step: 3.25 in each of 8 images.", ALL_JPEG],
+        ),
+        (
+            QUALITY.iloc[:0],
+            0,
+            ["Square root of area (pixels): of no image.", "File size (bytes per pixel): of no image.", NO_STEP],
+        ),
+        (
+            QUALITY[QUALITY["label"] == "real"].assign(width=[100, 200, 300, 400]),
+            3,
+            ["JPEG: 4 of 4 real, 0 of 0 synthetic images."],
+        ),
+        (
+            QUALITY.set_index(pd.Index([7] * 8)).assign(width=range(900, 100, -100)),
+            3,
+            ["JPEG: 4 of 4 real, 2 of 4 synthetic images."],
+        ),
     ],
     ids=["no JPEG", "None", "one quality", "no images", "one class", "index not unique"],
 )
-def test_quality_of_odd_tables_is_drawn_or_said(images, found):
-    axes = saved(figures.quality_histogram(images, TITLE))
-    assert [word for ax in axes for word in words(ax)] == found
+def test_quality_of_odd_tables_is_drawn_or_said(images, drawn, found):
+    figure = figures.quality_histogram(images, TITLE)
+    axes = [ax for ax in saved(figure) if ax.axison]
+    assert said(figure) == found and len(axes) == drawn
     assert all(ax.get_xlabel() and ax.get_ylabel() == "images" for ax in axes)
 
 
@@ -519,19 +659,20 @@ def test_costs_are_steps_that_end_at_the_scores():
     curve = axes.lines[0]
     assert list(curve.get_xdata()) == [0.2, 0.5, 0.9, 1.1] and list(curve.get_ydata()) == [0.6, 0.2, 0.3, 0.5]
     assert curve.get_drawstyle() == "steps-pre"
-    assert [line.get_label() for line in axes.lines[1:]] == ["least cost: 0.2", "fixed at 0.5: 0.2"]
+    assert [line.get_label() for line in axes.lines[1:]] == ["least cost: 0.200", "fixed at 0.5: 0.200"]
     assert axes.get_ylim()[0] == 0
 
 
-def test_reliability_is_drawn_for_each_method_above_its_counts():
-    axes = DRAWN["reliability_diagram"]().axes
-    first, second, counts, _ = axes
-    assert [ax.get_title() for ax in axes[:2]] == ["as scored", f"Platt\nECE {HALF}"]
+def test_reliability_is_drawn_for_each_method_and_says_how_many_images_a_point_is():
+    first, second = DRAWN["reliability_diagram"]().axes
+    assert [ax.get_title() for ax in (first, second)] == ["as scored", f"Platt\nECE {HALF}"]
     assert list(first.lines[-1].get_xdata()) == [0.1, 0.9] and list(first.lines[-1].get_ydata()) == [0.3, 0.7]
-    assert [list(line.get_ydata()) for line in first.lines[1:3]] == [[0.2, 0.5], [0.6, 0.8]]
+    intervals = [list(line.get_ydata()) for line in first.lines if line.get_label() == "_interval"]
+    bins = [list(line.get_xdata()) for line in first.lines if line.get_label() == "_bin"]
+    assert intervals == [[0.2, 0.5], [0.6, 0.8]] and bins == [[0, 0.2], [0.8, 1]]
     assert list(second.lines[-1].get_ydata()) == [0.1, 0.9]
-    bars = [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in counts.patches]
-    assert bars == [(0, 0.2, 20), (0.8, pytest.approx(0.2), 30)]
+    even = figures.reliability_diagram({"platt": RELIABLE.assign(images=1200)}, TITLE)
+    assert even.axes[0].get_xlabel() == "probability of synthetic\n(2 bins of 1,200 images)"
 
 
 def test_robustness_has_a_panel_for_each_degradation_in_the_order_given():
@@ -586,14 +727,17 @@ def test_long_units_of_degradations_stay_within_their_panel():
 
 def test_errors_stand_beside_their_heat_maps_where_there_are_any():
     figure = DRAWN["error_gallery"]()
-    assert [len(place.axes) for place in figure.subfigs] == [2, 1]
+    assert [len(place.axes) for place in figure.subfigs] == [2, 1, 1]
     overlaid = figure.subfigs[0].axes[1]
     assert len(overlaid.images) == 2 and (np.asarray(overlaid.images[1].get_array()) == HEAT).all()
-    assert [place._suptitle.get_text() for place in figure.subfigs] == ["a $1 <b> error", "b"]
+    assert [place._suptitle.get_text() for place in figure.subfigs[:2]] == ["a $1 <b> error", "b"]
+    bar = figure.subfigs[2].axes[0]
+    assert "own" in bar.get_ylabel() and [tick.get_text() for tick in bar.get_yticklabels()] == ["none", "most"]
     assert [text.get_text() for text in figures.error_gallery([], TITLE).texts if text.get_text() != TITLE] == [
         "No errors."
     ]
-    assert len(figures.error_gallery([(PICTURE, None, "b")] * 7, TITLE).subfigs) == 12
+    # Without maps there is no bar.
+    assert len(figures.error_gallery([(PICTURE, None, "b")] * 7, TITLE).subfigs) == 7
 
 
 def test_every_policy_has_a_name_and_a_line_of_its_own():

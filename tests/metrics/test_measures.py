@@ -6,6 +6,7 @@ from scipy.stats import norm
 from sklearn import metrics as sk
 
 from lib.metrics import measures, resampling
+from lib.metrics.checks import decimals
 from lib.metrics.measures import Interval, UndefinedMeasure, bootstrap_intervals
 
 LABELS = np.array([0, 0, 0, 1, 1, 1])
@@ -239,6 +240,19 @@ def test_curves_hold_the_points_of_the_thresholds():
 
 
 # --- Intervals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *((0, "0.000"), (1, "1.000"), (0.5, "0.500"), (0.12345, "0.123"), (-0.0166, "-0.017"), (12.3456, "12.346")),
+        # Not 0, not 1: a threshold there decides otherwise.
+        *((0.0004, "0.0004"), (0.99997, "0.99997"), (1 - 6e-8, "0.99999994"), (-0.0001, "-0.0001")),
+        *((np.nextafter(1, 2), "1.000"), (np.nan, "undefined"), (np.float32(0.9996), "0.9996")),
+    ],
+)
+def test_one_rule_for_decimals(value, text):
+    assert decimals(value) == text
 
 
 def test_interval_says_what_it_holds():

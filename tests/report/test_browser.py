@@ -95,6 +95,27 @@ def test_nothing_sticks_out_on_a_narrow_screen(opened, page):
     assert tab.evaluate("[...document.querySelectorAll('.box')].every((box) => box.clientWidth <= 400)")
 
 
+@pytest.mark.parametrize("width", [1440, 1280, 1024])
+def test_no_table_is_cut_off(opened, page, width):
+    tab = opened(page, width=width)
+    unfold(tab)
+    wide = "(box) => box.scrollWidth > box.clientWidth"
+    cut = tab.evaluate(f"[...document.querySelectorAll('.box')].filter({wide}).map((box) => box.ariaLabel)")
+    assert cut == []
+
+
+def test_numbers_are_never_broken_into_lines(opened, page):
+    tab = opened(page, width=1024)
+    cells = tab.locator("td.number")
+    assert cells.count() > 50
+    lines = """(all) => all.map((cell) => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return range.getClientRects().length;
+    })"""
+    assert max(cells.evaluate_all(lines)) == 1
+
+
 def image_table(tab):
     """The image table of the own images, whose names are hostile, unfolded."""
     box = tab.locator("section:has(> h2:text('my (faces)')) [data-images]")

@@ -18,6 +18,7 @@ from lib.metrics.checks import Interval
 from lib.report import __main__ as command
 from lib.report import across, content, notebooks, parts, pictures, words
 from lib.report.datasets import _chosen_images, _stage_table
+from lib.report.page import render
 
 
 class Parsed(HTMLParser):
@@ -112,6 +113,26 @@ def test_chance_is_said_where_it_is_chance_and_nowhere_else(gathered):
         ("dataset_1", "tuned"): "better than chance",
         ("my (faces)", "tuned"): "at chance",
     }
+
+
+@pytest.mark.parametrize(
+    ("control", "auc", "found", "warned"),
+    [
+        (False, (0.5, 0.4, 0.6), ("bad", "at chance"), 2),
+        (True, (0.5, 0.4, 0.6), ("good", "at chance, as it should be"), 0),
+        (True, (0.8, 0.7, 0.9), ("bad", "not at chance: something else than the pixels tells these classes apart"), 2),
+        (False, (0.8, 0.7, 0.9), None, 2),
+    ],
+)
+def test_chance_is_right_for_the_control_and_wrong_for_all_others(gathered, control, auc, found, warned):
+    own = datasets(gathered)["my (faces)"]
+    auc = Interval(*auc)
+    model = dataclasses.replace(own.models[0], auc=auc, standing=words.standing(auc), warnings=["nearly all one class"])
+    shown = dataclasses.replace(own, control=control, warnings=[], models=[model])
+    html = render(dataclasses.replace(gathered, datasets=[shown]))
+    badges = re.findall(r'<span class="badge (good|bad)">(.*?)</span>', html)
+    assert badges == ([found] if found else [])
+    assert html.count('<div class="warning">') == warned and html.count('<div class="good">') == 2 - warned
 
 
 def test_stand_ins_are_called_so_at_every_heading_and_figure_and_in_every_table(gathered, page):

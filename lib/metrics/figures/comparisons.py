@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, decimals
 from lib.metrics.figures.style import (
     CLASS_COLOURS,
     LINES,
@@ -20,6 +20,7 @@ from lib.metrics.figures.style import (
     STAGE_COLOURS,
     STAGE_NAMES,
     draw_interval,
+    legend_beside,
     panels,
     stage_label,
     styled,
@@ -83,7 +84,7 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
         curve: columns trained_on, recipe, stage, training_images, roc_auc, roc_auc_low, roc_auc_high.
         fits: fitted curves, columns recipe, stage, training_images, roc_auc, low, high, extrapolated.
     """
-    figure, axes = panels(1, title, (7.5, 4.4))
+    figure, axes = panels(1, title, (9.5, 4.4))
     recipes = sorted(set(curve["recipe"]))
     for number, (recipe, stage) in enumerate(sorted(set(zip(curve["recipe"], curve["stage"])))):
         rows = curve[(curve["recipe"] == recipe) & (curve["stage"] == stage)].sort_values("training_images")
@@ -115,7 +116,7 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
     if fits is not None and fits["extrapolated"].any():
         axes[0].plot([], [], color="dimgrey", linewidth=0.7, label="thin: extrapolated")
     axes[0].set(xlabel="training images (logarithmic)", ylabel="ROC AUC on the test split, 95% interval")
-    axes[0].legend(fontsize=9)
+    legend_beside(axes[0])
     return figure
 
 
@@ -166,13 +167,7 @@ def robustness_curves(frame: pd.DataFrame, undegraded: Mapping[str, float], titl
         ax.set_axis_off()
     for ax in axes[::across]:
         ax.set_ylabel("value, 95% interval")
-    axes[across - 1].legend(
-        title="thin lines: images\nas they are",
-        bbox_to_anchor=(1.02, 1),
-        loc="upper left",
-        fontsize=9,
-        title_fontsize=9,
-    )
+    legend_beside(axes[across - 1], title="thin lines: images\nas they are", title_fontsize=9)
     return figure
 
 
@@ -192,7 +187,7 @@ def ablation_plot(frame: pd.DataFrame, title: str, label: str = "ROC AUC") -> Fi
         draw_interval(axes[0], [row.low, row.high], [at, at], color="black")
         axes[0].plot(row.difference, at, "o", color="black", markerfacecolor="black" if told else "white")
         words = {"transform": axes[0].get_yaxis_transform(), "va": "center", "fontsize": 10}
-        axes[0].text(1.02, at, f"{row.value:.3f}", **words)
+        axes[0].text(1.02, at, decimals(row.value), **words)
     axes[0].axvline(0, color="grey", linestyle=":")
     axes[0].locator_params(axis="x", nbins=4)
     axes[0].set_yticks(range(len(rows)), list(rows["choice"]))

@@ -10,9 +10,18 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from lib.metrics.figures.style import CLASS_COLOURS, LINES, WITHIN_CHANCE, panels, sentence, styled
+from lib.metrics.figures.style import (
+    CLASS_COLOURS,
+    LINES,
+    WITHIN_CHANCE,
+    count_images,
+    legend_below,
+    legend_beside,
+    panels,
+    sentence,
+    styled,
+)
 from lib.metrics.relabelling import Difference
 
 
@@ -20,13 +29,12 @@ from lib.metrics.relabelling import Difference
 def quality_histogram(images: pd.DataFrame, title: str) -> Figure:
     """Distributions of image area, bytes per pixel and JPEG quantisation, by class.
 
-    A panel whose images are all alike, or that has none, says so instead of drawing a single bar.
+    What is the same in all images, or known of none, is said in words under the panels of what differs.
 
     Args:
         images: columns label, width, height (pixels), bytes, quantisation (mean step of a JPEG's luma table: 1 keeps
             every grey level, larger is coarser; NaN for other formats).
     """
-    figure, axes = panels(3, title, (12.5, 3.6))
     images = images.reset_index(drop=True)
     area, step = images["width"] * images["height"], images["quantisation"].astype(float)
     columns = {
@@ -34,31 +42,46 @@ def quality_histogram(images: pd.DataFrame, title: str) -> Figure:
         "file size (bytes per pixel)": images["bytes"] / area,
         "mean JPEG quantisation step": step,
     }
-    for ax, (label, values) in zip(axes, columns.items()):
-        _class_histogram(ax, images["label"], values, "No JPEG among the images." if values is step else "No images.")
-        ax.set(xlabel=label, ylabel="images")
-    figure.get_layout_engine().set(wspace=0.06)
+    known = {label: values[np.isfinite(values)] for label, values in columns.items()}
+    differing = {label: values for label, values in known.items() if len(values) and not _alike(values)}
+    said = [_in_words(label, values) for label, values in known.items() if label not in differing]
     if step.notna().any():
         classes = [(label, step[images["label"] == label]) for label in CLASS_COLOURS]
-        counts = [f"JPEG: {steps.notna().sum():,} of {len(steps):,} {label}" for label, steps in classes]
-        axes[2].set_title("\n".join(counts), fontsize=9)
+        counts = [f"{steps.notna().sum():,} of {len(steps):,} {label}" for label, steps in classes]
+        said.append(f"JPEG: {', '.join(counts)} images")
+    said = [f"{text}." for text in said]
+    size = (4.2 * len(differing) + 1.5, 3.6) if differing else (6.5, 1.6)
+    figure, axes = panels(len(differing) or 1, title, size)
+    if not differing:
+        sentence(axes[0], "\n".join(said))
+        return figure
+    for ax, (label, values) in zip(axes, differing.items()):
+        _class_histogram(ax, images["label"], values)
+        ax.set(xlabel=label, ylabel="images")
+    if said:
+        figure.supxlabel("\n".join(said), fontsize=10)
     handles = [Patch(color=colour, alpha=0.5, label=label) for label, colour in CLASS_COLOURS.items()]
-    axes[2].legend(handles=handles, bbox_to_anchor=(1.01, 1), loc="upper left")
+    legend_beside(axes[-1], handles=handles)
     return figure
 
 
-def _class_histogram(ax: Axes, labels: pd.Series, values: pd.Series, nothing: str) -> None:
-    known = values[np.isfinite(values)]
-    if known.empty:
-        sentence(ax, nothing)
-    elif np.isclose(known.min(), known.max(), rtol=1e-9):
-        sentence(ax, f"{known.iloc[0]:.4g} in each of\n{len(known):,} images")
-    else:
-        frame = pd.DataFrame({"value": known, "label": labels[known.index]})
-        options = {"hue": "label", "hue_order": list(CLASS_COLOURS), "palette": CLASS_COLOURS, "element": "step"}
-        sns.histplot(frame, x="value", bins=30, legend=False, ax=ax, **options)
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+def _alike(values: pd.Series) -> bool:
+    return bool(np.isclose(values.min(), values.max(), rtol=1e-9))
+
+
+def _in_words(label: str, values: pd.Series) -> str:
+    """What stands in a panel's place where the panel would be empty or a single bar."""
+    label = label[0].upper() + label[1:]
+    return (
+        f"{label}: {values.iloc[0]:.4g} in each of {len(values):,} images" if len(values) else f"{label}: of no image"
+    )
+
+
+def _class_histogram(ax: Axes, labels: pd.Series, values: pd.Series) -> None:
+    frame = pd.DataFrame({"value": values, "label": labels[values.index]})
+    options = {"hue": "label", "hue_order": list(CLASS_COLOURS), "palette": CLASS_COLOURS, "element": "step"}
+    sns.histplot(frame, x="value", bins=30, legend=False, ax=ax, **options)
+    count_images(ax)
 
 
 @styled
@@ -93,12 +116,12 @@ def power_spectra(
         # At least one dB up and down, so that noise is not blown up to the height of the panel.
         most = 1.1 * max(1 / 1.1, np.abs(value).max(), limit.max())
         axes[1].set(xlim=(0, 0.5), ylim=(-most, most))
-        axes[1].legend()
+        legend_below(figure, axes[1], ncols=2)
     else:
         sentence(axes[1], "Nothing to compare.")
     if known:
         axes[0].set(xlim=(0, 0.5))
-        axes[0].legend(title="mean; band: 80% of images")
+        legend_below(figure, axes[0], ncols=2, title="mean; band: 80% of images")
     else:
         sentence(axes[0], "No image is large enough.")
     axes[0].set(xlabel="frequency (cycles per pixel)", ylabel="power density (dB re 1 grey level²)")
@@ -128,10 +151,10 @@ def split_counts(counts: pd.DataFrame, title: str) -> Figure:
         saturation=1,
         ax=axes[0],
     )
-    axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    count_images(axes[0])
     axes[0].margins(y=0.12)
     for bars in axes[0].containers:
         axes[0].bar_label(bars, fmt="{:,.0f}", fontsize=9)
     axes[0].set(xlabel="split", ylabel="images")
-    axes[0].legend(title=None)
+    legend_beside(axes[0])
     return figure

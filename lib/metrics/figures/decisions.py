@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
+from lib.metrics.checks import decimals
 from lib.metrics.figures.results import draw_confusion
-from lib.metrics.figures.style import CLASS_COLOURS, LINES, POLICY_NAMES, sentence, styled
+from lib.metrics.figures.style import CLASS_COLOURS, LINES, POLICY_NAMES, legend_beside, sentence, styled
 
 # What a scale of log-odds shows; a score nearer to 0 or 1 is drawn there.
 NEAREST = 1e-6
@@ -58,7 +59,7 @@ def threshold_overview(
     top, below = figure.subfigures(2, 1, height_ratios=(1.35, 1))
     left, right = top.subplots(1, 2, width_ratios=(2.6, 1))
     _draw_recalls(left, curve, marks)
-    draw_confusion(right, cells, f"{POLICY_NAMES.get(chosen, chosen)}\nat {marks[chosen]:.3g}")
+    draw_confusion(right, cells, f"{POLICY_NAMES.get(chosen, chosen)}\nat {decimals(marks[chosen])}")
     right.set_ylabel("truth")
     for ax, (name, shown) in zip(below.subplots(2, 2).ravel(), pictures.items()):
         _draw_pictures(ax, EXAMPLE_NAMES.get(name, name), shown)
@@ -90,11 +91,11 @@ def _draw_recalls(ax: Axes, curve: pd.DataFrame, marks: Mapping[str, float]) -> 
             color="black",
             linestyle=style,
             linewidth=1.2,
-            label=f"{POLICY_NAMES.get(policy, policy)}: {value:.3g}",
+            label=f"{POLICY_NAMES.get(policy, policy)}: {decimals(value)}",
         )
         for (policy, value), style in zip(marks.items(), LINES)
     ]
-    ax.legend(handles=[*lines, *policies], fontsize=8.5, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    legend_beside(ax, handles=[*lines, *policies], fontsize=8.5)
 
 
 def _draw_pictures(ax: Axes, title: str, shown: Sequence[tuple[np.ndarray, str, str]]) -> None:

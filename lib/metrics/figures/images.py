@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
@@ -16,6 +17,9 @@ from lib.metrics.figures.style import CLASS_COLOURS, WITHIN_CHANCE, panels, sent
 from lib.metrics.relabelling import Difference
 
 PAIRS_A_ROW, SINGLES_A_ROW = 4, 6
+# Of heat maps over a picture.
+HEAT_COLOURS, HEAT_ALPHA = "inferno", 0.5
+HEAT_LABEL = "what speaks for\nthe class it was called\n(each map on its own scale)"
 
 
 @styled
@@ -55,14 +59,17 @@ def _gallery(
     down = max(1, -(-len(pictures) // across))
     # Wrapped to the width of the pictures: a long file name must neither be cut nor run into its neighbour.
     columns = 34 if wide == 2 else 22
+    heats = any(heat is not None for row in pictures for _, heat in row)
     captions = ["\n".join(textwrap.fill(line, columns) for line in caption.splitlines()) for caption in captions]
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
     width = 2.6 if wide == 2 else 1.7
-    figure = Figure(figsize=(max(width * across + 0.5, 4.0), (1.5 + 0.17 * lines) * down + 0.6), layout="constrained")
+    size = (max(width * across + 0.5, 4.0) + heats, (1.5 + 0.17 * lines) * down + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title)
     if not pictures:
         figure.text(0.5, 0.4, nothing, ha="center")
-    places = figure.subfigures(down, across, squeeze=False).ravel()
+    grid = figure.add_gridspec(down, across + heats, width_ratios=[width] * across + [1.0] * heats)
+    places = [figure.add_subfigure(grid[number // across, number % across]) for number in range(len(pictures))]
     for place, row, caption in zip(places, pictures, captions):
         place.suptitle(caption, fontsize=9)
         for ax, (image, heat) in zip(place.subplots(1, len(row), squeeze=False).ravel(), row):
@@ -71,7 +78,19 @@ def _gallery(
             else:
                 _draw_heat(ax, image, heat, float(np.max(heat)) or 1.0)
             ax.set_axis_off()
+    if heats:
+        _bar_of_maps(figure.add_subfigure(grid[:, -1]))
     return figure
+
+
+def _bar_of_maps(place: SubFigure) -> None:
+    """The colour bar of maps that are each drawn from 0 to their own largest value."""
+    scale = ScalarMappable(Normalize(0, 1), HEAT_COLOURS)
+    bar = place.colorbar(scale, cax=place.subplots(), alpha=HEAT_ALPHA, ticks=[0, 1])
+    bar.set_label(HEAT_LABEL, fontsize=8)
+    bar.ax.set_box_aspect(8)
+    bar.ax.set_yticklabels(["none", "most"], fontsize=8)
+    bar.outline.set_visible(False)
 
 
 @styled
@@ -168,7 +187,7 @@ def _draw_heat(ax: Axes, image: np.ndarray | None, heat: np.ndarray, most: float
     if image is not None:
         # In grey, so that colour is the map's alone.
         ax.imshow(image.mean(axis=2) if image.ndim == 3 else image, cmap="gray", vmin=0, vmax=255)
-    return ax.imshow(heat, cmap="inferno", vmin=0, vmax=most, alpha=1 if image is None else 0.5, **place)
+    return ax.imshow(heat, cmap=HEAT_COLOURS, vmin=0, vmax=most, alpha=1 if image is None else HEAT_ALPHA, **place)
 
 
 @styled

@@ -9,16 +9,20 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, decimals, share
 from lib.metrics.figures.style import (
     CLASS_COLOURS,
     LINES,
     MARKERS,
     POLICY_NAMES,
     STAGE_COLOURS,
+    count_images,
     draw_interval,
+    legend_below,
+    legend_beside,
     panels,
     stage_label,
     styled,
@@ -45,17 +49,21 @@ def training_curves(history: pd.DataFrame, title: str) -> Figure:
             ax.plot(rows["epoch"], rows[name], "--", color=colour, marker=".", label="training")
             ax.plot(rows["epoch"], rows[f"val_{name}"], color=colour, marker="o", label="validation")
             best = rows[rows["kept"].eq(True)]
-            ring = {"markersize": 13, "markerfacecolor": "none", "markeredgecolor": "black", "linestyle": "none"}
-            ax.plot(best["epoch"], best[f"val_{name}"], marker="o", label="epoch that is kept", **ring)
+            # Whole also where the epoch is the first, the last or the best there can be.
+            ring = {"markersize": 13, "markerfacecolor": "none", "markeredgecolor": "black", "clip_on": False}
+            ax.plot(best["epoch"], best[f"val_{name}"], "o", label="epoch that is kept", **ring)
             ax.set(ylabel=label if column == 0 else "", xlabel="epoch" if row else "")
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             if row == 0:
                 # Not said of phase 1, whose start can be kept too: a linear head begins as a regression.
                 left = stage != "phase1" and best["epoch"].eq(0).any()
                 ax.set_title(f"{TRAINED.get(stage, stage)}{': tried, not kept' if left else ''}")
-                ax.legend()
             else:
                 ax.axhline(0.5, color="grey", linewidth=1, linestyle=":")
+    legend = legend_below(figure, axes[0], ncols=3)
+    # The line's kind tells, in every stage's colour.
+    for line in legend.legend_handles[:2]:
+        line.set_color("dimgrey")
     return figure
 
 
@@ -73,13 +81,13 @@ def roc_curves(
         aucs: stage to ROC AUC.
         names: stage to its name in the legend, as `stages.stage_names` gives it.
     """
-    figure, axes = panels(1, title, (6, 5.4))
+    figure, axes = panels(1, title, (6, 6.2))
     for stage, points in curves.items():
         label = f"{stage_label(stage, names)}: AUC {aucs[stage]}"
         axes[0].plot(points.iloc[:, 0], points.iloc[:, 1], color=STAGE_COLOURS.get(stage), label=label)
     axes[0].plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance")
     axes[0].set(xlabel="real images called synthetic (share)", ylabel="synthetic images found (share)", aspect="equal")
-    axes[0].legend(loc="lower right", fontsize=9)
+    legend_below(figure, axes[0])
     return figure
 
 
@@ -101,19 +109,19 @@ def precision_recall_curves(
         names: stage to its name in the legend, as `stages.stage_names` gives it.
         policy: of the marked thresholds.
     """
-    figure, axes = panels(1, title, (6, 5))
+    figure, axes = panels(1, title, (6, 6))
     drawn = {stage for stage, point in marks.items() if None not in point}
     for stage, points in curves.items():
         colour = STAGE_COLOURS.get(stage)
         axes[0].plot(points["recall"], points["precision"], color=colour, label=stage_label(stage, names))
         if stage in drawn:
-            axes[0].plot(*marks[stage], "o", color=colour, markersize=9, markeredgecolor="black")
+            axes[0].plot(*marks[stage], "o", color=colour, markersize=9, markeredgecolor="black", clip_on=False)
     if drawn:
         label = f"at the threshold of policy {POLICY_NAMES.get(policy, policy)}, chosen on validation"
         axes[0].plot([], [], "o", color="white", markersize=9, markeredgecolor="black", label=label)
     axes[0].axhline(prevalence, color="grey", linestyle=":", label="chance (share of synthetic images)")
     axes[0].set(xlabel="recall of synthetic images", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.05))
-    axes[0].legend(loc="lower left", fontsize=9)
+    legend_below(figure, axes[0])
     return figure
 
 
@@ -128,16 +136,17 @@ def score_histograms(scores: pd.DataFrame, thresholds: Mapping[str, float], titl
     figure, axes = panels(1, title, (8, 3.8))
     options = {"hue": "label", "hue_order": list(CLASS_COLOURS), "palette": CLASS_COLOURS, "element": "step"}
     bins = np.linspace(min(0, scores["score"].min()), max(1, scores["score"].max()), 31)
-    sns.histplot(scores, x="score", bins=bins, ax=axes[0], legend=True, **options)
-    classes = axes[0].get_legend()
+    sns.histplot(scores, x="score", bins=bins, ax=axes[0], legend=False, **options)
+    classes = [Patch(color=colour, alpha=0.5, label=label) for label, colour in CLASS_COLOURS.items()]
     lines = [
-        axes[0].axvline(value, color="black", linestyle=style, label=f"{POLICY_NAMES.get(policy, policy)}: {value:.2f}")
+        axes[0].axvline(
+            value, color="black", linestyle=style, label=f"{POLICY_NAMES.get(policy, policy)}: {decimals(value)}"
+        )
         for (policy, value), style in zip(thresholds.items(), LINES)
     ]
-    classes.set_title(None)
-    axes[0].add_artist(classes)
-    axes[0].legend(handles=lines, title="thresholds", bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=9)
+    legend_beside(axes[0], handles=[*classes, *lines], title="classes and thresholds")
     axes[0].set(xlabel="score (higher: more synthetic)", ylabel="images")
+    count_images(axes[0])
     return figure
 
 
@@ -159,7 +168,7 @@ def draw_confusion(ax: Axes, cells: Mapping[str, int], title: str) -> None:
     """Draws one confusion matrix: true_real, false_synthetic, false_real, true_synthetic."""
     counts = np.array([[cells["true_real"], cells["false_synthetic"]], [cells["false_real"], cells["true_synthetic"]]])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    text = np.array([[f"{n:,}\n{share:.0%}" for n, share in zip(*row)] for row in zip(counts, shares)])
+    text = np.array([[f"{n:,}\n{share(part)}" for n, part in zip(*row)] for row in zip(counts, shares)])
     names = list(CLASS_COLOURS)
     options = {"xticklabels": names, "yticklabels": names, "cbar": False, "square": True}
     sns.heatmap(shares, annot=text, fmt="", cmap="Blues", vmin=0, vmax=1, ax=ax, **options)
@@ -190,7 +199,7 @@ def threshold_stability(
     axes[0].set_yticks(range(len(policies)), [POLICY_NAMES.get(policy, policy) for policy in policies])
     axes[0].set_ylim(len(policies) - 0.5, -0.5)
     axes[0].set(xlabel="threshold, with 95% of its values over resamples of validation")
-    axes[0].legend(bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=9)
+    legend_beside(axes[0])
     return figure
 
 
@@ -211,13 +220,11 @@ def cost_curve(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tuple[flo
     colours = sns.color_palette("colorblind", len(marks))
     for (policy, point), marker, colour in zip(marks.items(), MARKERS, colours):
         # Hollow, and the cost in words: policies often choose the same threshold.
-        style = {"color": colour, "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 2}
-        axes[0].plot(*point, marker, label=f"{POLICY_NAMES.get(policy, policy)}: {point[1]:.3g}", **style)
+        style = {"color": colour, "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 2, "clip_on": False}
+        axes[0].plot(*point, marker, label=f"{POLICY_NAMES.get(policy, policy)}: {decimals(point[1])}", **style)
     axes[0].set(xlabel="threshold (score from which an image is called synthetic)", ylabel="expected cost of an image")
     axes[0].set_ylim(bottom=0)
-    axes[0].legend(
-        title="cost at chosen thresholds" if marks else None, bbox_to_anchor=(1.01, 1), loc="upper left", fontsize=9
-    )
+    legend_beside(axes[0], title="cost at chosen thresholds" if marks else None)
     return figure
 
 
@@ -225,32 +232,29 @@ def cost_curve(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tuple[flo
 def reliability_diagram(
     tables: Mapping[str, pd.DataFrame], title: str, errors: Mapping[str, Interval] | None = None
 ) -> Figure:
-    """What was predicted against what came, a panel for each method, above the number of images predicted so.
+    """What was predicted against what came, a panel for each method, a point for each bin of images.
 
-    Points on the dotted line are calibrated: of images predicted p, a share p is synthetic.
+    Points on the dotted line are calibrated: of images predicted p, a share p is synthetic. Thin lines along the
+    axis span the bins.
 
     Args:
         tables: method to columns bin_low, bin_high, images, mean_predicted, observed, low, high.
         errors: method to expected calibration error, for the panels' titles.
     """
-    size = (3.1 * len(tables) + 0.6, 4.9)
-    options = {"sharex": True, "sharey": "row", "height_ratios": [3, 1]}
-    figure, axes = panels(len(tables), title, size, rows=2, **options)
+    figure, axes = panels(len(tables), title, (3.1 * len(tables) + 0.6, 4.4), sharex=True, sharey=True)
     colour = CLASS_COLOURS["synthetic"]
-    for column, (method, table) in enumerate(tables.items()):
-        above, below = axes[column], axes[column + len(tables)]
-        above.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    for ax, (method, table) in zip(axes, tables.items()):
+        ax.plot([0, 1], [0, 1], color="grey", linestyle=":")
         for row in table.itertuples():
-            draw_interval(above, [row.mean_predicted] * 2, [row.low, row.high], color=colour, alpha=0.6)
+            draw_interval(ax, [row.mean_predicted] * 2, [row.low, row.high], color=colour, alpha=0.6, clip_on=False)
+            ax.plot([row.bin_low, row.bin_high], [row.observed] * 2, color="grey", linewidth=1, label="_bin")
         # Points at 0 and 1 are whole.
-        above.plot(table["mean_predicted"], table["observed"], "o-", color=colour, markersize=5, clip_on=False)
-        below.bar(table["bin_low"], table["images"], table["bin_high"] - table["bin_low"], align="edge", color="grey")
+        ax.plot(table["mean_predicted"], table["observed"], "o", color=colour, markersize=5, clip_on=False)
         name = METHOD_NAMES.get(method, method)
-        above.set_title(f"{name}\nECE {errors[method]}" if errors and method in errors else name, fontsize=10)
-        above.set(xlim=(0, 1), ylim=(0, 1))
-        above.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
-        below.set(xlabel="probability of synthetic")
-        below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        ax.set_title(f"{name}\nECE {errors[method]}" if errors and method in errors else name, fontsize=10)
+        fewest, most = table["images"].min(), table["images"].max()
+        each = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel=f"probability of synthetic\n({len(table)} bins of {each} images)")
+        ax.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
     axes[0].set(ylabel="share that is synthetic\n(95% Wilson interval)")
-    axes[len(tables)].set(ylabel="images")
     return figure

@@ -11,6 +11,8 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lib.metrics.stages import STAGE_NAMES
 
@@ -65,7 +67,23 @@ def panels(columns: int, title: str, size: tuple[float, float], rows: int = 1, *
     return figure, axes.ravel()
 
 
+def legend_beside(ax: Axes, **options) -> None:
+    """A legend at the right of axes, where it can cover nothing that is drawn in them."""
+    ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left", borderaxespad=0, **{"fontsize": 9, **options})
+
+
+def legend_below(figure: Figure, ax: Axes, **options) -> Legend:
+    """A legend of one panel under the whole figure, for figures that should not grow wider."""
+    return figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", fontsize=9, **options)
+
+
+def count_images(ax: Axes) -> None:
+    """Whole numbers on a y axis that counts images, with commas."""
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+
+
 def sentence(ax: Axes, words: str) -> None:
-    """Words in the place of a drawing that would show nothing."""
+    """Words in the place of a drawing that would show nothing; no empty frame is left around them."""
     ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center")
-    ax.set(xticks=[], yticks=[])
+    ax.set_axis_off()
