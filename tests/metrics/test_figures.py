@@ -511,7 +511,9 @@ def test_spectra_stand_at_their_frequencies_with_band_and_difference():
     low, high = difference.get_ylim()
     assert low == -high and high > 3 and spectra.get_xlim() == difference.get_xlim() == (0, 0.5)
     assert difference.get_ylabel() == "synthetic − real (dB)"
-    assert legend_of(spectra.figure) == ["real", "synthetic"]
+    below, beside = spectra.figure.legends[0], difference.get_legend()
+    assert [text.get_text() for text in below.get_texts()] == ["real", "synthetic"]
+    assert [text.get_text() for text in beside.get_texts()] == ["within chance", "beyond chance"]
 
 
 def test_equal_spectra_are_not_blown_up():

@@ -116,7 +116,7 @@ def power_spectra(
         # At least one dB up and down, so that noise is not blown up to the height of the panel.
         most = 1.1 * max(1 / 1.1, np.abs(value).max(), limit.max())
         axes[1].set(xlim=(0, 0.5), ylim=(-most, most))
-        legend_below(figure, axes[1], ncols=2)
+        legend_beside(axes[1])
     else:
         sentence(axes[1], "Nothing to compare.")
     if known:
