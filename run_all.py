@@ -2,7 +2,7 @@
 
 examples:
   python run_all.py --dataset 1                  dataset 1, the tuned recipe
-  python run_all.py --dataset 1 --quick          the same in about a minute, smaller everywhere
+  python run_all.py --dataset 1 --quick          the same in about a minute: fewer images, no fine-tuning
   python run_all.py --dataset 1 2 control --recipe original
   python run_all.py --data "my pictures"         a folder of your own that holds real/ and synthetic/ (or fake/, ai/, …)
   python run_all.py --dataset 1 --also wrong_turns   also what each mistake costs; ablation: what each choice brings
@@ -18,6 +18,7 @@ exit codes: 0 done, 1 a notebook failed, 2 wrong use or wrong data
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -102,7 +103,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="notebook 05 alone, over finished runs (dataset_1, dataset_1/original, …) and scores files of other detectors: "
         "a CSV (or dataset_1=CSV) with the columns image_id,label,split,score[,stage][,group]",
     )
-    add("--quick", action="store_true", help="a minute instead of minutes: same code, smaller parameters")
+    add("--quick", action="store_true", help=f"about a minute instead of minutes: {study.QUICK_WORDS}")
     add("--seed", type=int, default=7, help="of split, augmentation and training; default: 7")
     add("--results", metavar="FOLDER", default="", help="where results go; default: results/")
     add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 to 06) and what follows again")
@@ -223,9 +224,18 @@ def images_key(run: Run) -> str:
     if source.stand_in:
         return study.text_hash(source.counts)
     files = listing.image_files(source)
-    stats = [os.lstat(source.root / path) if os.path.lexists(source.root / path) else None for path in files["path"]]
-    outside = [(stat.st_size, stat.st_mtime_ns) if stat else None for stat in stats]
+    outside = [_outside(source.root / path) for path in files["path"]]
     return study.text_hash(files.astype(str).to_numpy().tolist(), outside)
+
+
+def _outside(path: Path) -> list[tuple[int, int]]:
+    """Size and time of what stands at a path, and of what it points to where it is a link; nothing of what is missing."""
+    found = []
+    for look in (os.lstat, os.stat):
+        with contextlib.suppress(OSError):
+            stat = look(path)
+            found.append((stat.st_size, stat.st_mtime_ns))
+    return found
 
 
 def is_done(step: Step, run: Run, key: str) -> bool:
@@ -287,7 +297,9 @@ def run_all(options: argparse.Namespace) -> None:
     """Run what is asked for and is not done yet."""
     runs = chosen_runs(options)
     weights = pretrained.resolve(options.backbone, options.weights)
-    console.print(f"backbone: {weights.describe()}; recipe: {options.recipe}{', quick' if options.quick else ''}")
+    console.print(f"backbone: {weights.describe()}; recipe: {options.recipe}")
+    if options.quick:
+        console.print(f"quick: {study.QUICK_WORDS}")
     start = 0 if options.force else first_step(options.start)
     asked = [study.EXPERIMENTS[name] for name in study.EXPERIMENTS if name in options.also]
     plan = [(run, step) for run in runs for step in (*STEPS, *asked) if step.scope != "all"]

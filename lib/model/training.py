@@ -437,11 +437,20 @@ def fine_tune(run: Run, stage: str) -> None:
     """Train the `partial` or `full` stage from where the stage before it ended.
 
     Leaves models/…/<stage>.keras and the stage's rows in scores.csv and history.csv.
+
+    Raises:
+        UserError: the stage before it has not been trained, or on another split, with another recipe or by other code.
     """
     before = {"partial": "phase1", "full": "partial"}[stage]
     if not run.model_path(before).is_file():
         raise UserError(
             f"{run.model_path(before)} is not there yet: train stage {before} with the same parameters first"
+        )
+    origin = run.recorded()["weights_sha256"] if before == "phase1" else file_hash(run.model_path("phase1"))
+    if not _is_done(run, before, _stage_key(run, before, origin)):
+        raise UserError(
+            f"{run.model_path(before)} is not of today's images, split, recipe and code: run notebook "
+            "02_phase1_training with the same parameters again"
         )
     key = _stage_key(run, stage, file_hash(run.model_path(before)))
     if _is_done(run, stage, key):
