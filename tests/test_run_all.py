@@ -89,6 +89,21 @@ def test_steps_depend_on_seed_and_on_the_step_before():
     assert run_all.step_key(step, run, "a") != run_all.step_key(step, other, "a")
 
 
+def test_a_link_whose_target_changed_is_another_image(folder_of_images):
+    root = folder_of_images(12)
+    [kept, other] = sorted((root / "real").glob("[01],*"))
+    target = root / "kept.bin"
+    kept.rename(target)
+    kept.symlink_to(target)
+    run = study.open_run(data=str(root))
+    before = run_all.images_key(run)
+    assert run_all.images_key(run) == before
+    target.write_bytes(other.read_bytes() + b"more")
+    assert run_all.images_key(run) != before
+    target.unlink()
+    assert isinstance(run_all.images_key(run), str)
+
+
 def test_new_costs_choose_thresholds_anew_and_train_nothing():
     run, other = (study.open_run(dataset="1", costs=costs) for costs in ("", "1,5,0.1"))
     changed = [

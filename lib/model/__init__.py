@@ -49,6 +49,9 @@ def quiet_native_code() -> Iterator[None]:
 
 
 check_processor()
+# Each import of OpenVINO would report itself to its maker: a thread makes a copy of the whole program, while TensorFlow is still
+# being imported in it, and gives it three seconds on the network. Without the package that reports, nothing of it happens.
+sys.modules.setdefault("openvino_telemetry", None)
 with quiet_native_code():
     import tensorflow as tf
     from absl import logging

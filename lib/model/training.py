@@ -439,17 +439,18 @@ def fine_tune(run: Run, stage: str) -> None:
     Leaves models/…/<stage>.keras and the stage's rows in scores.csv and history.csv.
 
     Raises:
-        UserError: the stage before it has not been trained, or on another split, with another recipe or by other code.
+        UserError: the stage before it has not been trained, or on another split than today's.
     """
     before = {"partial": "phase1", "full": "partial"}[stage]
     if not run.model_path(before).is_file():
         raise UserError(
             f"{run.model_path(before)} is not there yet: train stage {before} with the same parameters first"
         )
-    origin = run.recorded()["weights_sha256"] if before == "phase1" else file_hash(run.model_path("phase1"))
-    if not _is_done(run, before, _stage_key(run, before, origin)):
+    scored = run.scores().query("stage == @before and split != 'train'").set_index("image_id")
+    today = run.used_images().query("split != 'train'").set_index("image_id")
+    if not scored[["label", "split"]].sort_index().equals(today[["label", "split"]].sort_index()):
         raise UserError(
-            f"{run.model_path(before)} is not of today's images, split, recipe and code: run notebook "
+            f"{run.model_path(before)} was trained on another split of the images than today's: run notebook "
             "02_phase1_training with the same parameters again"
         )
     key = _stage_key(run, stage, file_hash(run.model_path(before)))
@@ -463,7 +464,7 @@ def fine_tune(run: Run, stage: str) -> None:
     labels = as_int(parts["train"]["label"]).to_numpy()
     weight = class_weights(labels)
     weights = np.array([weight[label] for label in labels])
-    known = run.scores().query("stage == @before").set_index("image_id")["score"]
+    known = scored["score"]
     start = known[parts["validation"]["image_id"]].to_numpy()
     truth = as_int(parts["validation"]["label"]).to_numpy()
     groups = independent_groups(parts["validation"]).to_numpy()

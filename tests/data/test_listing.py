@@ -8,8 +8,8 @@ import time
 import pytest
 from support import GOOD_TABLE, images, issues, refused
 
-from lib.data import listing, sources
-from lib.study import NOT_OMNIGEN
+from lib.data import audit, listing, sources
+from lib.study import LABELS, NOT_OMNIGEN
 
 
 @contextlib.contextmanager
@@ -200,3 +200,29 @@ def test_people_of_a_users_own_folder_are_not_used(tmp_path):
     data = images(tmp_path / "data", "real/a.jpg", "fake/a.jpg")
     (data / "people.csv").write_text("path,group\nreal/a.jpg,1\n")
     assert set(listing.image_files(sources.find_source("", str(data)))["group"]) == {""}
+
+
+def test_a_sample_of_a_set_with_a_split_has_both_classes_in_each_split(tmp_path):
+    # Small validation and test splits, as people have them; of 300 images a class by chance often none.
+    sizes = {"train": 292, "val": 4, "test": 4}
+    rows = [
+        (f"{label}/{split}{n}.jpg", label, split)
+        for label in ("real", "fake")
+        for split in sizes
+        for n in range(sizes[split])
+    ]
+    images(tmp_path, *(path for path, *_ in rows))
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(["path,label,split", *map(",".join, rows)]) + "\n")
+    found = audit.list_files(sources.find_source("", str(table), "test"), limit=100)
+    counts = found.groupby(["split", "label"]).size().to_dict()
+    assert counts == {
+        (split, label): each for split, each in (("test", 4), ("train", 35), ("validation", 4)) for label in LABELS
+    }
+    # Each split has its share where it has enough, and what is taken follows from the names.
+    even = [(path, label, ("train", "val", "test")[row % 3]) for row, (path, label, _) in enumerate(rows)]
+    table.write_text("\n".join(["path,label,split", *map(",".join, even)]) + "\n")
+    found = audit.list_files(sources.find_source("", str(table), "test"), limit=100)
+    assert found.groupby("split").size().to_dict() == {"test": 16, "train": 70, "validation": 16}
+    assert found["path"].is_unique and list(found.index) == list(range(len(found)))
+    assert found.equals(audit.list_files(sources.find_source("", str(table), "test"), limit=100))
