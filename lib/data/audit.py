@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections import deque
@@ -313,7 +314,9 @@ def summary(run: Run, source: Source, images: pd.DataFrame, pairs: pd.DataFrame,
         "dataset": {
             **{"name": run.name, "source": source.words, "images": len(images), "stand_in": source.stand_in},
             **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
+            "reading": run.reading.as_dict(),
         },
+        "understood": dataclasses.asdict(source.understood),
         "seed": run.seed,
         **{"found": len(images), "used": used, "set_aside": len(images) - used},
         "pairs": {
