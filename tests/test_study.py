@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import stat
 
 import pandas as pd
@@ -363,3 +364,29 @@ def test_hashes_depend_on_every_part():
     assert (
         len({study.text_hash("a", 1), study.text_hash("a", 2), study.text_hash("a1"), study.text_hash("a", "1")}) == 4
     )
+
+
+def test_what_is_stated_of_folders_is_kept_with_a_run_and_checked():
+    run = open_run(data="/some/mine", reading={"labels": "1=Real, 0=synthetic", "groups": "none"})
+    assert run.reading.stated == {"1": "real", "0": "synthetic"}
+    assert (
+        run.reading.as_dict() == {"labels": "1=Real, 0=synthetic", "groups": "none"}
+        and open_run().reading.as_dict() == {}
+    )
+    for reading, said in (
+        ({"labels": "1=cat"}, "--labels 1=cat: expected WORD=CLASS"),
+        ({"groups": "all"}, "--groups all: expected one of none, folder, name"),
+        ({"split": "new"}, "--split new: expected anew"),
+        ({"label": "1=real"}, "READING: found label, expected some of labels, groups, split, follow_links"),
+    ):
+        with pytest.raises(UserError, match=re.escape(said)):
+            open_run(reading=reading)
+
+
+def test_runs_are_found_again_with_what_was_stated_and_other_reading_keeps_no_old_split(own_home):
+    run = open_run(data="/some/mine", reading={"groups": "none"})
+    images = finish(run, evaluated=True)
+    (found,) = study.finished_runs(run.results, run.models, quick=False)
+    assert found.reading == run.reading and run.audited()[0].reading == run.reading
+    assert len(run.earlier_splits(images)) == len(images)
+    assert open_run(data="/some/mine").earlier_splits(images).empty

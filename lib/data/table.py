@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pa
@@ -93,7 +93,7 @@ def read_table(path: Path, reading: Reading | None = None) -> pd.DataFrame:
             "group": frame["group"],
             "split": frame["split"].map(split_of),
             "word": [_word(text.strip(), reading) for text in frame["label"]],
-            "inner": [_inner(name) for name in frame["path"]],
+            "inner": _of_folder(frame["path"], _inner),
         },
         dtype=object,
     ).reset_index(drop=True)
@@ -107,9 +107,15 @@ def _word(text: str, reading: Reading) -> str:
     return f"label {text}" + (" (--labels)" if text.lower() in reading.stated else "")
 
 
-def _inner(path: str) -> tuple[str, ...]:
-    """The folders of a path that say neither class nor split."""
-    return tuple(name for name in path.split("/")[:-1] if not class_of(name) and not split_of(name))
+def _of_folder(paths: pd.Series, what: Callable[[list[str]], object]) -> list:
+    """What a function says of the folders on the way to each path; asked once for each folder, not for every file."""
+    known = {folder: what(folder.split("/")) for folder in set(map(posixpath.dirname, paths))}
+    return [known[posixpath.dirname(path)] for path in paths]
+
+
+def _inner(folders: list[str]) -> tuple[str, ...]:
+    """The folders that say neither class nor split."""
+    return tuple(name for name in folders if name and not class_of(name) and not split_of(name))
 
 
 def _relative(paths: pd.Series, folder: Path) -> pd.Series:
@@ -173,13 +179,13 @@ def _other_words(frame: pd.DataFrame, every: pd.DataFrame) -> dict[str, pd.Serie
     """What says a class in words beside the column that is read: where it stands, and the class of each row or ""."""
     columns = [name for name in every if name in COLUMNS["label"] and name != frame.attrs["label"]]
     found = {f"column {name}": every[name].map(class_of) for name in columns}
-    found["its folder"] = frame["path"].map(_class_of_folders)
-    found["its file name"] = frame["path"].map(lambda path: class_of(PurePosixPath(path).stem))
+    found["its folder"] = pd.Series(_of_folder(frame["path"], _class_of_folders), frame.index)
+    found["its file name"] = frame["path"].map(lambda path: class_of(posixpath.splitext(posixpath.basename(path))[0]))
     return found
 
 
-def _class_of_folders(path: str) -> str:
-    said = {class_of(name) for name in path.split("/")[:-1]} - {""}
+def _class_of_folders(folders: list[str]) -> str:
+    said = {class_of(name) for name in folders} - {""}
     return said.pop() if len(said) == 1 else ""
 
 

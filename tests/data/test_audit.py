@@ -1,6 +1,7 @@
 """Audit: nothing is skipped in silence, copies are found, format as a shortcut is seen."""
 
 import contextlib
+import json
 import os
 import re
 import tempfile
@@ -11,7 +12,7 @@ import pytest
 import simplejpeg
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
-from support import PROJECT
+from support import PROJECT, complaints
 
 from lib.data import audit, duplicates, loading, normalise, pictures, shortcut, sources
 from lib.metrics import measures
@@ -370,6 +371,9 @@ def test_copies_in_other_datasets_are_found_and_shown(folder, monkeypatch, tmp_p
         pairs = audit.mark_across_split(pairs, images)
         summary = audit.summary(run, source, images, pairs, {"warning": ""})
         run.write_audit(images, pairs, summary)
+        written = json.loads((run.folder / "audit.json").read_text(encoding="utf-8"))
+        assert complaints("audit", written) == []
+        assert written["understood"]["labels"]["real"] == {"folder real": len(list((source.root / "real").iterdir()))}
     assert pairs["other_dataset"].tolist() == ["first"] and pairs["same_label"].tolist() == [False]
     assert summary["pairs"]["other_datasets"] == {"first": 1} and summary["pairs"]["two_labels"] == 0
     assert (images["issue"] == "").all()  # its label is in doubt abroad; here nothing contradicts it

@@ -78,7 +78,10 @@ def test_entries_that_must_not_be_opened_are_set_aside(tmp_path):
     (data / "real" / "topipe").symlink_to("../pipe")
     with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(data / "real"):
         server.bind("socket")
-    outside, irregular = "set aside: a link that points outside the data folder (--follow-links uses it)", "set aside: not a regular file"
+    outside, irregular = (
+        "set aside: a link that points outside the data folder (--follow-links uses it)",
+        "set aside: not a regular file",
+    )
     folder, broken = "set aside: a link to a folder, not followed", "set aside: broken link"
     assert issues(data) == {
         "fake/a.jpg": "",
