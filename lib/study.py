@@ -450,7 +450,7 @@ class Run:
         if not (self.folder / "audit.json").is_file():
             return pd.Series(dtype=object)
         audit = self.audit()
-        if (audit.get("seed"), audit["dataset"].get("reading")) != (self.seed, self.reading.as_dict()):
+        if (audit.get("seed"), audit.get("dataset", {}).get("reading")) != (self.seed, self.reading.as_dict()):
             return pd.Series(dtype=object)
         known = self.used_images().set_index("image_id")
         now = images.set_index("image_id")["sha256"].reindex(known.index)

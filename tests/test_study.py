@@ -215,12 +215,13 @@ def test_image_tables_come_back_as_they_were_written():
     aside = row | {"image_id": "0013", "path": "real/NA", "group": "NA", "split": "", "format": "", "phash": ""}
     aside |= {"width": 0, "height": 0, "bytes": 0, "sha256": "", "issue": "set aside: empty file"}
     images = pd.DataFrame([row, aside])
-    run.write_audit(images, pd.DataFrame(columns=study.PAIR_COLUMNS), {"used": 1, "seed": run.seed})
+    audit = {"used": 1, "seed": run.seed, "dataset": {"reading": {}}}
+    run.write_audit(images, pd.DataFrame(columns=study.PAIR_COLUMNS), audit)
     back = run.images()
     assert back.to_dict("records") == images.to_dict("records")
     assert tuple(back.columns) == study.IMAGE_COLUMNS
     assert run.used_images()["image_id"].tolist() == ["0012"]
-    assert run.audit() == {"schema": 1, "used": 1, "seed": run.seed}
+    assert run.audit() == {"schema": 1, **audit}
     assert run.earlier_splits(images).to_dict() == {"0012": "train"}
     assert run.earlier_splits(images.assign(sha256="another")).empty and run.earlier_splits(images.iloc[1:]).empty
     assert dataclasses.replace(run, seed=run.seed + 1).earlier_splits(images).empty
@@ -385,7 +386,8 @@ def test_what_is_stated_of_folders_is_kept_with_a_run_and_checked():
 
 def test_runs_are_found_again_with_what_was_stated_and_other_reading_keeps_no_old_split(own_home):
     run = open_run(data="/some/mine", reading={"groups": "none"})
-    images = finish(run, evaluated=True)
+    finish(run)
+    images = run.images()
     (found,) = study.finished_runs(run.results, run.models, quick=False)
     assert found.reading == run.reading and run.audited()[0].reading == run.reading
     assert len(run.earlier_splits(images)) == len(images)
