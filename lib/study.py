@@ -316,6 +316,10 @@ class Reading:
     follow_links: bool = False
 
     def __post_init__(self) -> None:
+        if not all(isinstance(text, str) for text in (self.labels, self.groups, self.split)):
+            raise UserError(
+                f"READING: found {self.as_dict()}, expected texts, as --labels, --groups and --split have them"
+            )
         if any(label not in (*LABELS, "none") or not word for word, label in self._pairs()):
             raise UserError(
                 f"--labels {self.labels}: expected WORD=CLASS,…, such as 1=real,0=synthetic; CLASS may be none"

@@ -108,8 +108,8 @@ def test_the_first_line_of_a_run_says_how_its_folder_was_read(folder_of_images, 
     monkeypatch.setattr(run_all, "summary", lambda *_: None)
     assert run_all.main(["--data", str(root), "--quick", "--name", "said", "--groups", "none"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("said: own images; ")]
-    assert "real: 12 by folder 0_real; synthetic: 12 by folder FAKE; groups: none, by --groups none" in line
-    assert "split: none given, drawn here; not opened: 1 by stands outside the folders of the classes" in line
+    assert "real: 12 (folder 0_real); synthetic: 12 (folder FAKE); groups: none, by --groups none" in line
+    assert "split: none given, drawn here; not opened: 1 (stands outside the folders of the classes)" in line
 
 
 def test_new_costs_choose_thresholds_anew_and_train_nothing():

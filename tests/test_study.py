@@ -378,6 +378,7 @@ def test_what_is_stated_of_folders_is_kept_with_a_run_and_checked():
         ({"labels": "1=cat"}, "--labels 1=cat: expected WORD=CLASS"),
         ({"groups": "all"}, "--groups all: expected one of none, folder, name"),
         ({"split": "new"}, "--split new: expected anew"),
+        ({"labels": {"1": "real"}}, "READING: found {'labels': {'1': 'real'}}, expected texts"),
         ({"label": "1=real"}, "READING: found label, expected some of labels, groups, split, follow_links"),
     ):
         with pytest.raises(UserError, match=re.escape(said)):

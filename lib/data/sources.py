@@ -51,7 +51,7 @@ class Understood:
 
     def line(self) -> str:
         """All of it in one line."""
-        return "; ".join(f"{what}: {f'{files} by {how}' if files else how}" for what, how, files in self.table().values)
+        return "; ".join(f"{what}: {f'{files} ({how})' if files else how}" for what, how, files in self.table().values)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def test_the_names_people_use_are_understood_and_said(tmp_path, real, synthetic)
     assert counts(files) == {"real": 3, "synthetic": 2} and (files[["split", "group", "issue"]] == "").all(axis=None)
     first, second = (name.rpartition("/")[2] for name in (real, synthetic))
     assert source.understood.labels == {"real": {f"folder {first}": 3}, "synthetic": {f"folder {second}": 2}}
-    assert f"real: 3 by folder {first}; synthetic: 2 by folder {second}" in source.understood.line()
+    assert f"real: 3 (folder {first}); synthetic: 2 (folder {second})" in source.understood.line()
 
 
 def test_labels_that_are_stated_turn_the_convention_round(tmp_path):
