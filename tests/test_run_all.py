@@ -106,6 +106,7 @@ def test_the_first_line_of_a_run_says_how_its_folder_was_read(folder_of_images, 
     (root / "notes.txt").touch()
     monkeypatch.setattr(run_all, "run_step", lambda *_: None)
     monkeypatch.setattr(run_all, "summary", lambda *_: None)
+    monkeypatch.setattr(run_all, "write_report", lambda *_: None)
     assert run_all.main(["--data", str(root), "--quick", "--name", "said", "--groups", "none"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("said: own images; ")]
     assert "real: 12 (folder 0_real); synthetic: 12 (folder FAKE); groups: none, by --groups none" in line

@@ -162,7 +162,7 @@ class _Tree:
         shown = self._shown(at)
         for name, label in labels.items():
             if not label and self.below[_join(at, name)]:
-                known = ", ".join(f"{other}/ ({said})" for other, said in labels.items() if said)
+                known = ", ".join(f"{printable(other)}/ ({said})" for other, said in labels.items() if said)
                 raise UserError(
                     f"{shown}: {printable(name)!r} stands beside {known} and is neither class, {self.below[_join(at, name)]:,} files; "
                     f"say what it is (--labels {printable(name)}=synthetic, or =real, or =none to leave it out), or give a table"
@@ -199,7 +199,8 @@ class _Tree:
         missing = [label for label in LABELS if label not in labels.values()]
         linked = {entry.name for entry in entries(self.root / at) if entry.is_symlink() and os.path.isdir(entry.path)}
         links = linked - set(labels)
-        found = ", ".join(repr(printable(name)) for name in sorted({*labels, *links})[:8]) or "no folders"
+        found = ", ".join(repr(printable(name)) for name in sorted({*labels, *links})[:8])
+        found = found or f"no folders, {len(self.files.get(at, ())):,} files"
         tables = [name for name, _ in self.files.get(at, ()) if name.lower().endswith((".csv", ".tsv", ".parquet"))]
         hints = [f"links to folders are followed with --follow-links ({', '.join(sorted(links)[:3])})"] if links else []
         if tables:
@@ -207,11 +208,12 @@ class _Tree:
         below = [name for name in filled if self._has_structure(_join(at, name))]
         if len(below) > 1:
             hints.append(f"{', '.join(below[:4])} look like datasets of their own: give one of them, or a table")
-        hints.append(STATE_IT)
-        return UserError(
+        hints.append(STATE_IT if filled else "a table says it of each file")
+        text = (
             f"{self._shown(at)}: no folder for the {' and the '.join(missing)} images; found {found}, expected real/ and "
             f"synthetic/, or names of docs/data.md; {'; '.join(hints)}"
         )
+        return UserError(printable(text))
 
     def _shown(self, at: str) -> str:
         return printable(self.root / at if at else self.root)

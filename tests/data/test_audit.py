@@ -364,7 +364,7 @@ def test_copies_in_other_datasets_are_found_and_shown(folder, monkeypatch, tmp_p
     picture([0, 4], (192, 192)).save(other / "synthetic" / "taken.png")
     runs = [open_run(data=str(root), name=name) for root, name in ((folder, "first"), (other, "second"))]
     for run in runs:
-        source = sources.find_source(run.dataset, run.data, run.name)
+        source = sources.source_of(run)
         images = audit.audit_files(source, audit.list_files(source), lambda count: None)
         pairs = audit.find_pairs(run, images)
         images = audit.split_images(images, pairs, run.seed)
@@ -393,7 +393,7 @@ def test_normalising_takes_the_shortcut_away(folder, monkeypatch, tmp_path):
         path.unlink()
     picture(9, (70, 70)).save(folder / "real" / "small.jpg")
     run = open_run(data=str(folder), name="mine", normalise="80,90")
-    source = sources.find_source(run.dataset, run.data, run.name)
+    source = sources.source_of(run)
     found = audit.audit_files(source, audit.list_files(source), lambda count: None)
     done = []
     source, files = normalise.rewrite(run, source, found, done.append)
@@ -405,6 +405,6 @@ def test_normalising_takes_the_shortcut_away(folder, monkeypatch, tmp_path):
     alike = kept[["format", "mode", "width", "height", "quantisation", "subsampling", "exif", "icc"]]
     assert len(alike.drop_duplicates()) == 1 and kept["path"].str.fullmatch(r"(real|synthetic)/[0-9a-f]{16}\.jpg").all()
     times = {path: path.stat().st_mtime_ns for path in source.root.rglob("*.jpg")}
-    normalise.rewrite(run, sources.find_source(run.dataset, run.data, run.name), found, done.append)
+    normalise.rewrite(run, sources.source_of(run), found, done.append)
     assert times == {path: path.stat().st_mtime_ns for path in source.root.rglob("*.jpg")}
     assert normalise.image_root(run) == source.root
