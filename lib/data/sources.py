@@ -41,17 +41,16 @@ class Understood:
     aside: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
-    def table(self) -> pd.DataFrame:
-        """All of it, a row for each thing understood: columns what, how, files."""
-        rows = [(label, word, f"{count:,}") for label, words in self.labels.items() for word, count in words.items()]
-        rows += [("groups", self.groups, ""), ("split", self.split, "")]
-        rows += [("not opened", reason, f"{count:,}") for reason, count in self.aside.items()]
-        rows += [("WARNING", text, "") for text in self.warnings]
-        return pd.DataFrame(rows, columns=["what", "how", "files"])
+    def lines(self) -> list[str]:
+        """All of it in words, a line for each thing understood."""
+        said = [f"{label}: {count:,} ({word})" for label, words in self.labels.items() for word, count in words.items()]
+        said += [f"groups: {self.groups}", f"split: {self.split}"]
+        said += [f"not opened: {count:,} ({reason})" for reason, count in self.aside.items()]
+        return said + [f"WARNING: {text}" for text in self.warnings]
 
     def line(self) -> str:
         """All of it in one line."""
-        return "; ".join(f"{what}: {f'{files} ({how})' if files else how}" for what, how, files in self.table().values)
+        return "; ".join(self.lines())
 
 
 @dataclass(frozen=True)
