@@ -61,6 +61,20 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="FOLDER",
         help="your own images: a folder that holds real/ and synthetic/, or a CSV or Parquet table path,label[,group,split]",
     )
+    add(
+        "--labels",
+        metavar="WORD=CLASS,…",
+        default="",
+        help="what folders' names or a table's labels mean, such as 1=real,0=synthetic (or none: left out)",
+    )
+    add(
+        "--groups",
+        choices=study.GROUPINGS,
+        default="",
+        help="what stays on one side of the split: none, folders below the classes' (folder), numbered names (name)",
+    )
+    add("--split", choices=["anew"], default="", help="anew: draw a split although folders or table give one")
+    add("--follow-links", action="store_true", help="follow links out of the data folder, and to folders")
     add("--name", metavar="NAME", default="", help="name of the results folder for --data (default: the folder's name)")
     add(
         "--normalise",
@@ -127,6 +141,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--seed {options.seed}: expected 0 or more")
     if options.name and not options.data:
         parser.error("--name names the results of --data; give --data too")
+    if (options.generate or options.compare) and (
+        options.labels or options.groups or options.split or options.follow_links
+    ):
+        parser.error("--labels, --groups, --split and --follow-links say how --data is read; give them with --data")
     if options.generate:
         others = ("data", "download", "list", "quick", "normalise", "start", "force", "compare", "costs", "also")
         if any(getattr(options, name) for name in others) or len(options.dataset) != (0 if options.tiny else 1):
@@ -149,6 +167,7 @@ def chosen_runs(options: argparse.Namespace) -> list[Run]:
     names = list(study.DATASETS) if "all" in options.dataset else list(dict.fromkeys(options.dataset))
     names_of_options = ("recipe", "backbone", "weights", "quick", "seed", "results", "normalise", "costs")
     shared = {key: getattr(options, key) for key in names_of_options}
+    shared["reading"] = study.Reading(options.labels, options.groups, options.split, options.follow_links)
     runs = [study.open_run(dataset=name, **shared) for name in names]
     if options.data is not None:
         if not options.data:
@@ -162,7 +181,7 @@ def chosen_runs(options: argparse.Namespace) -> list[Run]:
             # Shown before anything is fetched: what it is, how large, whose licence.
             console.print(download.describe(run.dataset))
             download.fetch(run.dataset, on_line=console.print)
-        sources.find_source(run.dataset, run.data, run.name)
+        sources.source_of(run)
     return runs
 
 
@@ -192,6 +211,7 @@ def parameters(run: Run) -> dict:
         "NORMALISE": run.normalise,
         "COSTS": run.costs,
         "COMPARE": list(run.compare),
+        "READING": run.reading.as_dict(),
     }
 
 
@@ -220,7 +240,7 @@ def _source(step: Step) -> list[str]:
 
 def images_key(run: Run) -> str:
     """Names, sizes and times of a dataset's files; for stand-ins their numbers."""
-    source = sources.find_source(run.dataset, run.data, run.name)
+    source = sources.source_of(run)
     if source.stand_in:
         return study.text_hash(source.counts)
     files = listing.image_files(source)
@@ -305,7 +325,8 @@ def run_all(options: argparse.Namespace) -> None:
     plan = [(run, step) for run in runs for step in (*STEPS, *asked) if step.scope != "all"]
     plan += [(runs[-1], step) for step in STEPS if step.scope == "all"]
     for run in runs:
-        console.print(f"{run.name}: {sources.find_source(run.dataset, run.data, run.name).words}")
+        source = sources.source_of(run)
+        console.print(f"{run.name}: {source.words}; {source.understood.line()}")
     tasks = [Task("all datasets" if step.scope == "all" else run.name, step.notebook, step.title) for run, step in plan]
     began = time.time()
     with Board(console, tasks) as board:

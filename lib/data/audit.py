@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 import os
@@ -56,7 +57,10 @@ def list_files(source: Source, limit: int | None = None) -> pd.DataFrame:
     if limit is None:
         return files
     chosen = []
-    for (split, _), rows in files.groupby(["split", "label"], sort=True):
+    for (split, label), rows in files.groupby(["split", "label"], sort=True):
+        if not label:  # set aside, and listed whole
+            chosen.append(rows)
+            continue
         if not source.stand_in:  # stand-ins are taken in order, so that people stay complete
             name = rows["path"].map(lambda path: hashlib.sha256(_written(Path(path).name).encode()).hexdigest())
             rows = rows.loc[name.sort_values(kind="stable").index]
@@ -319,7 +323,9 @@ def summary(run: Run, source: Source, images: pd.DataFrame, pairs: pd.DataFrame,
         "dataset": {
             **{"name": run.name, "source": source.words, "images": len(images), "stand_in": source.stand_in},
             **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
+            "reading": run.reading.as_dict(),
         },
+        "understood": dataclasses.asdict(source.understood),
         "seed": run.seed,
         **{"found": len(images), "used": used, "set_aside": len(images) - used},
         "pairs": {

@@ -41,7 +41,7 @@ def trial_images(run: Run, trial: Trial) -> pd.DataFrame:
     A split that the user gave stays as it is.
     """
     images = run.images()
-    given = listing.image_files(sources.find_source(run.dataset, run.data, run.name))["split"]
+    given = listing.image_files(sources.source_of(run))["split"]
     if trial.seed != run.seed and (given == "").all():
         images = audit.choose_validation_again(images, run.pairs(), trial.seed)
     if not trial.rare:

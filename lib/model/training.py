@@ -138,6 +138,7 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     run.record(
         options={
             **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
+            "reading": run.reading.as_dict(),
             **{"backbone": run.backbone, "weights": run.weights, "quick": run.quick, "seed": run.seed},
         },
         backbone=weights.backbone,

@@ -57,7 +57,9 @@ def test_exactly_what_depends_on_a_changed_module_gets_another_key(changed, keys
     assert {name for name, key in keys.items() if key() != before[name]} == DEPENDS[changed]
 
 
-@pytest.mark.parametrize("library", ["keras", "tensorflow", "openvino", "opencv-python-headless", "pillow", "simplejpeg", "numpy"])
+@pytest.mark.parametrize(
+    "library", ["keras", "tensorflow", "openvino", "opencv-python-headless", "pillow", "simplejpeg", "numpy"]
+)
 def test_another_version_of_a_library_gives_everything_another_key(library, keys, monkeypatch):
     before = {name: key() for name, key in keys.items()}
     version = metadata.version
