@@ -2,7 +2,7 @@
 
 examples:
   python run_all.py --dataset 1                  dataset 1, the tuned recipe
-  python run_all.py --dataset 1 --quick          the same in about a minute, smaller everywhere
+  python run_all.py --dataset 1 --quick          the same in about a minute: fewer images, no fine-tuning
   python run_all.py --dataset 1 2 control --recipe original
   python run_all.py --data "my pictures"         a folder of your own that holds real/ and synthetic/ (or fake/, ai/, …)
   python run_all.py --dataset 1 --also wrong_turns   also what each mistake costs; ablation: what each choice brings
@@ -18,6 +18,7 @@ exit codes: 0 done, 1 a notebook failed, 2 wrong use or wrong data
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -60,6 +61,20 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="FOLDER",
         help="your own images: a folder that holds real/ and synthetic/, or a CSV or Parquet table path,label[,group,split]",
     )
+    add(
+        "--labels",
+        metavar="WORD=CLASS,…",
+        default="",
+        help="what folders' names or a table's labels mean, such as 1=real,0=synthetic (or none: left out)",
+    )
+    add(
+        "--groups",
+        choices=study.GROUPINGS,
+        default="",
+        help="what stays on one side of the split: none, folders below the classes' (folder), numbered names (name)",
+    )
+    add("--split", choices=["anew"], default="", help="anew: draw a split although folders or table give one")
+    add("--follow-links", action="store_true", help="follow links out of the data folder, and to folders")
     add("--name", metavar="NAME", default="", help="name of the results folder for --data (default: the folder's name)")
     add(
         "--normalise",
@@ -102,7 +117,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="notebook 05 alone, over finished runs (dataset_1, dataset_1/original, …) and scores files of other detectors: "
         "a CSV (or dataset_1=CSV) with the columns image_id,label,split,score[,stage][,group]",
     )
-    add("--quick", action="store_true", help="a minute instead of minutes: same code, smaller parameters")
+    add("--quick", action="store_true", help=f"about a minute instead of minutes: {study.QUICK_WORDS}")
     add("--seed", type=int, default=7, help="of split, augmentation and training; default: 7")
     add("--results", metavar="FOLDER", default="", help="where results go; default: results/")
     add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 to 06) and what follows again")
@@ -126,6 +141,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--seed {options.seed}: expected 0 or more")
     if options.name and not options.data:
         parser.error("--name names the results of --data; give --data too")
+    if (options.generate or options.compare) and (
+        options.labels or options.groups or options.split or options.follow_links
+    ):
+        parser.error("--labels, --groups, --split and --follow-links say how --data is read; give them with --data")
     if options.generate:
         others = ("data", "download", "list", "quick", "normalise", "start", "force", "compare", "costs", "also")
         if any(getattr(options, name) for name in others) or len(options.dataset) != (0 if options.tiny else 1):
@@ -148,6 +167,7 @@ def chosen_runs(options: argparse.Namespace) -> list[Run]:
     names = list(study.DATASETS) if "all" in options.dataset else list(dict.fromkeys(options.dataset))
     names_of_options = ("recipe", "backbone", "weights", "quick", "seed", "results", "normalise", "costs")
     shared = {key: getattr(options, key) for key in names_of_options}
+    shared["reading"] = study.Reading(options.labels, options.groups, options.split, options.follow_links)
     runs = [study.open_run(dataset=name, **shared) for name in names]
     if options.data is not None:
         if not options.data:
@@ -161,7 +181,7 @@ def chosen_runs(options: argparse.Namespace) -> list[Run]:
             # Shown before anything is fetched: what it is, how large, whose licence.
             console.print(download.describe(run.dataset))
             download.fetch(run.dataset, on_line=console.print)
-        sources.find_source(run.dataset, run.data, run.name)
+        sources.source_of(run)
     return runs
 
 
@@ -191,6 +211,7 @@ def parameters(run: Run) -> dict:
         "NORMALISE": run.normalise,
         "COSTS": run.costs,
         "COMPARE": list(run.compare),
+        "READING": run.reading.as_dict(),
     }
 
 
@@ -219,13 +240,22 @@ def _source(step: Step) -> list[str]:
 
 def images_key(run: Run) -> str:
     """Names, sizes and times of a dataset's files; for stand-ins their numbers."""
-    source = sources.find_source(run.dataset, run.data, run.name)
+    source = sources.source_of(run)
     if source.stand_in:
         return study.text_hash(source.counts)
     files = listing.image_files(source)
-    stats = [os.lstat(source.root / path) if os.path.lexists(source.root / path) else None for path in files["path"]]
-    outside = [(stat.st_size, stat.st_mtime_ns) if stat else None for stat in stats]
+    outside = [_outside(source.root / path) for path in files["path"]]
     return study.text_hash(files.astype(str).to_numpy().tolist(), outside)
+
+
+def _outside(path: Path) -> list[tuple[int, int]]:
+    """Size and time of what stands at a path, and of what it points to where it is a link; nothing of what is missing."""
+    found = []
+    for look in (os.lstat, os.stat):
+        with contextlib.suppress(OSError):
+            stat = look(path)
+            found.append((stat.st_size, stat.st_mtime_ns))
+    return found
 
 
 def is_done(step: Step, run: Run, key: str) -> bool:
@@ -287,13 +317,16 @@ def run_all(options: argparse.Namespace) -> None:
     """Run what is asked for and is not done yet."""
     runs = chosen_runs(options)
     weights = pretrained.resolve(options.backbone, options.weights)
-    console.print(f"backbone: {weights.describe()}; recipe: {options.recipe}{', quick' if options.quick else ''}")
+    console.print(f"backbone: {weights.describe()}; recipe: {options.recipe}")
+    if options.quick:
+        console.print(f"quick: {study.QUICK_WORDS}")
     start = 0 if options.force else first_step(options.start)
     asked = [study.EXPERIMENTS[name] for name in study.EXPERIMENTS if name in options.also]
     plan = [(run, step) for run in runs for step in (*STEPS, *asked) if step.scope != "all"]
     plan += [(runs[-1], step) for step in STEPS if step.scope == "all"]
     for run in runs:
-        console.print(f"{run.name}: {sources.find_source(run.dataset, run.data, run.name).words}")
+        source = sources.source_of(run)
+        console.print(f"{run.name}: {source.words}; {source.understood.line()}")
     tasks = [Task("all datasets" if step.scope == "all" else run.name, step.notebook, step.title) for run, step in plan]
     began = time.time()
     with Board(console, tasks) as board:

@@ -28,6 +28,8 @@ SPLITS = ("train", "validation", "test")
 STAGES = ("phase1", "partial", "full")
 DATASETS = ("1", "2", "3", "4", "control")
 NOT_OMNIGEN = "stand-in images, not OmniGen"
+# What --groups may be.
+GROUPINGS = ("none", "folder", "name")
 # Folder in results/ for comparisons of runs that were named.
 COMPARED = "compared"
 # In the place of a recipe, for detectors that are known by a file of their scores alone.
@@ -158,13 +160,12 @@ class Recipe:
         return getattr(self, stage)
 
     def quick(self) -> Recipe:
-        """The same recipe made small: one epoch of each fine-tuning stage, fewer in phase 1, one augmented view."""
+        """The same recipe made small: no fine-tuning, which takes longest, and one augmented view at most."""
         return dataclasses.replace(
             self,
             views=min(self.views, 1),
-            phase1=dataclasses.replace(self.phase1, epochs=min(self.phase1.epochs, 5)),
-            partial=dataclasses.replace(self.partial, epochs=min(self.partial.epochs, 1)),
-            full=dataclasses.replace(self.full, epochs=1),
+            partial=dataclasses.replace(self.partial, epochs=0),
+            full=dataclasses.replace(self.full, epochs=0),
         )
 
 
@@ -199,7 +200,14 @@ RECIPES = {
 }
 # A larger window sees more of a picture and finds more traces, for 1.3 times the computation (docs/experiments.md).
 RECIPES["wide"] = dataclasses.replace(RECIPES["tuned"], name="wide", image_size=256)
-QUICK_IMAGES = 160
+# Of both classes together. With them the interval of the test AUC of dataset 1 began above 0.75 for each of five seeds (7 to
+# 11), with 300 of them at 0.53 for one; with 160 the AUC was at chance.
+QUICK_IMAGES = 400
+# What a person is told of a quick run.
+QUICK_WORDS = (
+    f"a sample of at most {QUICK_IMAGES} images, and no fine-tuning. Expect an AUC above 0.5 on stand-ins (on the control: "
+    "around it) with a wide interval, and more of a full run"
+)
 
 
 # ------------------------------------------------------------------------------------------------- places and files
@@ -293,6 +301,71 @@ def independent_groups(images: pd.DataFrame) -> pd.Series:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What the user states about folders and tables of images, where what they say themselves is not enough.
+
+    Attributes:
+        labels: `WORD=CLASS,…`: what a folder's name or a value in a table's label column stands for: real, synthetic, or
+            none for files that are left out.
+        groups: what must stay on one side of the split: `none`; `folder`, the folders below the classes'; `name`, files
+            whose names differ in their last number; "" takes a table's groups, or folders where they look like groups.
+        split: `anew` draws a split although one is given; "" takes one that is given.
+        follow_links: whether links are followed out of the data folder, and into folders.
+
+    Raises:
+        UserError: a value that is not known.
+    """
+
+    labels: str = ""
+    groups: str = ""
+    split: str = ""
+    follow_links: bool = False
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(text, str) for text in (self.labels, self.groups, self.split)):
+            raise UserError(
+                f"READING: found {self.as_dict()}, expected texts, as --labels, --groups and --split have them"
+            )
+        if any(label not in (*LABELS, "none") or not word for word, label in self._pairs()):
+            raise UserError(
+                f"--labels {self.labels}: expected WORD=CLASS,…, such as 1=real,0=synthetic; CLASS may be none"
+            )
+        if self.groups not in ("", *GROUPINGS):
+            raise UserError(f"--groups {self.groups}: expected one of {', '.join(GROUPINGS)}")
+        if self.split not in ("", "anew"):
+            raise UserError(f"--split {self.split}: expected anew, or nothing to take the split that is given")
+
+    @classmethod
+    def of(cls, options: Mapping[str, object]) -> Reading:
+        """From a notebook's parameter, such as {"groups": "none", "follow_links": True}."""
+        unknown = set(options) - {known.name for known in dataclasses.fields(cls)}
+        if unknown:
+            known = ", ".join(known.name for known in dataclasses.fields(cls))
+            raise UserError(f"READING: found {', '.join(sorted(unknown))}, expected some of {known}")
+        return cls(**options)
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """Word, in small letters, to real, synthetic or none."""
+        return dict(self._pairs())
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        parts = [part.rpartition("=") for part in self.labels.split(",") if part.strip()]
+        return [(word.strip().lower(), label.strip().lower()) for word, _, label in parts]
+
+    def as_dict(self) -> dict[str, object]:
+        """What is stated, by name; empty for nothing."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value}
+
+    def as_options(self) -> str:
+        """What is stated, as options of run_all.py."""
+        flags = {name: f"--{name.replace('_', '-')}" for name in self.as_dict()}
+        return " ".join(
+            flag if name == "follow_links" else f"{flag} {getattr(self, name)}" for name, flag in flags.items()
+        )
+
+
+@dataclass(frozen=True)
 class Run:
     """One dataset trained by one recipe: its options, and its place in `results/` and `models/`.
 
@@ -303,6 +376,7 @@ class Run:
         normalise: `SIZE,QUALITY` where both classes are rewritten by one encoder first, or "".
         costs: `FALSE_ALARM,MISS,PREVALENCE` where the threshold of least expected cost is wanted too, or "".
         compare: what notebook 05 compares, names of finished runs, and paths of scores files or DATASET=PATH; () for every finished run.
+        reading: what the user states about folders and tables of images.
     """
 
     name: str
@@ -319,6 +393,7 @@ class Run:
     normalise: str = ""
     costs: str = ""
     compare: tuple[str, ...] = ()
+    reading: Reading = Reading()
 
     @property
     def folder(self) -> Path:
@@ -376,12 +451,16 @@ class Run:
     def earlier_splits(self, images: pd.DataFrame) -> pd.Series:
         """image_id to split of the images that the last audit with this seed placed, if their files are the same still.
 
-        Images added later must leave these where they were. Empty before the first audit.
+        Images added later must leave these where they were. Empty before the first audit, and where folders or tables were
+        read otherwise then: their groups or their split were others.
 
         Args:
             images: the image table of now (columns image_id, sha256).
         """
-        if not (self.folder / "audit.json").is_file() or self.audit().get("seed") != self.seed:
+        if not (self.folder / "audit.json").is_file():
+            return pd.Series(dtype=object)
+        audit = self.audit()
+        if (audit.get("seed"), audit.get("dataset", {}).get("reading")) != (self.seed, self.reading.as_dict()):
             return pd.Series(dtype=object)
         known = self.used_images().set_index("image_id")
         now = images.set_index("image_id")["sha256"].reindex(known.index)
@@ -401,6 +480,7 @@ class Run:
         for path in sorted(self.results.glob("*/audit.json")):
             known = json.loads(path.read_text(encoding="utf-8"))["dataset"]
             options = {key: known[key] for key in ("dataset", "data", "normalise")}
+            options["reading"] = Reading(**known.get("reading", {}))
             found.append(dataclasses.replace(self, name=path.parent.name, **options))
         return found
 
@@ -605,6 +685,7 @@ def open_run(
     normalise: str = "",
     costs: str = "",
     compare: Sequence[str] = (),
+    reading: Reading | Mapping[str, object] | None = None,
 ) -> Run:
     """The run that these options name; they are the parameters of the notebooks and options of run_all.py.
 
@@ -638,6 +719,7 @@ def open_run(
         costs=costs,
         # A notebook is executed in another folder than the one the user is in.
         compare=tuple(map(_absolute, compare)),
+        reading=reading if isinstance(reading, Reading) else Reading.of(reading or {}),
     )
 
 
@@ -737,6 +819,7 @@ def finished_runs(results: Path, models: Path, quick: bool) -> list[Run]:
         options = {
             key: known["options"][key] for key in ("dataset", "data", "normalise", "backbone", "weights", "seed")
         }
+        options["reading"] = Reading(**known["options"].get("reading", {}))
         runs.append(Run(name=name, recipe=recipe, quick=quick, results=Path(results), models=Path(models), **options))
     return runs
 

@@ -8,7 +8,7 @@ from lib.study import Run
 
 def write_audit(run: Run, limit: int | None = None) -> tuple[sources.Source, pd.DataFrame]:
     """Audit, split and store the images of a run; returns their source and the image table."""
-    source = sources.find_source(run.dataset, run.data, run.name)
+    source = sources.source_of(run)
     images = audit.audit_files(source, audit.list_files(source, limit), lambda count: None)
     pairs = audit.find_pairs(run, images)
     images = audit.split_images(images, pairs, run.seed)

@@ -90,7 +90,7 @@ def finish(
         **dict.fromkeys(("width", "height", "bytes", "quantisation", "exif", "icc"), 1),
     )
     known = {"name": run.name, "source": NOT_OMNIGEN if stand_in else "made-up images", "stand_in": stand_in}
-    known |= {"dataset": run.dataset, "data": run.data, "normalise": ""}
+    known |= {"dataset": run.dataset, "data": run.data, "normalise": "", "reading": run.reading.as_dict()}
     audit = {"dataset": known, "seed": run.seed, "found": count, "used": count, "set_aside": 0}
     audit["shortcut"] = {"roc_auc": {"value": 0.5, "low": 0.45, "high": 0.55}, "warning": "", "before": None}
     run.write_audit(images, pd.DataFrame(columns=PAIR_COLUMNS), audit)
@@ -100,9 +100,8 @@ def finish(
 
 def finish_stages(run: Run, images: pd.DataFrame, shift: float = 1.0, evaluated: bool = True) -> None:
     """Leaves what trained stages leave of an audited run, models aside, with scores as `finish` makes them up."""
-    run.record(
-        options={key: getattr(run, key) for key in ("dataset", "data", "normalise", "backbone", "weights", "seed")}
-    )
+    names = ("dataset", "data", "normalise", "backbone", "weights", "seed")
+    run.record(options={**{key: getattr(run, key) for key in names}, "reading": run.reading.as_dict()})
     scored = images[images["split"] != "train"]
     random = np.random.default_rng(0)
     for stage in STAGES:

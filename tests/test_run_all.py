@@ -32,6 +32,10 @@ from lib.study import UserError
         (["--compare", "nothing"], "neither a finished run in"),
         (["--compare", str(PROJECT / "data_manifest.csv")], "column image_id is missing"),
         (["--compare", "dataset_1", "--dataset", "1"], "--compare runs notebook 05 alone"),
+        (["--compare", "dataset_1", "--groups", "none"], "say how --data is read"),
+        (["--dataset", "1", "--labels", "1=real"], "--labels 1=real: says how your own folders or tables are read"),
+        (["--data", ".", "--labels", "1=cat"], "expected WORD=CLASS"),
+        (["--data", ".", "--groups", "all"], "invalid choice"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_2(options, said, capsys):
@@ -87,6 +91,41 @@ def test_steps_depend_on_seed_and_on_the_step_before():
     assert run_all.step_key(step, run, "a") == run_all.step_key(step, run, "a")
     assert run_all.step_key(step, run, "a") != run_all.step_key(step, run, "b")
     assert run_all.step_key(step, run, "a") != run_all.step_key(step, other, "a")
+
+
+def test_a_link_whose_target_changed_is_another_image(folder_of_images):
+    root = folder_of_images(12)
+    [kept, other] = sorted((root / "real").glob("[01],*"))
+    target = root / "kept.bin"
+    kept.rename(target)
+    kept.symlink_to(target)
+    run = study.open_run(data=str(root))
+    before = run_all.images_key(run)
+    assert run_all.images_key(run) == before
+    target.write_bytes(other.read_bytes() + b"more")
+    assert run_all.images_key(run) != before
+    target.unlink()
+    assert isinstance(run_all.images_key(run), str)
+
+
+def test_what_is_stated_of_folders_makes_every_step_run_again(folder_of_images):
+    root = str(folder_of_images(2))
+    run, other = (study.open_run(data=root, reading=reading) for reading in ({}, {"groups": "none"}))
+    for step in (*study.STEPS, *study.EXPERIMENTS.values()):
+        same = run_all.step_key(step, run, "") == run_all.step_key(step, other, "")
+        assert same == (step.scope == "all")
+
+
+def test_the_first_line_of_a_run_says_how_its_folder_was_read(folder_of_images, monkeypatch, capsys):
+    root = folder_of_images(12, "0_real", "FAKE")
+    (root / "notes.txt").touch()
+    monkeypatch.setattr(run_all, "run_step", lambda *_: None)
+    monkeypatch.setattr(run_all, "summary", lambda *_: None)
+    monkeypatch.setattr(run_all, "write_report", lambda *_: None)
+    assert run_all.main(["--data", str(root), "--quick", "--name", "said", "--groups", "none"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("said: own images; ")]
+    assert "real: 12 (folder 0_real); synthetic: 12 (folder FAKE); groups: none, by --groups none" in line
+    assert "split: none given, drawn here; not opened: 1 (stands outside the folders of the classes)" in line
 
 
 def test_new_costs_choose_thresholds_anew_and_train_nothing():

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import stat
 
 import pandas as pd
@@ -126,11 +127,10 @@ def test_the_original_recipe_has_the_original_studys_settings():
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_quick_recipe_is_smaller_and_otherwise_the_same(name):
+def test_a_quick_recipe_leaves_fine_tuning_out_and_is_otherwise_the_same(name):
     full, quick = RECIPES[name], RECIPES[name].quick()
-    epochs = [(quick.phase(stage).epochs, full.phase(stage).epochs) for stage in STAGES]
-    # Of one epoch, or none, nothing can go; nor of one view.
-    assert all(1 <= few < many or few == many <= 1 for few, many in epochs)
+    assert quick.phase1 == full.phase1 and quick.partial.epochs == quick.full.epochs == 0
+    # Of one view nothing can go.
     assert quick.views < full.views or quick.views == full.views == 1
     same = ("name", "view", "pooling", "head", "image_size", "batch_size", "unfreeze_from")
     assert all(getattr(quick, field) == getattr(full, field) for field in same)
@@ -214,12 +214,13 @@ def test_image_tables_come_back_as_they_were_written():
     aside = row | {"image_id": "0013", "path": "real/NA", "group": "NA", "split": "", "format": "", "phash": ""}
     aside |= {"width": 0, "height": 0, "bytes": 0, "sha256": "", "issue": "set aside: empty file"}
     images = pd.DataFrame([row, aside])
-    run.write_audit(images, pd.DataFrame(columns=study.PAIR_COLUMNS), {"used": 1, "seed": run.seed})
+    audit = {"used": 1, "seed": run.seed, "dataset": {"reading": {}}}
+    run.write_audit(images, pd.DataFrame(columns=study.PAIR_COLUMNS), audit)
     back = run.images()
     assert back.to_dict("records") == images.to_dict("records")
     assert tuple(back.columns) == study.IMAGE_COLUMNS
     assert run.used_images()["image_id"].tolist() == ["0012"]
-    assert run.audit() == {"schema": 1, "used": 1, "seed": run.seed}
+    assert run.audit() == {"schema": 1, **audit}
     assert run.earlier_splits(images).to_dict() == {"0012": "train"}
     assert run.earlier_splits(images.assign(sha256="another")).empty and run.earlier_splits(images.iloc[1:]).empty
     assert dataclasses.replace(run, seed=run.seed + 1).earlier_splits(images).empty
@@ -363,3 +364,31 @@ def test_hashes_depend_on_every_part():
     assert (
         len({study.text_hash("a", 1), study.text_hash("a", 2), study.text_hash("a1"), study.text_hash("a", "1")}) == 4
     )
+
+
+def test_what_is_stated_of_folders_is_kept_with_a_run_and_checked():
+    run = open_run(data="/some/mine", reading={"labels": "1=Real, 0=synthetic", "groups": "none"})
+    assert run.reading.stated == {"1": "real", "0": "synthetic"}
+    assert (
+        run.reading.as_dict() == {"labels": "1=Real, 0=synthetic", "groups": "none"}
+        and open_run().reading.as_dict() == {}
+    )
+    for reading, said in (
+        ({"labels": "1=cat"}, "--labels 1=cat: expected WORD=CLASS"),
+        ({"groups": "all"}, "--groups all: expected one of none, folder, name"),
+        ({"split": "new"}, "--split new: expected anew"),
+        ({"labels": {"1": "real"}}, "READING: found {'labels': {'1': 'real'}}, expected texts"),
+        ({"label": "1=real"}, "READING: found label, expected some of labels, groups, split, follow_links"),
+    ):
+        with pytest.raises(UserError, match=re.escape(said)):
+            open_run(reading=reading)
+
+
+def test_runs_are_found_again_with_what_was_stated_and_other_reading_keeps_no_old_split(own_home):
+    run = open_run(data="/some/mine", reading={"groups": "none"})
+    finish(run)
+    images = run.images()
+    (found,) = study.finished_runs(run.results, run.models, quick=False)
+    assert found.reading == run.reading and run.audited()[0].reading == run.reading
+    assert len(run.earlier_splits(images)) == len(images)
+    assert open_run(data="/some/mine").earlier_splits(images).empty

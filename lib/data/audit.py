@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -45,17 +47,25 @@ def draw_standins(source: Source, run: Run, limit: int | None, on_progress: Call
 
 
 def list_files(source: Source, limit: int | None = None) -> pd.DataFrame:
-    """Files to audit, columns as `listing.image_files`: all, or `limit` drawn by name, equally many of both classes."""
+    """Files to audit, columns as `listing.image_files`: all, or a sample drawn by name, equally many of both classes.
+
+    Args:
+        limit: of the files of both classes together. Where the source gives a split, each split gets its share of them, or
+            all that it has: a split without a class could not be used.
+    """
     files = image_files(source)
     if limit is None:
         return files
     chosen = []
-    for _, rows in files.groupby("label", sort=True):
+    for (split, label), rows in files.groupby(["split", "label"], sort=True):
+        if not label:  # set aside, and listed whole
+            chosen.append(rows)
+            continue
         if not source.stand_in:  # stand-ins are taken in order, so that people stay complete
             name = rows["path"].map(lambda path: hashlib.sha256(_written(Path(path).name).encode()).hexdigest())
             rows = rows.loc[name.sort_values(kind="stable").index]
-        chosen.append(rows.head(limit // 2).sort_index())
-    return pd.concat(chosen, ignore_index=True)
+        chosen.append(rows.head(math.ceil(limit // 2 * SHARES.get(split, 1))))
+    return pd.concat(chosen).sort_index().reset_index(drop=True)
 
 
 def inspect_file(path: Path) -> dict:
@@ -313,7 +323,9 @@ def summary(run: Run, source: Source, images: pd.DataFrame, pairs: pd.DataFrame,
         "dataset": {
             **{"name": run.name, "source": source.words, "images": len(images), "stand_in": source.stand_in},
             **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
+            "reading": run.reading.as_dict(),
         },
+        "understood": dataclasses.asdict(source.understood),
         "seed": run.seed,
         **{"found": len(images), "used": used, "set_aside": len(images) - used},
         "pairs": {

@@ -14,6 +14,8 @@ from lib.study import UserError
 def csv_lines(path: Path) -> pd.DataFrame:
     """Every line of a CSV file that holds something, the header too, as text.
 
+    Cells are separated by commas; by semicolons or tabs where the header has those and no comma.
+
     Returns:
         The index holds the lines' numbers as a spreadsheet shows them: from 1, a line break in quotes does not count.
 
@@ -23,7 +25,13 @@ def csv_lines(path: Path) -> pd.DataFrame:
     try:
         # Read without a header, pandas refuses lines longer than the first instead of cutting or shifting them.
         lines = pd.read_csv(
-            path, header=None, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
+            path,
+            sep=_separator(path),
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            skip_blank_lines=False,
+            encoding="utf-8-sig",
         )
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -32,6 +40,12 @@ def csv_lines(path: Path) -> pd.DataFrame:
     lines.index += 1
     # The first line stays, even if empty: it is the header that is then found wanting.
     return lines[(lines != "").any(axis=1) | (lines.index == 1)]
+
+
+def _separator(path: Path) -> str:
+    with path.open(encoding="utf-8-sig") as file:
+        header = file.readline()
+    return next((mark for mark in ",;\t" if mark in header), ",")
 
 
 def validate(frame: pd.DataFrame, schema: pa.DataFrameSchema, path: Path, unit: str) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from lib.data.checks import csv_lines, printable, refusal, validate
-from lib.data.table import label_of, split_of
+from lib.data.names import label_of, split_of
 from lib.study import (
     DATASETS,
     LABELS,

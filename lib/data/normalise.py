@@ -16,13 +16,13 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from lib.data.loading import read_rgb
-from lib.data.sources import Source, find_source
+from lib.data.sources import Source, source_of
 from lib.study import ASIDE, LABELS, Run, UserError, cache_folder, normal_form, text_hash, written_whole
 
 
 def image_root(run: Run) -> Path:
     """The folder that the paths of a run's images.csv start from."""
-    return _folder(run) if run.normalise else find_source(run.dataset, run.data, run.name).root
+    return _folder(run) if run.normalise else source_of(run).root
 
 
 def rewrite(
@@ -69,7 +69,7 @@ def rewrite(
             pass
     files.loc[kept, ["path", "issue"]] = [[name, ""] for name in names]
     words = f"{source.words}, normalised to {size} px, JPEG q{quality}"
-    normalised = Source(name=run.name, root=folder, counts={}, stand_in=source.stand_in, words=words, folders={})
+    normalised = Source(run.name, folder, {}, source.stand_in, words, source.understood)
     return normalised, pd.concat([files[kept], files[~kept]], ignore_index=True)
 
 

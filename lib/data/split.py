@@ -79,7 +79,7 @@ def assign_splits(
         if count < MIN_GROUPS:
             raise UserError(
                 f"the {label} class has {count} independent groups of images (people, or sets of duplicates), "
-                f"expected at least {MIN_GROUPS} to fill {len(shares)} splits"
+                f"expected at least {MIN_GROUPS} to fill {len(shares)} splits (--groups none ignores groups of folders or a table)"
             )
     chosen = np.full(len(counts), -1)
     known = earlier[kept] >= 0

@@ -31,6 +31,8 @@ from lib.study import (
 REPEATS = 3
 # Images of the frequent class for each one of the rare class.
 IMBALANCE = 9
+# Images of an epoch of fine-tuning in the wrong turns of a quick run.
+QUICK_EPOCH = 128
 
 
 def trial_images(run: Run, trial: Trial) -> pd.DataFrame:
@@ -39,7 +41,7 @@ def trial_images(run: Run, trial: Trial) -> pd.DataFrame:
     A split that the user gave stays as it is.
     """
     images = run.images()
-    given = listing.image_files(sources.find_source(run.dataset, run.data, run.name))["split"]
+    given = listing.image_files(sources.source_of(run))["split"]
     if trial.seed != run.seed and (given == "").all():
         images = audit.choose_validation_again(images, run.pairs(), trial.seed)
     if not trial.rare:
@@ -224,7 +226,11 @@ def wrong_turns(run: Run) -> pd.DataFrame:
         Scores of validation and test: columns turn, what, chosen_on (the split that the threshold is chosen on), then
         TRIAL_COLUMNS of the last stage that is trained. `c` and `g` are other readings of `a`'s scores.
     """
-    recipe = RECIPES["original"].quick() if run.quick else RECIPES["original"]
+    recipe = RECIPES["original"]
+    if run.quick:
+        # Without fine-tuning there would be no mistakes in it to see.
+        short = {name: dataclasses.replace(recipe.phase(name), epochs=1, images=QUICK_EPOCH) for name in STAGES[1:]}
+        recipe = dataclasses.replace(recipe.quick(), **short)
     none = lambda phase: dataclasses.replace(phase, epochs=0)
     tiny = Phase(epochs=1 if run.quick else 5, learning_rate=1e-8)
     only_tiny = dataclasses.replace(recipe, phase1=none(recipe.phase1), partial=none(recipe.partial), full=tiny)

@@ -138,6 +138,7 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     run.record(
         options={
             **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
+            "reading": run.reading.as_dict(),
             **{"backbone": run.backbone, "weights": run.weights, "quick": run.quick, "seed": run.seed},
         },
         backbone=weights.backbone,
@@ -437,11 +438,21 @@ def fine_tune(run: Run, stage: str) -> None:
     """Train the `partial` or `full` stage from where the stage before it ended.
 
     Leaves models/…/<stage>.keras and the stage's rows in scores.csv and history.csv.
+
+    Raises:
+        UserError: the stage before it has not been trained, or on another split than today's.
     """
     before = {"partial": "phase1", "full": "partial"}[stage]
     if not run.model_path(before).is_file():
         raise UserError(
             f"{run.model_path(before)} is not there yet: train stage {before} with the same parameters first"
+        )
+    scored = run.scores().query("stage == @before and split != 'train'").set_index("image_id")
+    today = run.used_images().query("split != 'train'").set_index("image_id")
+    if not scored[["label", "split"]].sort_index().equals(today[["label", "split"]].sort_index()):
+        raise UserError(
+            f"{run.model_path(before)} was trained on another split of the images than today's: run notebook "
+            "02_phase1_training with the same parameters again"
         )
     key = _stage_key(run, stage, file_hash(run.model_path(before)))
     if _is_done(run, stage, key):
@@ -454,7 +465,7 @@ def fine_tune(run: Run, stage: str) -> None:
     labels = as_int(parts["train"]["label"]).to_numpy()
     weight = class_weights(labels)
     weights = np.array([weight[label] for label in labels])
-    known = run.scores().query("stage == @before").set_index("image_id")["score"]
+    known = scored["score"]
     start = known[parts["validation"]["image_id"]].to_numpy()
     truth = as_int(parts["validation"]["label"]).to_numpy()
     groups = independent_groups(parts["validation"]).to_numpy()

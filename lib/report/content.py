@@ -33,7 +33,7 @@ def gather(results: Path) -> Report:
         across.compared_models(results, results / study.COMPARED, marks, "The comparison asked for last (--compare)"),
     ]
     return Report(
-        quick=study.is_quick(results),
+        quick=study.QUICK_WORDS if study.is_quick(results) else "",
         datasets=datasets,
         overview=across.overview(audited, datasets),
         recipes=across.recipes(datasets, tests),

@@ -121,6 +121,7 @@ def _probe_says(audit: Mapping, probe: Interval) -> str:
 def _warnings(audit: Mapping) -> list[str]:
     """What the audit has to say beside every score."""
     said = [f"{audit['shortcut']['warning']}."] if audit["shortcut"]["warning"] else []
+    said += [f"{text}." for text in audit.get("understood", {}).get("warnings", ())]
     pairs = audit.get("pairs", {})
     if pairs.get("two_labels"):
         said.append(f"{pairs['two_labels']:,} pairs of copies stand in both classes: their label is not known.")

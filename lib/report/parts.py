@@ -166,9 +166,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows."""
+    """All that the page shows; `quick` says what its runs are where they are quick ones, else ""."""
 
-    quick: bool
+    quick: str
     datasets: list[Dataset]
     overview: Table
     recipes: Table | None

@@ -1,6 +1,7 @@
 """Audit: nothing is skipped in silence, copies are found, format as a shortcut is seen."""
 
 import contextlib
+import json
 import os
 import re
 import tempfile
@@ -11,7 +12,7 @@ import pytest
 import simplejpeg
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
-from support import PROJECT
+from support import PROJECT, complaints
 
 from lib.data import audit, duplicates, loading, normalise, pictures, shortcut, sources
 from lib.metrics import measures
@@ -363,13 +364,16 @@ def test_copies_in_other_datasets_are_found_and_shown(folder, monkeypatch, tmp_p
     picture([0, 4], (192, 192)).save(other / "synthetic" / "taken.png")
     runs = [open_run(data=str(root), name=name) for root, name in ((folder, "first"), (other, "second"))]
     for run in runs:
-        source = sources.find_source(run.dataset, run.data, run.name)
+        source = sources.source_of(run)
         images = audit.audit_files(source, audit.list_files(source), lambda count: None)
         pairs = audit.find_pairs(run, images)
         images = audit.split_images(images, pairs, run.seed)
         pairs = audit.mark_across_split(pairs, images)
         summary = audit.summary(run, source, images, pairs, {"warning": ""})
         run.write_audit(images, pairs, summary)
+        written = json.loads((run.folder / "audit.json").read_text(encoding="utf-8"))
+        assert complaints("audit", written) == []
+        assert written["understood"]["labels"]["real"] == {"folder real": len(list((source.root / "real").iterdir()))}
     assert pairs["other_dataset"].tolist() == ["first"] and pairs["same_label"].tolist() == [False]
     assert summary["pairs"]["other_datasets"] == {"first": 1} and summary["pairs"]["two_labels"] == 0
     assert (images["issue"] == "").all()  # its label is in doubt abroad; here nothing contradicts it
@@ -389,7 +393,7 @@ def test_normalising_takes_the_shortcut_away(folder, monkeypatch, tmp_path):
         path.unlink()
     picture(9, (70, 70)).save(folder / "real" / "small.jpg")
     run = open_run(data=str(folder), name="mine", normalise="80,90")
-    source = sources.find_source(run.dataset, run.data, run.name)
+    source = sources.source_of(run)
     found = audit.audit_files(source, audit.list_files(source), lambda count: None)
     done = []
     source, files = normalise.rewrite(run, source, found, done.append)
@@ -401,6 +405,6 @@ def test_normalising_takes_the_shortcut_away(folder, monkeypatch, tmp_path):
     alike = kept[["format", "mode", "width", "height", "quantisation", "subsampling", "exif", "icc"]]
     assert len(alike.drop_duplicates()) == 1 and kept["path"].str.fullmatch(r"(real|synthetic)/[0-9a-f]{16}\.jpg").all()
     times = {path: path.stat().st_mtime_ns for path in source.root.rglob("*.jpg")}
-    normalise.rewrite(run, sources.find_source(run.dataset, run.data, run.name), found, done.append)
+    normalise.rewrite(run, sources.source_of(run), found, done.append)
     assert times == {path: path.stat().st_mtime_ns for path in source.root.rglob("*.jpg")}
     assert normalise.image_root(run) == source.root

@@ -8,66 +8,43 @@ from PIL import Image
 from support import GOOD_TABLE, images, issues, refused
 
 from lib.data import listing, sources
-from lib.study import DATASETS, LABELS, NOT_OMNIGEN
+from lib.study import DATASETS, LABELS, NOT_OMNIGEN, Reading
 
 # -------------------------------------------------------------------------------------------------------------- folders
 
 
-@pytest.mark.parametrize(
-    ("real", "synthetic"),
-    [
-        ("real", "synthetic"),
-        ("Real", "FAKE"),
-        ("0_real", "1_fake"),
-        ("REAL", "AI"),
-        ("real", "generated"),
-        ("real", "Deepfake"),
-    ],
-)
-def test_the_names_people_use_are_accepted(folder_of_images, real, synthetic):
-    root = folder_of_images(1, real, synthetic)
-    found = sources.class_folders(root)
-    assert found["real"].name == real and found["synthetic"].name == synthetic
-
-
-def test_two_folders_for_one_class_are_refused(folder_of_images):
-    root = folder_of_images(1)
-    (root / "fake").mkdir()
-    assert "both name the synthetic class" in refused(sources.class_folders, root)
-
-
 def test_missing_and_empty_folders_are_refused(folder_of_images, tmp_path):
-    assert "no such folder" in refused(sources.class_folders, tmp_path / "nowhere")
+    assert "no such folder" in refused(sources.find_source, "", str(tmp_path / "nowhere"))
     root = folder_of_images(1, "real", "cats")
-    text = refused(sources.class_folders, root)
+    text = refused(sources.find_source, "", str(root))
     assert "no folder for the synthetic images; found 'cats', 'real', expected" in text
+    (root / "cats").rename(tmp_path / "cats")
     (root / "fake" / "inside").mkdir(parents=True)
-    assert "fake: empty; expected the synthetic images" in refused(sources.class_folders, root)
+    assert "fake: empty; expected the synthetic images" in refused(sources.find_source, "", str(root))
     (root / "fake" / "inside" / "a.jpg").touch()
-    assert sources.class_folders(root)["synthetic"] == root / "fake"
+    assert set(issues(root)) == {"real/0, no comma.png", "fake/inside/a.jpg"}
 
 
-def test_a_class_folder_that_links_out_of_the_data_is_refused(tmp_path):
+def test_a_class_folder_that_is_a_link_is_refused_with_the_way_out(tmp_path):
     images(tmp_path, "data/real/a.jpg", "elsewhere/a.jpg")
     (tmp_path / "data" / "fake").symlink_to(tmp_path / "elsewhere")
     text = refused(sources.find_source, "", str(tmp_path / "data"))
-    assert "fake: a link that points outside the data folder; expected a folder inside it" in text
+    assert "no folder for the synthetic images; found 'fake', 'real'" in text and "--follow-links (fake)" in text
+    found = sources.find_source("", str(tmp_path / "data"), reading=Reading(follow_links=True))
+    assert list(listing.image_files(found)["path"]) == ["real/a.jpg", "fake/a.jpg"]
 
 
-def test_a_class_folder_may_link_inside_the_data_but_not_to_the_other_class(tmp_path):
-    data = images(tmp_path / "data", "real/a.jpg", "kept/b.jpg")
-    (data / "fake").symlink_to("kept")
-    assert issues(data) == {"real/a.jpg": "", "fake/b.jpg": ""}
-    (data / "fake").unlink()
+def test_folders_of_both_classes_that_are_one_are_refused(tmp_path):
+    data = images(tmp_path / "data", "real/a.jpg")
     (data / "fake").symlink_to("real")
-    assert "both classes hold the same files" in refused(sources.class_folders, data)
+    assert refused(sources.find_source, "", str(data), "", Reading(follow_links=True))
 
 
 def test_data_may_itself_be_a_link(tmp_path):
     data = images(tmp_path / "disk", "real/a.jpg", "fake/b.jpg")
     (tmp_path / "link").symlink_to(data)
     source = sources.find_source("", str(tmp_path / "link"), "test")
-    assert source.root == data and source.folders["real"] == (data / "real",) and source.table is None
+    assert source.root == data and source.table is None
     assert issues(tmp_path / "link") == {"real/a.jpg": "", "fake/b.jpg": ""}
 
 
@@ -87,7 +64,7 @@ def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["images.xlsx", "images.txt", "images", "images.csv.gz"])
 def test_other_files_are_refused(table, name):
     text = refused(sources.find_source, "", str(table(*GOOD_TABLE, name=name)))
-    assert "expected a folder that holds real/ and synthetic/, or a table (.csv or .parquet)" in text
+    assert "expected a folder that holds real/ and synthetic/, or a table (.csv, .tsv or .parquet)" in text
 
 
 def test_an_ending_in_capitals_and_a_folder_with_a_tables_ending_are_fine(tmp_path, table):

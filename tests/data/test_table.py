@@ -1,12 +1,14 @@
 """Tables of images, CSV and Parquet: what they may say, and one clear line for what they may not."""
 
+import unicodedata
+
 import pandas as pd
 import pytest
 from support import GOOD_TABLE, images, refused
 
 from lib.data import listing, sources
 from lib.data.table import read_table
-from lib.study import LABELS
+from lib.study import LABELS, Reading
 
 
 def test_a_csv_table_gives_label_group_and_split(tmp_path, table):
@@ -20,7 +22,7 @@ def test_a_csv_table_gives_label_group_and_split(tmp_path, table):
     for row in rows[1:]:
         images(tmp_path, row.split(",")[0])
     source = sources.find_source("", str(path), "mine")
-    assert (source.root, source.table, source.folders, source.counts) == (tmp_path, path, {}, {})
+    assert (source.root, source.table, source.counts) == (tmp_path, path, {})
     assert source.words == "own images" and not source.stand_in and source.name == "mine"
     files = listing.image_files(source)
     assert len(files) == 12 and list(files["label"]) == ["real"] * 6 + ["synthetic"] * 6
@@ -92,8 +94,8 @@ def test_empty_lines_a_byte_order_mark_and_names_with_commas_are_fine(tmp_path, 
         (["path,label", "", ","], "empty; expected a row for each image"),
         (["path,label", "a,real", "b,0"], "column label: found no synthetic image, expected both classes"),
         (["path,label", "a,fake"], "column label: found no real image, expected both classes"),
-        (["file,label", "a,real"], "column path is missing; found columns 'file', 'label', expected path and label"),
-        (["path;label", "a;real"], "column path is missing; found columns 'path;label'"),
+        (["scan,label", "a,real"], "column path is missing; found columns 'scan', 'label', expected path and label"),
+        (["path label", "a real"], "column path is missing; found columns 'path label'"),
         (["path", "a"], "column label is missing; found columns 'path'"),
         (["path,label,Path", "a,real,b"], "column path is twice"),
         (["path,label,split,split", "a,real,,"], "column split is twice"),
@@ -158,7 +160,7 @@ def test_a_parquet_table_may_hold_categories_and_an_index(tmp_path):
     pytest.importorskip("pyarrow")
     frame = pd.DataFrame({"path": ["a", "b"], "label": pd.Categorical(["real", "fake"]), "group": [1, 2]})
     frame.set_index("path").to_parquet(tmp_path / "t.parquet")
-    files = read_table(tmp_path / "t.parquet")
+    files = read_table(tmp_path / "t.parquet")[["label", "path", "group", "split"]]
     assert files.values.tolist() == [["real", "a", "1", ""], ["synthetic", "b", "2", ""]]
 
 
@@ -190,3 +192,100 @@ def test_a_file_that_is_no_parquet_and_a_missing_package_are_refused(tmp_path, t
     assert "t.parquet: cannot be read as a Parquet table" in refused(sources.find_source, "", str(path))
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     assert "need the package pyarrow" in refused(sources.find_source, "", str(path))
+
+
+# ------------------------------------------------------------------------------------------ tables as people have them
+
+
+def read(path, **reading):
+    source = sources.find_source("", str(path), "mine", Reading(**reading))
+    return source.understood, listing.image_files(source)
+
+
+@pytest.mark.parametrize(
+    "header", ["filename,target", "image_path,label", "File_Name,Label", "filename;target", "path\tlabel", "file,class"]
+)
+def test_columns_and_separators_that_people_use(tmp_path, table, header):
+    mark = next(mark for mark in ",;\t" if mark in header)
+    images(tmp_path, "a.jpg", "b.jpg")
+    understood, files = read(table(header, f"a.jpg{mark}0", f"b.jpg{mark}1"))
+    assert files[["label", "path", "issue"]].values.tolist() == [["real", "a.jpg", ""], ["synthetic", "b.jpg", ""]]
+    assert understood.labels == {"real": {"label 0": 1}, "synthetic": {"label 1": 1}}
+
+
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        ("path,label,label_str", "x{0}.jpg,{1},{2}"),
+        ("path,label", "{2}/{0}.jpg,{1}"),
+        ("path,label", "train/{2}/sub/{0}.jpg,{1}"),
+        ("path,label", "{2}_{0}.jpg,{1}"),
+        (",id,label,label_str,path", "{0},r{0},{1},{2},train/{2}/{0}.jpg"),
+    ],
+)
+def test_a_1_that_means_real_is_refused_and_can_be_stated(table, header, form):
+    rows = [form.format(n, 1 - n % 2, ("real", "fake")[n % 2]) for n in range(4)]
+    path = table(header, *rows)
+    text = refused(sources.find_source, "", str(path))
+    assert (
+        "line 2, column label: found '1', which is read as synthetic, but" in text
+        and "says real (so in 4 of 4 rows)" in text
+    )
+    assert "--labels 0=synthetic,1=real" in text
+    understood, files = read(path, labels="1=real,0=synthetic")
+    assert understood.labels == {"real": {"label 1 (--labels)": 2}, "synthetic": {"label 0 (--labels)": 2}}
+
+
+def test_a_word_that_the_folder_contradicts_is_named_with_its_line(table):
+    rows = ["real/a.jpg,real", "real/b.jpg,fake", "fake/c.jpg,fake"]
+    text = refused(sources.find_source, "", str(table("path,label", *rows)))
+    assert (
+        "line 3, column label: found 'fake', which is read as synthetic, but its folder says real (so in 1 of 3 rows)"
+        in text
+    )
+
+
+def test_a_folder_that_names_one_class_for_all_contradicts_nothing(table):
+    assert len(read(table("path,label", "deepfake set/a.jpg,real", "deepfake set/b.jpg,fake"))[1]) == 2
+
+
+def test_words_of_another_study_are_stated(table):
+    path = table("path,label", "a.jpg,cat", "b.jpg,dog", "c.jpg,bird")
+    assert "or --labels WORD=CLASS" in refused(sources.find_source, "", str(path))
+    understood, files = read(path, labels="cat=real,DOG=synthetic,bird=none")
+    assert sorted(files["label"]) == ["", "real", "synthetic"] and understood.aside["left out by --labels"] == 1
+
+
+def test_absolute_paths_inside_the_tables_folder_are_taken_and_others_refused(tmp_path, table):
+    images(tmp_path, "in/a.jpg", "b.jpg")
+    files = read(table("path,label", f"{tmp_path}/in/a.jpg,real", f"{tmp_path}/in/../b.jpg,fake"))[1]
+    assert files[["path", "issue"]].values.tolist() == [["in/a.jpg", ""], ["b.jpg", ""]]
+    text = refused(sources.find_source, "", str(table("path,label", f"{tmp_path}/in/a.jpg,real", "/etc/passwd,fake")))
+    assert "line 3, column path: found '/etc/passwd'" in text
+
+
+@pytest.mark.parametrize(("disk", "written"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_letters_that_are_composed_otherwise_on_disk_are_found(tmp_path, table, disk, written):
+    on_disk, in_table = (unicodedata.normalize(form, "mädchen/é.jpg") for form in (disk, written))
+    images(tmp_path, on_disk, "b.jpg")
+    files = read(table("path,label", f"{in_table},real", "b.jpg,fake"))[1]
+    assert files[["path", "issue"]].values.tolist() == [[on_disk, ""], ["b.jpg", ""]]
+
+
+@pytest.mark.parametrize("column", ["set", "subset", "partition"])
+def test_other_columns_of_a_split_are_taken_where_every_value_is_one(table, column):
+    rows = [f"{label}{split}.jpg,{label},{split}" for label in ("real", "fake") for split in ("train", "val", "test")]
+    assert set(read(table(f"path,label,{column}", *rows))[1]["split"]) <= {"train", "validation", "test"}
+    understood, _ = read(table(f"path,label,{column}", *rows), split="anew")
+    assert understood.split == "drawn anew, by --split anew"
+    understood, _ = read(table(f"path,label,{column}", *rows[:-1], "x.jpg,fake,large"))
+    assert understood.split == "none given, drawn here"
+
+
+def test_links_out_of_the_tables_folder_are_followed_where_asked(tmp_path, table):
+    images(tmp_path, "elsewhere/a.jpg")
+    images(tmp_path / "data", "b.jpg")
+    (tmp_path / "data" / "a.jpg").symlink_to(tmp_path / "elsewhere" / "a.jpg")
+    path = table("path,label", "a.jpg,real", "b.jpg,fake", name="data/t.csv")
+    assert "--follow-links" in read(path)[1]["issue"].iloc[0]
+    assert set(read(path, follow_links=True)[1]["issue"]) == {""}

@@ -185,7 +185,7 @@ def test_the_schemas_notice_what_is_amiss(with_costs):
     ]
 
 
-@pytest.mark.parametrize("name", ["metrics", "thresholds", "calibration"])
+@pytest.mark.parametrize("name", ["metrics", "thresholds", "calibration", "audit"])
 def test_every_field_of_the_schemas_is_described(name):
     def undescribed(part, path):
         for key, field in part.get("properties", {}).items():

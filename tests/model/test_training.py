@@ -243,6 +243,23 @@ def test_a_stage_that_ends_where_it_began_has_the_scores_it_began_with(trained_r
     pd.testing.assert_series_equal(scores["partial"], scores["phase1"], check_names=False, rtol=0, atol=0)
 
 
+def test_fine_tuning_after_a_new_split_asks_for_phase_1_again(trained_run, detectors):
+    images = trained_run.images().assign(split=["train", "validation", "test"] * 8)
+    images.to_csv(trained_run.folder / "images.csv", index=False)
+    held = images[images["split"] != "train"]
+    scores = held[["image_id", "label", "split"]].assign(stage="phase1", score=np.linspace(0.2, 0.8, len(held)))
+    trained_run.add_stage(scores, pd.DataFrame({"stage": ["phase1"], "epoch": [0], "loss": [0.0]}))
+    network.save(detectors["average"][1], trained_run.model_path("phase1"))
+    for changed in (
+        images.assign(split=["test", "train", "validation"] * 8),
+        images.assign(label=list(reversed(images["label"]))),
+        images.assign(split=["train", "validation", "validation"] * 8),
+    ):
+        changed.to_csv(trained_run.folder / "images.csv", index=False)
+        with pytest.raises(UserError, match=r"another split .* run notebook 02_phase1_training .* again"):
+            training.fine_tune(trained_run, "partial")
+
+
 def test_an_engine_gives_batch_after_batch_what_it_gives_for_each(backbone):
     engine = Engine(network.pooled(backbone, SMALL["original"]), 64)
     batches = [np.random.default_rng(size).integers(0, 255, (size, 64, 64, 3), "uint8") for size in (5, 1, 3)]

@@ -1,0 +1,85 @@
+"""What people call the two classes, the three splits and the columns of a table, and how such a name is read."""
+
+from __future__ import annotations
+
+import re
+
+from lib.study import LABELS
+
+# Words for the classes, anywhere in a name: `Celeb-real`, `training_fake`, `1_fake`.
+WORDS = {
+    "real": ("real", "reals", "authentic", "genuine", "pristine", "original", "originals"),
+    "synthetic": (
+        *("synthetic", "synthesis", "synth", "fake", "fakes", "ai", "generated", "gan", "deepfake", "deepfakes"),
+        *("manipulated", "diffusion"),
+    ),
+}
+# Words that say the class only as the whole name: `photos` beside another word could be anything.
+WHOLE_NAMES = {
+    "real": ("human", "humans", "nature", "natural", "photo", "photos", "photographs", "realfaces", "realimages"),
+    "synthetic": ("aigenerated", "fakefaces", "fakeimages", "deepfaked"),
+}
+# Such a word beside turns the meaning round, so a name with one says nothing.
+NEGATIONS = ("not", "non", "no", "un", "or", "vs")
+# In the place of a name: this study's convention, synthetic = 1. It is always said where it was used.
+NUMBERS = {"0": "real", "1": "synthetic"}
+SPLIT_WORDS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid", "dev"),
+    "test": ("test", "testing"),
+}
+# May stand beside a word for a split without changing it: `train_set`.
+BESIDE_SPLITS = ("set", "data", "images", "split")
+# Names of a table's columns, in any case. The first of each kind that is there is taken.
+COLUMNS = {
+    "path": ("path", "image_path", "file_path", "filepath", "img_path", "file_name", "filename", "file", "image"),
+    "label": ("label", "target", "class", "label_str", "label_name", "class_name"),
+    "group": ("group", "person", "person_id", "identity", "subject", "video", "video_id"),
+    # The others are taken where every value is a word for a split.
+    "split": ("split", "set", "subset", "partition"),
+}
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name in small letters: `AIGenerated_2` has `ai` and `generated`."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+
+
+def class_of(name: str) -> str:
+    """The class that people mean by a name, whatever its case and what stands beside: a label, or ""."""
+    words = words_of(name)
+    for label in LABELS:
+        if "".join(words) in (*WORDS[label], *WHOLE_NAMES[label]):
+            return label
+    found = [label for label in LABELS if not set(WORDS[label]).isdisjoint(words)]
+    return found[0] if len(found) == 1 and set(NEGATIONS).isdisjoint(words) else ""
+
+
+def is_only_class(name: str) -> bool:
+    """Whether a name is a word for a class and nothing else."""
+    return any("".join(words_of(name)) in WORDS[label] for label in LABELS)
+
+
+def label_of(text: str) -> str:
+    """The class that a value of a table's label column means: a label, or ""."""
+    text = text.strip()
+    if text in NUMBERS:
+        return NUMBERS[text]
+    # Digits beside a word could mean either class ("1 real"), so a label is a number or a word.
+    return class_of(text) if re.fullmatch(r"[A-Za-z _-]+", text) else ""
+
+
+def split_of(text: str) -> str:
+    """The split that a name means: `train`, `validation`, `test`, or ""."""
+    rest = [word for word in words_of(text) if word not in BESIDE_SPLITS]
+    return _split(rest) if len(rest) == 1 else ""
+
+
+def split_inside(name: str) -> str:
+    """The split that a name with other words in it names: `training_fake` is of `train`; "" for none."""
+    found = {_split([word]) for word in words_of(name)} - {""}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _split(words: list[str]) -> str:
+    return next((split for split, known in SPLIT_WORDS.items() if words[0] in known), "")
