@@ -12,17 +12,19 @@ examples:
   python run_all.py --compare dataset_1 other.csv    finished runs, and another detector's scores (a CSV file), side by side
   python run_all.py --list                       datasets, where their images come from, what has been run
 
-exit codes: 0 done, 1 a notebook failed, 2 wrong use or wrong data
+exit codes: 0 done, 1 a notebook failed, 2 wrong use or wrong data, 130 stopped with Ctrl-C
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import logging
 import os
 import shlex
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -269,6 +271,38 @@ def is_done(step: Step, run: Run, key: str) -> bool:
 # ------------------------------------------------------------------------------------------------------------ running
 
 
+def check_kernel() -> None:
+    """Raise unless notebooks are executed by this very Python, which has the packages and this copy of lib.
+
+    Raises:
+        UserError: the kernel `python3` is missing or starts another Python.
+    """
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    cure = "python -m ipykernel install --user --name python3 sets it right, in the environment of the study"
+    try:
+        found = KernelSpecManager().get_kernel_spec("python3")
+    except (NoSuchKernel, ValueError, OSError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(
+            f"Jupyter's kernel python3, which executes the notebooks, cannot be used ({said}): {cure}"
+        ) from None
+    program = found.argv[0]
+    # Jupyter puts its own Python in the place of these names.
+    if program in ("python", "python3", f"python{sys.version_info[0]}.{sys.version_info[1]}", sys.executable):
+        return
+    try:
+        asked = [program, "-c", "import sys; print(sys.prefix)"]
+        prefix = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        prefix = ""
+    if not prefix or not os.path.samefile(prefix, sys.prefix):
+        raise UserError(
+            f"Jupyter's kernel python3 ({found.resource_dir}) starts {program}, which is {prefix or 'no Python'}; the "
+            f"notebooks need this one, {sys.prefix}: {cure}"
+        )
+
+
 def run_step(step: Step, run: Run, key: str, values: dict | None = None) -> None:
     """Execute a notebook beside its place, with `parameters` or the values given; when it is done, put it there."""
     import nbformat
@@ -289,7 +323,8 @@ def run_step(step: Step, run: Run, key: str, values: dict | None = None) -> None
             values,
             progress_bar=False,
             cwd=str(target.parent),
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            # Jupyter interrupts an idle kernel to end it, which the kernel logs as an error; real ones reach the notebook.
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
         )
     except papermill.PapermillExecutionError as error:
         if error.ename == "UserError":
@@ -316,6 +351,7 @@ def run_step(step: Step, run: Run, key: str, values: dict | None = None) -> None
 def run_all(options: argparse.Namespace) -> None:
     """Run what is asked for and is not done yet."""
     runs = chosen_runs(options)
+    check_kernel()
     weights = pretrained.resolve(options.backbone, options.weights)
     console.print(f"backbone: {weights.describe()}; recipe: {options.recipe}")
     if options.quick:
@@ -329,6 +365,12 @@ def run_all(options: argparse.Namespace) -> None:
         console.print(f"{run.name}: {source.words}; {source.understood.line()}")
     tasks = [Task("all datasets" if step.scope == "all" else run.name, step.notebook, step.title) for run, step in plan]
     began = time.time()
+    wanted = {(run, step) for run, step in plan if (options.force if step in asked else STEPS.index(step) >= start)}
+    for run, step in wanted:
+        # Now, so that a run that is stopped goes on with them when the command is given again without --from and --force.
+        step.executed(run).unlink(missing_ok=True)
+        if step in asked:
+            run.train_again(step)
     with Board(console, tasks) as board:
         key, again, current = "", False, None
         for (run, step), task in zip(plan, tasks):
@@ -336,13 +378,13 @@ def run_all(options: argparse.Namespace) -> None:
                 # A step that ran again makes those after it run again, of its own dataset.
                 current, again, key = run, False, ""
             key = step_key(step, run, key)
-            wanted = options.force if step in asked else STEPS.index(step) >= start
-            if wanted:
+            if (run, step) in wanted and step.stages:
                 # What the user wants run again is trained again, not taken over from the finished stages.
+                run.outdate(step.notebook)
                 for stage in step.stages:
                     run.model_path(stage).unlink(missing_ok=True)
             # Experiments depend on the images alone, not on what was trained before them.
-            again = wanted or not is_done(step, run, key) or (again and step not in asked)
+            again = (run, step) in wanted or not is_done(step, run, key) or (again and step not in asked)
             if not again:
                 board.kept(task)
                 continue
@@ -364,6 +406,7 @@ def compare(options: argparse.Namespace) -> None:
     for other in others:
         console.print(other.describe())
     step = next(step for step in STEPS if step.scope == "all")
+    check_kernel()
     study.check_writable(step.executed(run).parent)
     task = Task(study.COMPARED, step.notebook, step.title)
     with Board(console, [task]) as board, board.running(task):
@@ -389,6 +432,8 @@ def write_report(results: Path) -> None:
 
 def summary(runs: list[Run], seconds: float) -> None:
     """What came out, and the files to open."""
+    for line in study.left_out(runs[-1].results, runs[-1].models, runs[-1].quick):
+        console.print(line)
     for run in runs:
         auc = run.metrics()["stages"][study.STAGES[-1]]["test"]["roc_auc"]
         text = f"{auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]"
@@ -446,6 +491,12 @@ def generate(options: argparse.Namespace) -> None:
     console.print(f"{job.target}: done; python run_all.py {use} uses it")
 
 
+def has_been_run(results: Path, name: str) -> str:
+    """Recipes that a dataset has been run with, in words."""
+    begun = [run for run in study.begun_runs(results, results / "models", study.is_quick(results)) if run.name == name]
+    return ", ".join(f"{run.recipe.name}{' (not finished)' * bool(run.unfinished())}" for run in begun) or "-"
+
+
 def show_list(options: argparse.Namespace) -> None:
     """Datasets, where their images come from, how many are there, what has been run."""
     table = Table("dataset", "source", "images", "run", title="datasets")
@@ -454,17 +505,25 @@ def show_list(options: argparse.Namespace) -> None:
         source = sources.find_source(name)
         there = len(listing.image_files(source)) if source.root.is_dir() else 0
         total = f"{sum(source.counts.values()):,}, {there:,} drawn" if source.stand_in else f"{there:,}"
-        done = [path.parent.name for path in sorted((results / study.run_name(name, "", "")).glob("*/metrics.json"))]
-        table.add_row(name, source.words, total, ", ".join(done) or "-")
+        table.add_row(name, source.words, total, has_been_run(results, study.run_name(name, "", "")))
     known = {study.run_name(name, "", "") for name in study.DATASETS} | {"quick", "models"}
     for path in sorted(results.glob("*/audit.json")):
         if path.parent.name not in known:
             audit = json.loads(path.read_text(encoding="utf-8"))
-            done = [found.parent.name for found in sorted(path.parent.glob("*/metrics.json"))]
-            table.add_row(
-                f"--name {path.parent.name}", audit["dataset"]["source"], f"{audit['found']:,}", ", ".join(done) or "-"
-            )
+            name = path.parent.name
+            done = has_been_run(results, name)
+            table.add_row(f"--name {name}", audit["dataset"]["source"], f"{audit['found']:,}", done)
     console.print(table)
+
+
+def going_on(argv: list[str]) -> list[str]:
+    """A command line without --from and --force, which would do what is done already once more."""
+    values = [number + 1 for number, word in enumerate(argv) if word == "--from"]
+    return [
+        word
+        for number, word in enumerate(argv)
+        if number not in values and word not in ("--from", "--force") and not word.startswith("--from=")
+    ]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -483,12 +542,14 @@ def main(argv: list[str] | None = None) -> int:
     except StepFailed as error:
         errors.print(f"run_all.py: {error}")
         return 1
+    except OSError as error:
+        # Such as a path that is too long, or a disk that is full.
+        errors.print(f"run_all.py: {error.filename or 'a file'}: {error.strerror or error}")
+        return 2 if error.errno == errno.ENAMETOOLONG else 1
     except KeyboardInterrupt:
-        command = shlex.join(["python", "run_all.py", *(sys.argv[1:] if argv is None else argv)])
-        again = " (without --force and --from, or what was done just now is done again)"
-        hint = again if options.force or options.start else ""
-        errors.print(f"run_all.py: stopped; what is finished is kept. To go on from there: {command}{hint}")
-        return 1
+        command = shlex.join(["python", "run_all.py", *going_on(sys.argv[1:] if argv is None else argv)])
+        errors.print(f"run_all.py: stopped; what is finished is kept. To go on from there: {command}")
+        return 130
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -32,10 +33,16 @@ NOT_OMNIGEN = "stand-in images, not OmniGen"
 GROUPINGS = ("none", "folder", "name")
 # Folder in results/ for comparisons of runs that were named.
 COMPARED = "compared"
+# Folder in results/ and in models/ that quick runs have to themselves.
+QUICK_FOLDER = "quick"
 # In the place of a recipe, for detectors that are known by a file of their scores alone.
 SCORES_FILE = "scores file"
 # What makes a folder of models a detector that scores pictures (lib/model/detector.py).
 DETECTOR_FILES = ("detector.json", "training_features.npz")
+# What a complete detector gave on other datasets, beside them.
+ELSEWHERE_FILE = "elsewhere.json"
+# Letters of a name in results/: file systems allow 255 bytes, and endings are added.
+MOST_LETTERS = 100
 # How the column `issue` of images.csv begins: a file that is not used, or a remark on one that is.
 ASIDE, NOTE = "set aside: ", "note: "
 
@@ -259,7 +266,11 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: dict) -> None:
     """Write JSON whole; NaN is refused, because JSON has none and readers would choke on it."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, _json_text(content))
+
+
+def _json_text(content: dict) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_table(path: Path, frame: pd.DataFrame) -> None:
@@ -422,10 +433,90 @@ class Run:
     # What 01 leaves, whatever the recipe
 
     def write_audit(self, images: pd.DataFrame, pairs: pd.DataFrame, audit: dict) -> None:
-        """Store images.csv, pairs.csv and audit.json; audit.json last, as the sign that all three are there."""
-        write_table(self.folder / "images.csv", images[list(IMAGE_COLUMNS)])
+        """Store images.csv, pairs.csv and audit.json; audit.json last, as the sign that all three are there.
+
+        Where images, labels, groups, split or the words about them are others than before, what was made of them goes.
+        """
+        path, before = self.folder / "audit.json", self._audited()
+        with written_whole(self.folder / "images.csv") as temporary:
+            images[list(IMAGE_COLUMNS)].to_csv(temporary, index=False)
+            if before != (_images_key(temporary), *_audit_words(audit)):
+                self.outdate("01_data_audit")
+                path.unlink(missing_ok=True)
         write_table(self.folder / "pairs.csv", pairs[PAIR_COLUMNS])
-        write_json(self.folder / "audit.json", {"schema": 1, **audit})
+        write_json(path, {"schema": 1, **audit})
+
+    def _audited(self) -> tuple[str, ...]:
+        """What later results depend on of the last audit; () where there is none."""
+        there = (self.folder / "audit.json").is_file() and (self.folder / "images.csv").is_file()
+        return (_images_key(self.folder / "images.csv"), *_audit_words(self.audit())) if there else ()
+
+    def claim(self) -> None:
+        """Note whose results this folder holds, before the first of them is there: another dataset of this name is refused.
+
+        Raises:
+            UserError: as `open_run`.
+        """
+        refuse_other_data(self)
+        if self.data:
+            write_json(self.folder / "dataset.json", {"schema": 1, "data": self.data, "normalise": self.normalise})
+
+    # What becomes untrue
+
+    def outdate(self, notebook: str) -> None:
+        """Remove what a notebook and those after it showed and measured, because what they stand on is being replaced.
+
+        Scores and models stay: they say themselves what they were made from, and are trained anew where that has changed. The
+        last results go first, so that a run that is killed in between leaves none that is older than what it depends on. To
+        be called before anything new is written.
+
+        Args:
+            notebook: of `STEPS`, whose own tables and records are about to be written.
+        """
+        first = next(number for number, step in enumerate(STEPS) if step.notebook == notebook)
+        # A new audit is new to all recipes, and to the experiments.
+        whole = STEPS[first].scope == "dataset"
+        names = [name for name in RECIPES if (self.folder / name).is_dir()] if whole else [self.recipe.name]
+        runs = [dataclasses.replace(self, recipe=RECIPES[name]) for name in names]
+        self._outdate_comparisons()
+        for step in (*(EXPERIMENTS.values() if whole else ()), *reversed(STEPS[first:])):
+            if step.scope != "all":
+                for run in runs if step.scope == "recipe" else [self]:
+                    step.remove(run, outputs=step.notebook != notebook)
+
+    def _outdate_comparisons(self) -> None:
+        (step,) = (step for step in STEPS if step.scope == "all")
+        for compare in ((), (COMPARED,)):
+            other = dataclasses.replace(self, compare=compare)
+            path = other.comparison_folder / "comparison.csv"
+            with contextlib.suppress(FileNotFoundError):
+                names = pd.read_csv(path, usecols=["trained_on", "tested_on"], dtype=str)
+                if self.name in names.to_numpy():
+                    step.remove(other)
+
+    def unfinished(self) -> str:
+        """Why this run is not finished, and what to do, in words; empty where every result is of the one before it."""
+        folder, known = self.recipe_folder, self._known()
+        scores = folder / "scores.csv"
+        if not (self.folder / "audit.json").is_file():
+            return "its audit was stopped; run notebooks 01 to 04 again"
+        now = self.images_key()
+        if known.get("images_key", now) != now:
+            return "images, labels or split have changed since it was trained; run notebooks 02 to 04 again"
+        if not all((folder / name).is_file() for name in ("metrics.json", "thresholds.json")):
+            return "its training was stopped, or has not been analysed since; run notebooks 02 to 04 again"
+        if scores.is_file() and self.metrics().get("scores_sha256") != file_hash(scores):
+            return "its scores are others than those it was analysed on; run notebook 04 again"
+        return ""
+
+    def images_key(self) -> str:
+        """Changes with the used images, their labels, groups and split; empty before the first audit."""
+        path = self.folder / "images.csv"
+        return _images_key(path) if path.is_file() else ""
+
+    def _known(self) -> dict:
+        path = self.recipe_folder / "run.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     def images(self) -> pd.DataFrame:
         """images.csv: one row per file found, columns IMAGE_COLUMNS; `split` is empty for files set aside."""
@@ -434,7 +525,7 @@ class Run:
     def pairs(self) -> pd.DataFrame:
         """pairs.csv: one row per pair of copies, columns PAIR_COLUMNS."""
         path = self.folder / "pairs.csv"
-        self._require(path, "01_data_audit")
+        self.require(path, "01_data_audit")
         return pd.read_csv(path, dtype={name: object for name in PAIR_COLUMNS[:3]} | {"other_dataset": object}).fillna(
             ""
         )
@@ -487,14 +578,20 @@ class Run:
     # What 02, 03 and 04 leave, for each recipe
 
     def add_stage(self, scores: pd.DataFrame, history: pd.DataFrame) -> None:
-        """Put a stage's rows into scores.csv and history.csv in place of that stage's and later ones' old rows."""
+        """Put a stage's rows into scores.csv and history.csv in place of that stage's and later ones' old rows.
+
+        What was made of the old rows goes first; run.json notes of which images the new ones are.
+        """
         stage = scores["stage"].iloc[0]
+        self.outdate(step_of(stage))
         kept = STAGES[: STAGES.index(stage)]
         for name, rows in (("scores.csv", scores[SCORE_COLUMNS]), ("history.csv", history)):
             path = self.recipe_folder / name
             old = pd.read_csv(path) if path.exists() else rows.iloc[:0]
             old = old[old["stage"].isin(kept)]
             write_table(path, pd.concat([old, rows], ignore_index=True) if len(old) else rows)
+        if key := self.images_key():
+            self.record(images_key=key)
 
     def scores(self) -> pd.DataFrame:
         """scores.csv: one row per image of validation and test and stage, columns SCORE_COLUMNS."""
@@ -507,13 +604,19 @@ class Run:
             through: a stage that must have been trained.
 
         Raises:
-            UserError: images or scores are not there yet, or not those of the stage.
+            UserError: images or scores are not there yet, not those of the stage, or scores of images as they were before.
         """
         images = self.used_images()
         group = independent_groups(images)
         scores = self.scores()
+        path = self.recipe_folder / "scores.csv"
+        now = self.images_key()
+        if self._known().get("images_key", now) != now:
+            raise UserError(
+                f"{path} is older than images.csv, where images, labels or split have changed since: run notebook "
+                "02_phase1_training with the same parameters again"
+            )
         if through and through not in set(scores["stage"]):
-            path = self.recipe_folder / "scores.csv"
             raise UserError(
                 f"{path} has no scores of stage {through} yet: run notebook 03_fine_tuning with the same parameters first"
             )
@@ -525,11 +628,25 @@ class Run:
         return self._table(self.recipe_folder / "history.csv", "02_phase1_training")
 
     def write_metrics(self, metrics: dict, thresholds: dict, report: str) -> None:
-        """Store metrics.json, thresholds.json and classification_report.txt, each with the source of the images."""
-        source = {"schema": 1, "source": self.source()}
-        write_json(self.recipe_folder / "thresholds.json", {**source, "stages": thresholds})
-        write_text(self.recipe_folder / "classification_report.txt", f"{self.name}: {self.source()}\n\n{report}")
-        write_json(self.recipe_folder / "metrics.json", {**source, "stages": metrics})
+        """Store metrics.json, thresholds.json and classification_report.txt, each with the source of the images.
+
+        Where they are others than before, what was made of the old ones goes first. metrics.json is written last, as the sign
+        that all are there, and says of which scores they are.
+        """
+        folder, source = self.recipe_folder, {"schema": 1, "source": self.source()}
+        scores = folder / "scores.csv"
+        made_of = {"scores_sha256": file_hash(scores)} if scores.is_file() else {}
+        texts = {
+            "thresholds.json": _json_text({**source, "stages": thresholds}),
+            "classification_report.txt": f"{self.name}: {self.source()}\n\n{report}",
+            "metrics.json": _json_text({**source, **made_of, "stages": metrics}),
+        }
+        if all(_holds(folder / name, text) for name, text in texts.items()):
+            return
+        self.outdate("04_threshold_analysis")
+        (folder / "metrics.json").unlink(missing_ok=True)
+        for name, text in texts.items():
+            write_text(folder / name, text)
 
     def metrics(self) -> dict:
         """metrics.json."""
@@ -541,8 +658,12 @@ class Run:
 
     def write_calibration(self, calibrations: dict) -> None:
         """Store calibration.json, with the source of the images."""
-        content = {"schema": 1, "source": self.source(), "stages": calibrations}
-        write_json(self.recipe_folder / "calibration.json", content)
+        path = self.recipe_folder / "calibration.json"
+        text = _json_text({"schema": 1, "source": self.source(), "stages": calibrations})
+        if not _holds(path, text):
+            # It goes into the detector.
+            (self.model_folder / DETECTOR_FILES[0]).unlink(missing_ok=True)
+            write_text(path, text)
 
     def calibration(self) -> dict:
         """calibration.json."""
@@ -551,7 +672,7 @@ class Run:
     def record(self, **values: object) -> dict:
         """Add values to run.json (dictionaries are merged) and return all of it."""
         path = self.recipe_folder / "run.json"
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"schema": 1}
+        known = self._known() or {"schema": 1}
         for key, value in values.items():
             known[key] = {**known.get(key, {}), **value} if isinstance(value, dict) else value
         write_json(path, known)
@@ -563,22 +684,39 @@ class Run:
 
     def write_robustness(self, table: pd.DataFrame) -> None:
         """Store robustness.csv, with the source of the images in a column."""
-        write_table(self.recipe_folder / "robustness.csv", table.assign(source=self.source()))
+        self._replace(table, self.recipe_folder / "robustness.csv", "06_robustness")
 
     def robustness(self) -> pd.DataFrame:
         """robustness.csv: one row per degradation and level, columns of `robustness.robustness_table` and source."""
         path = self.recipe_folder / "robustness.csv"
-        self._require(path, "06_robustness")
+        self.require(path, "06_robustness")
         return _measured(path, "degradation")
 
     def write_experiment(self, name: str, table: pd.DataFrame) -> None:
         """Store the table of an experiment as `<name>.csv`, with the source of its images in a column."""
-        write_table(self.folder / f"{name}.csv", table.assign(source=self.source()))
+        self._replace(table, self.folder / f"{name}.csv", _maker_of(name).notebook, f"{name}*")
+
+    def _replace(self, table: pd.DataFrame, path: Path, notebook: str, figures: str = "*") -> None:
+        """Write a table; where it is another than before, the notebook and the figures that showed the old one go first."""
+        text = table.assign(source=self.source()).to_csv(index=False)
+        if not _holds(path, text):
+            step = next(step for step in (*STEPS, *EXPERIMENTS.values()) if step.notebook == notebook)
+            step.remove(self, outputs=False, figures=figures)
+            write_text(path, text)
+
+    def train_again(self, step: Step) -> None:
+        """Have the experiments of a step train anew what their kept trainings would give."""
+        for path in step.outputs_of(self):
+            write_text(self.trials / f"{path.stem}.again", "Trainings that are older than this file are done again.\n")
+
+    @property
+    def trials(self) -> Path:
+        """Where the trainings of experiments are kept."""
+        return self.folder / "trials"
 
     def experiment(self, name: str) -> pd.DataFrame:
         """`<name>.csv` of an experiment (wrong_turns, ablation, imbalance), with a column source."""
-        makers = [step.notebook for step in EXPERIMENTS.values() if f"{name}.csv" in step.outputs]
-        self._require(self.folder / f"{name}.csv", " or ".join(makers))
+        self.require(self.folder / f"{name}.csv", _maker_of(name).notebook)
         return _measured(self.folder / f"{name}.csv", "turn", "what", "choice", "setting", "case")
 
     def save_figure(self, figure, name: str, *, per_recipe: bool = True):
@@ -625,19 +763,54 @@ class Run:
         return f"{what}\n{' · '.join(parts)}"
 
     def _table(self, path: Path, maker: str) -> pd.DataFrame:
-        self._require(path, maker)
+        self.require(path, maker)
         names = ("issue", "group", "split", "path", "phash", "format", "image_id", "mode", "subsampling")
         text = {column: "string" for column in names}
         frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={c: [""] for c in _NUMBERS})
         return frame.astype({column: object for column in text if column in frame})
 
     def _json(self, path: Path, maker: str) -> dict:
-        self._require(path, maker)
+        self.require(path, maker)
         return json.loads(path.read_text(encoding="utf-8"))
 
-    def _require(self, path: Path, maker: str) -> None:
-        if not path.is_file():
-            raise UserError(f"{path} is not there yet: run notebook {maker} with the same parameters first")
+    def require(self, path: Path, maker: str) -> None:
+        """Raise unless a result is there, naming the notebook that makes it, and those before it that have not been run.
+
+        Raises:
+            UserError: it is not there.
+        """
+        if path.is_file():
+            return
+        steps = [*itertools.takewhile(lambda step: step.notebook != maker, STEPS)] if maker[:2] < "07" else STEPS[:1]
+        missing = [step.notebook for step in steps if not all(out.is_file() for out in step.outputs_of(self))]
+        more = f", and before it {' and '.join(missing)}" if missing else ""
+        raise UserError(f"{path} is not there yet: run notebook {maker} with the same parameters first{more}")
+
+
+def _images_key(path: Path) -> str:
+    """Of images.csv: what training and measures see of it, beside the pictures' pixels, which the hash stands for."""
+    columns = ["image_id", "sha256", "label", "group", "split"]
+    images = pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False)[columns]
+    return text_hash(images[images["split"] != ""].to_numpy().tolist())
+
+
+def _audit_words(audit: dict) -> tuple[str, str]:
+    """What the audit says beside every score."""
+    return audit.get("dataset", {}).get("source", ""), audit.get("shortcut", {}).get("warning", "")
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file holds this very text already."""
+    return path.is_file() and path.read_bytes() == text.encode("utf-8")
+
+
+def _maker_of(experiment: str) -> Step:
+    return next(step for step in EXPERIMENTS.values() if f"{experiment}.csv" in step.outputs)
+
+
+def step_of(stage: str) -> str:
+    """The notebook that trains a stage."""
+    return next(step.notebook for step in STEPS if stage in step.stages)
 
 
 def _shown(path: Path) -> bool:
@@ -673,18 +846,18 @@ def saved_figures(folder: Path) -> dict[str, Path]:
 
 def open_run(
     *,
-    dataset: str = "1",
+    dataset: str | int = "1",
     data: str = "",
-    name: str = "",
+    name: str | int = "",
     recipe: str = "tuned",
     backbone: str = "auto",
     weights: str = "auto",
-    quick: bool = False,
-    seed: int = 7,
+    quick: bool | str = False,
+    seed: int | str = 7,
     results: str = "",
     normalise: str = "",
     costs: str = "",
-    compare: Sequence[str] = (),
+    compare: Sequence[str] | str = (),
     reading: Reading | Mapping[str, object] | None = None,
 ) -> Run:
     """The run that these options name; they are the parameters of the notebooks and options of run_all.py.
@@ -692,9 +865,16 @@ def open_run(
     Quick runs live in `results/quick` and `models/quick`, so that they never stand in the place of a full one. With a
     results folder of the user's own, the models go to its `models` folder.
 
+    papermill makes numbers, True and None of what it can (`-p DATASET 1`, `-p NAME 2024`) and leaves the rest text (`-p COMPARE
+    dataset_1`); all of that is taken as it was meant.
+
     Raises:
-        UserError: an option has a value that is not known.
+        UserError: an option has a value that is not known, or a name that another folder of the user's has results under.
     """
+    dataset, data, name = _text("dataset", dataset), _text("data", data), _text("name", name)
+    recipe, backbone, weights = _text("recipe", recipe), _text("backbone", backbone), _text("weights", weights)
+    results, normalise, costs = _text("results", results), _text("normalise", normalise), _text("costs", costs)
+    quick, seed = _yes_or_no("quick", quick), _whole("seed", seed)
     if not data and dataset not in DATASETS:
         raise UserError(f"--dataset {dataset}: expected one of {', '.join(DATASETS)}")
     if recipe not in RECIPES:
@@ -703,7 +883,7 @@ def open_run(
     chosen = RECIPES[recipe].quick() if quick else RECIPES[recipe]
     results_folder = Path(results).resolve() if results else home() / "results"
     models = results_folder / "models" if results else home() / "models"
-    return Run(
+    run = Run(
         name=run_name(dataset, data, name, normalise),
         normalise=normalise,
         dataset="" if data else dataset,
@@ -714,21 +894,79 @@ def open_run(
         results_option=str(results_folder) if results else "",
         quick=quick,
         seed=seed,
-        results=results_folder / "quick" if quick else results_folder,
-        models=models / "quick" if quick else models,
+        results=results_folder / QUICK_FOLDER if quick else results_folder,
+        models=models / QUICK_FOLDER if quick else models,
         costs=costs,
         # A notebook is executed in another folder than the one the user is in.
-        compare=tuple(map(_absolute, compare)),
+        compare=tuple(map(_absolute, _texts("compare", compare))),
         reading=reading if isinstance(reading, Reading) else Reading.of(reading or {}),
     )
+    refuse_other_data(run)
+    return run
+
+
+def refuse_other_data(run: Run) -> None:
+    """Raise where the folder of a run of the user's own images holds results of other images.
+
+    Raises:
+        UserError: names the other folder and the option.
+    """
+    if not run.data:
+        return
+    # The second is of a run that was stopped before its audit was done.
+    for path in (run.folder / "audit.json", run.folder / "dataset.json"):
+        if not path.is_file():
+            continue
+        content = json.loads(path.read_text(encoding="utf-8"))
+        known = content.get("dataset", content)
+        other, form = known.get("data", run.data), known.get("normalise", run.normalise)
+        if (other, form) != (run.data, run.normalise):
+            what = f"{other or 'another dataset'}{f' with --normalise {form}' if form else ''}"
+            raise UserError(
+                f"--data {run.data}: {run.folder} holds the results of {what}; give these images another name with --name "
+                "(or delete that folder, if its images have only been moved)"
+            )
+
+
+def _text(option: str, value: object) -> str:
+    """An option's value as text; None is none given."""
+    if value is None:
+        return ""
+    if not isinstance(value, str | int | float | os.PathLike):
+        raise UserError(f"--{option} {value!r}: expected a text, found {type(value).__name__}")
+    return str(value)
+
+
+def _texts(option: str, value: object) -> list[str]:
+    """An option's values, of a list, of one written as JSON, or a single one."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
+    values = value if isinstance(value, list | tuple) else [value]
+    return [text for text in (_text(option, one) for one in values) if text]
+
+
+def _yes_or_no(option: str, value: object) -> bool:
+    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    found = known.get(str(value).strip().lower())
+    if found is None:
+        raise UserError(f"--{option} {value!r}: expected True or False")
+    return found
+
+
+def _whole(option: str, value: object) -> int:
+    if not re.fullmatch(r"\d{1,9}", str(value).strip()):
+        raise UserError(f"--{option} {value!r}: expected a whole number, 0 or more")
+    return int(str(value))
 
 
 def _absolute(name: str) -> str:
     """A path, or DATASET=PATH, that names a file wherever one is; anything else as it is."""
-    if Path(name).is_file():
+    # os.path.isfile says False of a name that is too long for a file, where Path.is_file raises.
+    if os.path.isfile(name):
         return str(Path(name).resolve())
     dataset, equals, path = name.partition("=")
-    return f"{dataset}={Path(path).resolve()}" if equals and Path(path).is_file() else name
+    return f"{dataset}={Path(path).resolve()}" if equals and os.path.isfile(path) else name
 
 
 def costs_of(text: str) -> dict[str, float] | None:
@@ -761,8 +999,20 @@ def run_name(dataset: str, data: str, name: str, normalise: str = "") -> str:
     if not data:
         return (dataset if dataset == "control" else f"dataset_{dataset}") + ending
     path = Path(data).resolve()
-    chosen = name or (path.stem if path.is_file() else path.name)
-    reserved = {"quick", "models", "figures", "control", COMPARED, *(f"dataset_{number}" for number in DATASETS[:4])}
+    chosen = name or (path.stem if os.path.isfile(path) else path.name)
+    if len(os.fsencode(chosen)) > MOST_LETTERS:
+        raise UserError(
+            f"--name {chosen[:20]}…: {len(chosen)} letters are too many for a results folder; expected a name of at most "
+            f"{MOST_LETTERS} (fewer where they are not English ones)"
+        )
+    reserved = {
+        QUICK_FOLDER,
+        "models",
+        "figures",
+        "control",
+        COMPARED,
+        *(f"dataset_{number}" for number in DATASETS[:4]),
+    }
     if not re.fullmatch(r"[^\W_][\w .()+-]*", chosen) or chosen.lower() in reserved:
         hint = "use letters, digits, spaces, . - _ and start with a letter or digit"
         raise UserError(f"--name {chosen!r}: cannot be the name of a results folder ({hint}; not {sorted(reserved)})")
@@ -804,22 +1054,38 @@ def check_writable(folder: Path, option: str = "--results") -> None:
 
 
 def finished_runs(results: Path, models: Path, quick: bool) -> list[Run]:
-    """Every run below a results folder that has been trained and analysed (metrics.json is there), by name and recipe.
+    """Every run below a results folder that has been trained and analysed, by name and recipe (see `Run.unfinished`).
 
     Args:
         results: the folder that holds the runs' folders (for quick runs `results/quick`).
     """
+    return [run for run in begun_runs(results, models, quick) if not run.unfinished()]
+
+
+def left_out(results: Path, models: Path, quick: bool, name: str = "") -> list[str]:
+    """Of every run that is begun but not finished, or of those called `name`, a line that says why it is left out."""
+    return [
+        f"{run.name}, {run.recipe.name} recipe: left out, because {why}"
+        for run in begun_runs(results, models, quick)
+        if name in ("", run.name) and (why := run.unfinished())
+    ]
+
+
+def begun_runs(results: Path, models: Path, quick: bool) -> list[Run]:
+    """Every run below a results folder of which a stage has been trained, finished or not, by name and recipe."""
     runs = []
-    for path in sorted(Path(results).glob("*/*/metrics.json")):
+    for path in sorted(Path(results).glob("*/*/run.json")):
         name, recipe_name = path.parent.parent.name, path.parent.name
-        if recipe_name not in RECIPES:
+        known = json.loads(path.read_text(encoding="utf-8")).get("options") if recipe_name in RECIPES else None
+        if not known:
             continue
-        known = json.loads((path.parent / "run.json").read_text(encoding="utf-8"))
         recipe = RECIPES[recipe_name].quick() if quick else RECIPES[recipe_name]
-        options = {
-            key: known["options"][key] for key in ("dataset", "data", "normalise", "backbone", "weights", "seed")
-        }
-        options["reading"] = Reading(**known["options"].get("reading", {}))
+        # Where the images are and how they are read is the audit's to say, which may have found the same ones elsewhere since.
+        audit = path.parent.parent / "audit.json"
+        found = json.loads(audit.read_text(encoding="utf-8")).get("dataset", {}) if audit.is_file() else {}
+        options = {key: found.get(key, known[key]) for key in ("dataset", "data", "normalise")}
+        options["reading"] = Reading(**found.get("reading", known.get("reading", {})))
+        options |= {key: known[key] for key in ("backbone", "weights", "seed")}
         runs.append(Run(name=name, recipe=recipe, quick=quick, results=Path(results), models=Path(models), **options))
     return runs
 
@@ -839,13 +1105,13 @@ def audited_runs(results: Path) -> list[Run]:
 
 def is_quick(results: Path) -> bool:
     """Whether a results folder is the one that quick runs have to themselves."""
-    return Path(results).name == "quick"
+    return Path(results).name == QUICK_FOLDER
 
 
 def executed_notebooks(results: Path) -> list[Path]:
     """Every executed notebook of a results folder that reached its end: across datasets, of datasets, of recipes."""
     found = (path for depth in ("*", "*/*", "*/*/*") for path in Path(results).glob(f"{depth}.ipynb"))
-    others = ("quick", "models", ".ipynb_checkpoints")
+    others = (QUICK_FOLDER, "models", ".ipynb_checkpoints")
     return [path for path in sorted(found) if _shown(path) and not {*path.relative_to(results).parts} & {*others}]
 
 
@@ -895,10 +1161,10 @@ def sizes_of_one_kind(runs: list[Run]) -> list[Run]:
 
 
 def with_warnings(compared: pd.DataFrame, runs: list[Run]) -> pd.DataFrame:
-    """The comparison with a column `warning`: what the audits say of the datasets trained and tested on."""
-    known = {run.name: run.warning() for run in runs if run.warning()}
-    names = zip(compared["trained_on"], compared["tested_on"])
-    texts = ["; ".join(f"{name}: {known[name]}" for name in dict.fromkeys(pair) if name in known) for pair in names]
+    """The comparison with a column `warning`: why a row has no numbers, and what is known of what was trained and tested on."""
+    known = {run.name: f"{run.name}: {run.warning()}" for run in runs if run.warning()}
+    rows = zip(compared.get("warning", [""] * len(compared)), compared["trained_on"], compared["tested_on"])
+    texts = ["; ".join(filter(None, [why, *(known.get(name) for name in dict.fromkeys(pair))])) for why, *pair in rows]
     return compared.assign(warning=texts)
 
 
@@ -951,6 +1217,7 @@ class Step:
         title: what it does, in a word or two.
         outputs: files it leaves in its folder beside the executed notebook.
         stages: models it leaves.
+        figures: what it saves in the folder `figures` there, as patterns.
         costs: whether its answer depends on the costs of wrong decisions that the user gives.
         detector: whether it makes the folder of the models one that scores pictures.
     """
@@ -960,6 +1227,7 @@ class Step:
     title: str
     outputs: tuple[str, ...]
     stages: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
     costs: bool = False
     detector: bool = False
 
@@ -976,31 +1244,88 @@ class Step:
 
     def results(self, run: Run) -> list[Path]:
         """All files the step leaves."""
-        executed = self.executed(run)
-        files = [executed.with_name(name) for name in self.outputs]
         made = [run.model_folder / name for name in DETECTOR_FILES] if self.detector else []
-        return [executed, *files, *(run.model_path(stage) for stage in self.stages), *made]
+        return [self.executed(run), *self.outputs_of(run), *(run.model_path(stage) for stage in self.stages), *made]
+
+    def outputs_of(self, run: Run) -> list[Path]:
+        """The files of `outputs`."""
+        return [self.executed(run).with_name(name) for name in self.outputs]
+
+    def remove(self, run: Run, *, outputs: bool = True, figures: str = "*") -> None:
+        """Remove what the step has shown and measured; not what trained stages left, which is known by keys of its own.
+
+        Args:
+            outputs: whether its tables and records go too.
+            figures: pattern of the figures that go.
+        """
+        executed = self.executed(run)
+        gone = [run.model_folder / name for name in (DETECTOR_FILES[0], ELSEWHERE_FILE)] if self.detector else []
+        gone += self.outputs_of(run) if outputs and not self.stages else []
+        gone += [executed, notebook_page(executed)]
+        saved = executed.parent / "figures"
+        patterns = self.figures if figures == "*" else (figures,)
+        gone += [path for name in patterns for ending in ("png", "svg") for path in saved.glob(f"{name}.{ending}")]
+        for path in gone:
+            path.unlink(missing_ok=True)
 
 
 STEPS = (
-    Step("01_data_audit", "dataset", "data audit", ("images.csv", "pairs.csv", "audit.json")),
-    Step("02_phase1_training", "recipe", "phase 1", ("scores.csv", "history.csv", "run.json"), ("phase1",)),
-    Step("03_fine_tuning", "recipe", "fine-tuning", ("scores.csv", "history.csv"), ("partial", "full")),
+    Step(
+        "01_data_audit",
+        "dataset",
+        "data audit",
+        ("images.csv", "pairs.csv", "audit.json"),
+        figures=("sizes", "samples", "mean_images", "spectra", "pairs", "split"),
+    ),
+    Step(
+        "02_phase1_training",
+        "recipe",
+        "phase 1",
+        ("scores.csv", "history.csv", "run.json"),
+        ("phase1",),
+        figures=("phase1_curves", "scored_pictures"),
+    ),
+    Step(
+        "03_fine_tuning",
+        "recipe",
+        "fine-tuning",
+        ("scores.csv", "history.csv"),
+        ("partial", "full"),
+        figures=("fine_tuning_curves", "stages_validation"),
+    ),
     Step(
         "04_threshold_analysis",
         "recipe",
         "thresholds",
-        ("thresholds.json", "calibration.json", "metrics.json", "classification_report.txt"),
+        ("metrics.json", "thresholds.json", "calibration.json", "classification_report.txt"),
+        figures=(
+            *("roc", "precision_recall", "threshold_stability", "threshold_overview"),
+            *("scores", "confusion", "cost", "reliability"),
+        ),
         costs=True,
         detector=True,
     ),
-    Step("06_robustness", "recipe", "robustness", ("robustness.csv",)),
-    Step("05_cross_dataset_comparison", "all", "comparison", ("comparison.csv", "paired_tests.csv")),
+    Step(
+        "06_robustness",
+        "recipe",
+        "robustness",
+        ("robustness.csv",),
+        figures=("robustness", "grad_cam", "contributions", "errors_*_certain"),
+    ),
+    Step(
+        "05_cross_dataset_comparison",
+        "all",
+        "comparison",
+        ("comparison.csv", "paired_tests.csv"),
+        figures=("auc_*", "learning_curve"),
+    ),
 )
 # What `run_all.py --also` runs too, by the name it is asked for.
 EXPERIMENTS = {
-    "wrong_turns": Step("07_wrong_turns", "experiment", "wrong turns", ("wrong_turns.csv",)),
-    "ablation": Step("08_ablation", "experiment", "ablation", ("ablation.csv", "imbalance.csv")),
+    "wrong_turns": Step("07_wrong_turns", "experiment", "wrong turns", ("wrong_turns.csv",), figures=("wrong_turns*",)),
+    "ablation": Step(
+        "08_ablation", "experiment", "ablation", ("ablation.csv", "imbalance.csv"), figures=("ablation*", "imbalance*")
+    ),
 }
 # Not one of the series: it makes a dataset, where a user asks for one.
 GENERATE = Step("00_generate_omnigen", "dataset", "generation", ())

@@ -208,3 +208,19 @@ def test_results_of_a_quick_study_keep_their_contract(quick_study):
         assert complaints(name, content) == [], name
     assert list(pd.read_csv(quick_study / "paired_tests.csv").columns) == list(comparison.PAIRED_COLUMNS)
     assert {"versions", "device", "backbone", "weights_sha256", "seconds"} <= set(run.recorded())
+
+
+@pytest.mark.parametrize("step", [*study.STEPS, *study.EXPERIMENTS.values()], ids=lambda step: step.notebook)
+def test_every_figure_of_a_notebook_is_known_to_go_with_it(step, quick_study):
+    run = study.finished_runs(quick_study, quick_study.parent.parent / "models" / "quick", quick=True)[0]
+    folder = step.executed(run).parent / "figures"
+    known = {path.stem for name in step.figures for path in folder.glob(f"{name}.png")}
+    others = [
+        other for other in (*study.STEPS, *study.EXPERIMENTS.values()) if other.executed(run).parent == folder.parent
+    ]
+    every = {
+        path.stem
+        for name in (name for other in others for name in other.figures)
+        for path in folder.glob(f"{name}.png")
+    }
+    assert set(study.saved_figures(folder.parent)) == every and (known or step.scope == "experiment")

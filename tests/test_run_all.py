@@ -242,6 +242,7 @@ def test_what_is_run_again_is_trained_again(monkeypatch):
         run.model_path(stage).write_bytes(b"a model")
     steps = []
     monkeypatch.setattr(run_all, "run_step", lambda step, *_: steps.append(step.notebook[:2]))
+    monkeypatch.setattr(run_all, "write_report", lambda *_: None)
     monkeypatch.setattr(run_all, "is_done", lambda *_: True)
     monkeypatch.setattr(run_all, "summary", lambda *_: None)
     assert run_all.main(["--dataset", "2", "--quick"]) == 0 and steps == []
@@ -274,12 +275,123 @@ def test_the_summary_names_the_files_to_open_and_the_page_where_there_is_one(own
     assert "results/index.html" in capsys.readouterr().out
 
 
-def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
+def test_ctrl_c_ends_with_130_and_names_a_command_that_goes_on(monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run_all, "run_step", interrupted)
-    assert run_all.main(["--dataset", "2", "--quick"]) == 1
-    assert "To go on from there: python run_all.py --dataset 2 --quick\n" in capsys.readouterr().err
-    assert run_all.main(["--dataset", "2", "--quick", "--from", "01"]) == 1
-    assert "without --force and --from" in capsys.readouterr().err
+    for options, command in (
+        (["--dataset", "2", "--quick"], "python run_all.py --dataset 2 --quick"),
+        (["--dataset", "2", "--from", "01", "--quick"], "python run_all.py --dataset 2 --quick"),
+        (["--from=01", "--dataset", "2", "--force"], "python run_all.py --dataset 2"),
+    ):
+        assert run_all.main(options) == 130
+        assert (
+            capsys.readouterr().err
+            == f"run_all.py: stopped; what is finished is kept. To go on from there: {command}\n"
+        )
+
+
+def test_what_is_to_be_run_again_is_still_to_be_run_after_ctrl_c(own_home, monkeypatch):
+    run = study.open_run(dataset="2", quick=True)
+    finish(run)
+    for path in (path for step in study.STEPS for path in step.results(run) if not path.exists()):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    steps = []
+
+    def stopped_at_06(step, *_):
+        if step.notebook[:2] == "06" and "06" not in steps:
+            steps.append("06")
+            raise KeyboardInterrupt
+        steps.append(step.notebook[:2])
+
+    monkeypatch.setattr(run_all, "run_step", stopped_at_06)
+    monkeypatch.setattr(run_all, "is_done", lambda step, run, key: step.executed(run).exists())
+    monkeypatch.setattr(run_all, "summary", lambda *_: None)
+    monkeypatch.setattr(run_all, "write_report", lambda *_: None)
+    assert run_all.main(["--dataset", "2", "--quick", "--from", "04"]) == 130 and steps == ["04", "06"]
+    study.STEPS[3].executed(run).write_text("{}")
+    assert run_all.main(["--dataset", "2", "--quick"]) == 0 and steps[2:] == ["06", "05"]
+
+
+def test_models_that_are_trained_again_take_their_results_with_them(own_home, monkeypatch):
+    run = study.open_run(dataset="2", quick=True)
+    finish(run)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_all, "run_step", interrupted)
+    assert study.finished_runs(run.results, run.models, True) == [run]
+    assert run_all.main(["--dataset", "2", "--quick", "--from", "03"]) == 130
+    # Stopped in notebook 01, which has not been run: what is there is still of the model that is there.
+    assert study.finished_runs(run.results, run.models, True) == [run]
+    monkeypatch.setattr(run_all, "is_done", lambda step, *_: step.notebook[:2] < "03")
+    assert run_all.main(["--dataset", "2", "--quick", "--from", "03"]) == 130
+    assert study.finished_runs(run.results, run.models, True) == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["/no/such/python", "-m", "ipykernel_launcher"], "starts /no/such/python, which is no Python"),
+        (None, "cannot be used"),
+    ],
+)
+def test_a_kernel_of_another_python_is_named_before_anything_runs(argv, said, tmp_path, monkeypatch, capsys):
+    kernel = tmp_path / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    content = json.dumps({"argv": argv, "display_name": "x", "language": "python"}) if argv else "{"
+    (kernel / "kernel.json").write_text(content)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    assert run_all.main(["--dataset", "2", "--quick"]) == 2
+    error = capsys.readouterr().err
+    assert (
+        "Jupyter's kernel python3" in error
+        and said in error
+        and "ipykernel install" in error
+        and error.count("\n") == 1
+    )
+
+
+def test_the_kernel_of_this_python_is_taken():
+    run_all.check_kernel()
+
+
+@pytest.mark.parametrize("option", ["--name", "--weights", "--data", "--compare", "--references", "--results"])
+def test_paths_and_names_too_long_for_a_file_are_one_line(option, tmp_path, capsys):
+    others = {"--name": ["--data", str(tmp_path)], "--weights": ["--dataset", "1"], "--results": ["--dataset", "1"]}
+    others["--references"] = ["--generate", "--dataset", "1"]
+    assert run_all.main([option, "x" * 300, *others.get(option, [])]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("run_all.py: ") and error.count("\n") == 1
+
+
+def test_a_second_folder_of_the_same_name_is_refused_before_anything_is_written(folder_of_images, own_home, capsys):
+    root = folder_of_images(2)
+    run = study.open_run(data=str(root), name="mine", quick=True)
+    run.claim()
+    other = root.parent / "other"
+    root.rename(other)
+    assert run_all.main(["--data", str(other), "--name", "mine", "--quick"]) == 2
+    error = capsys.readouterr().err
+    assert str(root) in error and "give these images another name with --name" in error
+
+
+def test_force_has_experiments_trained_again(own_home, monkeypatch):
+    run = study.open_run(dataset="2", quick=True)
+    monkeypatch.setattr(run_all, "run_step", lambda *_: None)
+    monkeypatch.setattr(run_all, "is_done", lambda *_: True)
+    monkeypatch.setattr(run_all, "summary", lambda *_: None)
+    monkeypatch.setattr(run_all, "write_report", lambda *_: None)
+    assert run_all.main(["--dataset", "2", "--quick", "--also", "ablation"]) == 0 and not run.trials.exists()
+    assert run_all.main(["--dataset", "2", "--quick", "--also", "ablation", "--force"]) == 0
+    assert sorted(path.name for path in run.trials.iterdir()) == ["ablation.again", "imbalance.again"]
+
+
+def test_the_list_says_what_is_not_finished(own_home, capsys):
+    run = study.open_run(dataset="2")
+    finish(run)
+    run.add_stage(run.scores().query("stage == 'full'"), run.history())
+    assert run_all.main(["--list"]) == 0 and "not finished" in " ".join(capsys.readouterr().out.split())

@@ -8,7 +8,7 @@ import stat
 
 import pandas as pd
 import pytest
-from support import finish
+from support import finish, finish_stages, refused
 
 from lib import study
 from lib.study import RECIPES, STAGES, UserError, open_run
@@ -392,3 +392,218 @@ def test_runs_are_found_again_with_what_was_stated_and_other_reading_keeps_no_ol
     assert found.reading == run.reading and run.audited()[0].reading == run.reading
     assert len(run.earlier_splits(images)) == len(images)
     assert open_run(data="/some/mine").earlier_splits(images).empty
+
+
+# ----------------------------------------------------------------------------------------- what papermill hands over
+
+
+def test_parameters_are_taken_as_papermill_gives_them():
+    assert open_run(dataset=1).name == "dataset_1" and open_run(dataset="control").name == "control"
+    assert open_run(data="x", name=2024).name == "2024" and open_run(data="x", name=None).name == "x"
+    assert [open_run(quick=given).quick for given in ("False", "false", 0, "0", "True", 1, True)] == [False] * 4 + [
+        True
+    ] * 3
+    assert open_run(seed="8").seed == 8 and open_run(seed=0).seed == 0
+    assert open_run(results=None, costs=None, normalise=None) == open_run()
+    one = open_run(compare="dataset_1").compare
+    assert one == ("dataset_1",) == open_run(compare='["dataset_1"]').compare and open_run(compare="").compare == ()
+    assert open_run(compare=[1, "control"]).compare == ("1", "control") and open_run(compare=None).compare == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"quick": "maybe"}, "--quick 'maybe': expected True or False"),
+        ({"quick": 2}, "--quick 2: expected True or False"),
+        ({"seed": "seven"}, "--seed 'seven': expected a whole number, 0 or more"),
+        ({"seed": 7.5}, "--seed 7.5: expected a whole number"),
+        ({"seed": -1}, "--seed -1: expected a whole number"),
+        ({"seed": True}, "--seed True: expected a whole number"),
+        ({"name": ["a"], "data": "x"}, "--name ['a']: expected a text, found list"),
+        ({"dataset": {}}, "--dataset {}: expected a text, found dict"),
+        ({"dataset": 7}, "--dataset 7: expected one of 1, 2, 3, 4, control"),
+        ({"costs": 5}, "--costs 5: expected FALSE_ALARM,MISS,PREVALENCE"),
+        ({"compare": [["a"]]}, "--compare ['a']: expected a text"),
+    ],
+)
+def test_what_a_parameter_cannot_be_is_said_in_one_line(options, said):
+    with pytest.raises(UserError) as error:
+        open_run(**options)
+    assert str(error.value).startswith(said) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "é" * 60])
+def test_a_name_too_long_for_a_folder_is_refused(name):
+    assert "letters are too many for a results folder" in refused(lambda: open_run(data="/some/data", name=name))
+    assert "letters are too many" in refused(lambda: open_run(data=f"/some/{name}"))
+    assert open_run(data="/some/data", name="x" * 100).name == "x" * 100
+
+
+# ------------------------------------------------------------------------------------------------- two of one name
+
+
+def test_another_folder_of_the_same_name_is_refused_and_named(tmp_path):
+    first, second = tmp_path / "a" / "faces", tmp_path / "b" / "faces"
+    write_audit(open_run(data=str(first)))
+    said = refused(lambda: open_run(data=str(second)))
+    assert f"--data {second}" in said and f"holds the results of {first}" in said and "--name" in said
+    assert open_run(data=str(second), name="other").name == "other"
+    assert open_run(data=str(first)).name == "faces"
+    # The name that another dataset's normalised form has.
+    write_audit(open_run(data=str(first), normalise="64,90"), normalise="64,90")
+    said = refused(lambda: open_run(data=str(first), name="faces_64_q90"))
+    assert f"{first} with --normalise 64,90" in said
+
+
+def test_a_run_that_stopped_before_its_audit_was_done_keeps_its_name(tmp_path):
+    first, second = tmp_path / "a" / "faces", tmp_path / "b" / "faces"
+    run, other = open_run(data=str(first)), open_run(data=str(second))
+    run.claim()
+    assert f"holds the results of {first}" in refused(lambda: open_run(data=str(second)))
+    assert f"holds the results of {first}" in refused(other.claim)
+    run.claim()
+    open_run(dataset="1").claim()
+    assert not open_run(dataset="1").folder.exists()
+
+
+# ---------------------------------------------------------------------------------- what is finished becomes untrue
+
+
+def leave_all(run):
+    """What a finished run shows, beside what `finish` leaves; returns the paths by notebook."""
+    made = {step.notebook[:2]: [step.executed(run), study.notebook_page(step.executed(run))] for step in study.STEPS}
+    made |= {step.notebook[:2]: [step.executed(run)] for step in study.EXPERIMENTS.values()}
+    for number, name in (("02", "phase1_curves"), ("03", "fine_tuning_curves"), ("04", "cost"), ("06", "grad_cam")):
+        made[number] += [run.recipe_folder / "figures" / f"{name}.{ending}" for ending in ("png", "svg")]
+    made["01"] += [run.folder / "figures" / "samples.png"]
+    made["07"] += [run.folder / "wrong_turns.csv", run.folder / "figures" / "wrong_turns.png"]
+    made["08"] += [run.folder / "ablation.csv", run.folder / "figures" / "ablation_full.png"]
+    made["06"] += [run.recipe_folder / "robustness.csv"]
+    made["04"] += [run.model_folder / name for name in ("detector.json", "elsewhere.json")]
+    for path in (path for paths in made.values() for path in paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    compared = pd.DataFrame(columns=study.COMPARISON_COLUMNS, data=[[run.name] * len(study.COMPARISON_COLUMNS)])
+    study.write_comparison(run.results, compared, pd.DataFrame(columns=["tested_on"]))
+    made["05"] += [run.results / "comparison.csv"]
+    made["04"] += [run.recipe_folder / name for name in ("metrics.json", "thresholds.json")]
+    return made
+
+
+def gone(made):
+    """Notebooks of which nothing, and those of which something is missing."""
+    assert all(len({path.exists() for path in paths}) == 1 for paths in made.values()), made
+    return [number for number in sorted(made) if not made[number][0].exists()]
+
+
+def finished(run):
+    return [(found.name, found.recipe.name) for found in study.finished_runs(run.results, run.models, run.quick)]
+
+
+def test_new_scores_make_what_was_read_from_the_old_ones_untrue():
+    run = open_run()
+    finish(run)
+    made = leave_all(run)
+    (run.recipe_folder / "figures" / "of my own.png").write_text("")
+    assert gone(made) == [] and finished(run) == [("dataset_1", "tuned")]
+    scores, history = run.scores(), run.history()
+    run.add_stage(scores.query("stage == 'full'").assign(score=0.5), history.query("stage == 'full'"))
+    assert gone(made) == ["03", "04", "05", "06"] and finished(run) == []
+    assert (run.recipe_folder / "figures" / "of my own.png").exists()
+    assert "not been analysed since" in run.unfinished()
+    (line,) = study.left_out(run.results, run.models, run.quick)
+    assert line.startswith("dataset_1, tuned recipe: left out, because its training was stopped")
+    run.add_stage(scores.query("stage == 'phase1'"), history.query("stage == 'phase1'"))
+    assert gone(made) == ["02", "03", "04", "05", "06"]
+
+
+def test_a_new_split_makes_every_recipes_results_and_the_experiments_untrue():
+    run, other, apart = open_run(), open_run(recipe="original"), open_run(dataset="2")
+    for each in (run, other, apart):
+        images = finish(each)
+    images = finish(run)
+    made = [leave_all(run), leave_all(other)]
+    safe = {number: paths for number, paths in leave_all(apart).items() if number != "05"}
+    run.write_audit(images, run.pairs(), run.audit())
+    assert gone(made[0]) == gone(made[1]) == []  # the same images once more
+    run.write_audit(images.assign(split=images["split"].to_numpy()[::-1]), run.pairs(), run.audit())
+    assert all(
+        gone(found) == ["01", "02", "03", "04", "06", "07", "08"] for found in ({**m, "05": safe["01"]} for m in made)
+    )
+    assert gone(safe) == [] and finished(run) == [("dataset_2", "tuned")]
+    # The old scores do not join the new table, whichever notebook asks.
+    assert "older than images.csv" in refused(run.scored) and "run notebook 02_phase1" in refused(run.scored)
+    assert "images, labels or split have changed since it was trained" in run.unfinished()
+    finish_stages(run, run.used_images())
+    assert len(run.scored()) and finished(run) == [("dataset_1", "tuned"), ("dataset_2", "tuned")]
+
+
+@pytest.mark.parametrize("column", ["label", "group", "sha256"])
+def test_other_labels_groups_or_pictures_are_other_images(column):
+    run = open_run()
+    images = finish(run)
+    images.loc[100, column] = {"label": "synthetic", "group": "p999", "sha256": "f" * 64}[column]
+    run.write_audit(images, run.pairs(), run.audit())
+    assert finished(run) == []
+
+
+def test_other_words_about_the_images_are_not_shown_beside_old_figures():
+    run = open_run()
+    images = finish(run)
+    audit = run.audit()
+    audit["shortcut"]["warning"] = "format tells"
+    run.write_audit(images, run.pairs(), audit)
+    assert finished(run) == []
+
+
+def test_other_thresholds_make_detector_robustness_and_comparison_untrue_and_the_same_nothing():
+    run = open_run()
+    finish(run)
+    made = leave_all(run)
+    metrics, thresholds = run.metrics()["stages"], run.thresholds()["stages"]
+    run.write_metrics(metrics, thresholds, "report")
+    assert gone(made) == []
+    thresholds["full"]["balanced"]["threshold"] = 0.25
+    run.write_metrics(metrics, thresholds, "report")
+    rewritten = ("metrics.json", "thresholds.json")
+    made["04"] = [path for path in made["04"] if path.name not in rewritten]
+    assert gone(made) == ["04", "05", "06"] and finished(run) == [("dataset_1", "tuned")]
+
+
+def test_another_table_of_an_experiment_takes_its_notebook_and_figures_with_it():
+    run = open_run()
+    finish(run)
+    made = leave_all(run)
+    kept = run.folder / "figures" / "imbalance.png"
+    kept.write_text("")
+    run.write_experiment("ablation", pd.DataFrame({"choice": ["a"]}))
+    made["08"].remove(run.folder / "ablation.csv")
+    assert gone(made) == ["08"] and kept.exists()
+
+
+def test_metrics_of_other_scores_are_not_finished_however_they_came_there():
+    run = open_run()
+    finish(run)
+    path = run.recipe_folder / "scores.csv"
+    path.write_text(path.read_text() + "\n")
+    assert finished(run) == [] and "run notebook 04 again" in run.unfinished()
+    (run.folder / "audit.json").unlink()
+    assert "its audit was stopped" in run.unfinished()
+
+
+def test_where_images_are_is_what_the_audit_says(tmp_path):
+    run = open_run(data=str(tmp_path / "x"), name="mine")
+    finish(run)
+    options = {"dataset": "", "data": "/elsewhere", "normalise": ""}
+    run.record(options=options)
+    assert study.finished_runs(run.results, run.models, False)[0].data == run.data
+
+
+def test_every_missing_result_before_the_asked_one_is_named():
+    said = refused(open_run().metrics)
+    assert (
+        "run notebook 04_threshold_analysis with the same parameters first, and before it 01_data_audit and 02_" in said
+    )
+    finish(run := open_run())
+    (run.recipe_folder / "metrics.json").unlink()
+    assert refused(run.metrics).endswith("run notebook 04_threshold_analysis with the same parameters first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import math
@@ -285,9 +286,14 @@ def pair_pictures(
 
     A caption says how alike the two are, and of each its file, class, split and other dataset.
     """
-    tables = {"": (root, images), **{other.name: (image_root(other), other.images()) for other in run.siblings()}}
+    tables = {"": (root, images)}
+    for other in run.siblings():
+        # Its pictures may have been moved or deleted since: no fault of this dataset.
+        with contextlib.suppress(UserError):
+            tables[other.name] = (image_root(other), other.images())
     place = {name: (root, rows.set_index("image_id")) for name, (root, rows) in tables.items()}
-    closest = pairs.sort_values(["same_label", "distance"], kind="stable").head(most)
+    shown = pairs[pairs["other_dataset"].isin(place)]
+    closest = shown.sort_values(["same_label", "distance"], kind="stable").head(most)
     pictures = []
     for pair in closest.itertuples():
         root_b, rows_b = place[pair.other_dataset]

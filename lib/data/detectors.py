@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pa
+from scipy.stats import mannwhitneyu
 
 from lib.data.checks import csv_lines, printable, refusal, validate
 from lib.data.names import label_of, split_of
@@ -21,10 +23,13 @@ from lib.study import (
     as_int,
     finished_runs,
     independent_groups,
+    left_out,
     run_name,
 )
 
 COLUMNS = ("image_id", "label", "split", "score")
+# From which p on scores count as the wrong way round: a hint that is wrong is worse than none.
+SURELY = 0.001
 OPTIONAL = ("stage", "group")
 # Rows as `comparison.compare` and `comparison.paired_by_test_set` read them.
 SCORED = ["trained_on", "recipe", "stage", "tested_on", "overlap_removed", "split", "image_id", "y", "group", "score"]
@@ -60,9 +65,23 @@ class Detector:
         """What can be told of it: on which images, and whether it has thresholds."""
         sizes = self.scores.drop_duplicates("image_id")["split"].value_counts()
         words = f"{self.name}: scores file, {sizes['test']:,} test images of {self.tested_on} ({self.source()})"
+        words += f". {self.warning()}" if self.warning() else ""
         if "validation" not in sizes:
             return f"{words}; no validation images, hence no thresholds: compared by its ranking alone"
         return f"{words}; thresholds chosen on its {sizes['validation']:,} validation images"
+
+    def warning(self) -> str:
+        """What speaks for scores that are the wrong way round; empty where nothing does."""
+        for stage, rows in self.scores.groupby("stage", sort=False):
+            real, synthetic = (rows.loc[rows["label"] == label, "score"] for label in LABELS)
+            test = mannwhitneyu(synthetic, real, alternative="less")
+            if test.pvalue < SURELY:
+                auc = test.statistic / len(real) / len(synthetic)
+                return (
+                    f"Its scores {'' if stage == 'scores' else f'of stage {stage} '}put real images above synthetic ones "
+                    f"(AUC {auc:.3f}): are they of being real? Higher has to mean more synthetic; give 1 - score instead"
+                )
+        return ""
 
 
 def rows_of(detectors: Sequence[Detector]) -> pd.DataFrame:
@@ -78,11 +97,14 @@ def compared(run: Run) -> tuple[list[Run], list[Detector]]:
     Raises:
         UserError: neither a finished run nor a file, a file that is no scores file, one name twice, or no finished run.
     """
-    finished = finished_runs(run.results, run.models, run.quick)
+    place = (run.results, run.models, run.quick)
+    finished = finished_runs(*place)
     if not run.compare:
         if not finished:
+            why = "; ".join(left_out(*place))
             raise UserError(
                 f"{run.results}: no finished run is there yet; run notebooks 01 to 04 with the same parameters first"
+                f"{f' ({why})' if why else ''}"
             )
         return finished, []
     runs, detectors = [], []
@@ -91,11 +113,13 @@ def compared(run: Run) -> tuple[list[Run], list[Detector]]:
         found = [one for one in finished if wanted in (one.name, f"{one.name}/{one.recipe.name}")]
         if found:
             runs += [one for one in found if one not in runs]
-        elif Path(name).is_file():
+        elif os.path.isfile(name):
             detectors.append(_detector(Path(name), run))
-        elif path and Path(path).is_file():
+        elif path and os.path.isfile(path):
             detectors.append(_detector(Path(path), run, said))
         else:
+            if begun := left_out(*place, wanted.partition("/")[0]):
+                raise UserError(f"--compare {name}: not finished; {begun[0]}")
             known = ", ".join(dict.fromkeys(one.name for one in finished)) or "none yet"
             raise UserError(
                 f"--compare {name}: neither a finished run in {run.results} nor a file; expected a name ({known}) or "

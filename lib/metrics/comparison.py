@@ -1,6 +1,6 @@
 """Comparison of models across datasets: how ranking and thresholds chosen at home hold abroad."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -33,6 +33,8 @@ COLUMNS = (
 )
 # In the place of a policy: a detector without validation images is compared by its ranking alone.
 NO_THRESHOLD = "no threshold"
+# In the place of a policy: images that allow no measure, such as those of one class.
+NOT_MEASURED = "not measured"
 # The columns of results/paired_tests.csv, one row per test set and two models.
 PAIRED_COLUMNS = (
     "tested_on",
@@ -212,6 +214,7 @@ def auc_matrix(frame: pd.DataFrame, recipe: str, stage: str | None = None) -> tu
     columns = [name for name in rows if name in tested]
     columns += [name for name in dict.fromkeys(pairs["tested_on"]) if name not in columns]
     pairs["text"] = [str(Interval(*found)).replace(" [", "\n[") for found in pairs[_AUC].to_numpy(float)]
+    pairs.loc[pairs["roc_auc"].isna(), "text"] = NOT_MEASURED.replace(" ", "\n")
     wide = pairs.pivot(index="trained_on", columns="tested_on", values=["roc_auc", "text"])
     values = wide["roc_auc"].reindex(index=rows, columns=columns).astype(float)
     texts = wide["text"].reindex(index=rows, columns=columns).fillna("").astype(str)
@@ -220,7 +223,7 @@ def auc_matrix(frame: pd.DataFrame, recipe: str, stage: str | None = None) -> tu
 
 def auc_intervals(frame: pd.DataFrame) -> dict[str, Interval]:
     """AUC of every model's last stage on every test set, by "trained_on on tested_on"."""
-    rows = _one_per(last_stage(frame), ["trained_on", "tested_on"])
+    rows = _one_per(last_stage(frame), ["trained_on", "tested_on"]).dropna(subset="roc_auc")
     names = [f"{trained_on} on {tested_on}" for trained_on, tested_on in zip(rows["trained_on"], rows["tested_on"])]
     return dict(zip(names, _intervals(rows, "roc_auc")))
 
@@ -382,9 +385,15 @@ def paired_by_test_set(
     stages = scored.groupby([*_MODEL, "tested_on"], sort=False)["stage"]
     first, last = (scored["stage"] == stages.transform(end) for end in ("first", "last"))
     wanted = last | (first & (scored["trained_on"] == scored["tested_on"]))
+    sentences = []
+    # What is left of a test set after removing shared images may be of one class: no reason to stop the others.
+    for (*names, tested_on), rows in scored[last].groupby([*_MODEL, "tested_on"], sort=False):
+        if rows["y"].nunique() < 2:
+            sentences.append(f"{tested_on}: {', '.join(names)} is left out, its images here are of one class")
+            wanted[rows.index] = False
     compared = scored.assign(last=last)[wanted]
     compared = compared.assign(model=compared[[*_MODEL, "stage"]].agg(", ".join, axis=1))
-    tables, sentences = [], []
+    tables = []
     for tested_on, rows in compared.groupby("tested_on", sort=False):
         if rows["model"].nunique() < 2:
             sentences.append(f"{tested_on}: one model, nothing to compare it with")
@@ -455,11 +464,11 @@ def transfer_table(
     columns = ["trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed"]
     known = [(names or {}).get(model, STAGE_NAMES) for model in zip(rows["trained_on"], rows["recipe"])]
     named = {name: [str(found) for found in _intervals(rows, name)] for name in ("roc_auc", *_RECALLS)}
+    missing = (NO_THRESHOLD, NOT_MEASURED)
     for name in _RECALLS:
-        named[name] = [
-            NO_THRESHOLD if policy == NO_THRESHOLD else said for policy, said in zip(rows["policy"], named[name])
-        ]
-    verdicts = [verdict(found) for found in _intervals(rows, "roc_auc")]
+        named[name] = [policy if policy in missing else said for policy, said in zip(rows["policy"], named[name])]
+    unmeasured = rows["policy"] == NOT_MEASURED
+    verdicts = [NOT_MEASURED if no else verdict(found) for no, found in zip(unmeasured, _intervals(rows, "roc_auc"))]
     said = [of_model.get(stage, stage) for of_model, stage in zip(known, rows["stage"])]
     table = rows[columns].assign(stage=said, **named, ranking=verdicts)
     warned = "warning" in rows and rows["warning"].any()
@@ -479,6 +488,12 @@ def transfer_sentences(frame: pd.DataFrame, policy: str = "balanced") -> list[st
     for row, auc, real, synthetic in zip(
         away.itertuples(), *(_intervals(away, name) for name in ("roc_auc", *_RECALLS))
     ):
+        shared = (
+            f"; {row.overlap_removed} images that its own dataset holds too left out" if row.overlap_removed else ""
+        )
+        if row.policy == NOT_MEASURED:
+            sentences.append(f"{row.trained_on} ({row.recipe}) on {row.tested_on}: **{row.warning}**{shared}")
+            continue
         found = verdict(auc)
         said = f"**{found}**" if found != BETTER else found
         if row.policy == NO_THRESHOLD:
@@ -487,15 +502,12 @@ def transfer_sentences(frame: pd.DataFrame, policy: str = "balanced") -> list[st
             recalls = f"at its {row.policy} threshold recall of real {real}, of synthetic {synthetic}"
             if min(real.value, synthetic.value) < thresholds.NEARLY_NONE:
                 recalls += ": **it calls nearly everything one class here**"
-        shared = (
-            f"; {row.overlap_removed} images that its own dataset holds too left out" if row.overlap_removed else ""
-        )
         sentences.append(f"{row.trained_on} ({row.recipe}) on {row.tested_on}: {said}, AUC {auc}; {recalls}{shared}")
     return sentences
 
 
 def _read_at(frame: pd.DataFrame, policy: str) -> pd.DataFrame:
-    return last_stage(frame)[lambda rows: rows["policy"].isin([policy, NO_THRESHOLD])]
+    return last_stage(frame)[lambda rows: rows["policy"].isin([policy, NO_THRESHOLD, NOT_MEASURED])]
 
 
 def _intervals(rows: pd.DataFrame, name: str) -> list[Interval]:
@@ -533,20 +545,36 @@ def _one_per(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return rows
 
 
-def compare(scored: pd.DataFrame, chosen: Mapping[tuple[str, str, str], Mapping[str, float]]) -> pd.DataFrame:
+def compare(
+    scored: pd.DataFrame,
+    chosen: Mapping[tuple[str, str, str], Mapping[str, float]],
+    missing: Sequence[Mapping[str, str | int]] = (),
+) -> pd.DataFrame:
     """comparison.csv from scores of models on test images.
 
     Args:
         scored: columns trained_on, recipe, stage, tested_on, overlap_removed, y, score, group; one row per image.
         chosen: (trained_on, recipe, stage) to policy to threshold; no policies for a model without validation images.
+        missing: models that have no scores on a dataset: trained_on, recipe, stage, tested_on, overlap_removed and `why`.
 
     Returns:
-        One row per model, tested dataset and policy, columns `COLUMNS`.
+        One row per model, tested dataset and policy, columns `COLUMNS`. Where the images allow no measure (none, one class
+        or one group is left) or scores are missing, one row of policy `NOT_MEASURED` without numbers, and a column
+        `warning` says why.
     """
     keys = ["trained_on", "recipe", "stage", "tested_on", "overlap_removed"]
     rows = []
     for values, part in scored.groupby(keys, sort=False):
         names = dict(zip(keys, values))
         home = chosen[names["trained_on"], names["recipe"], names["stage"]]
-        rows += transfer_rows(part["y"], part["score"], part["group"].tolist(), home, **names)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        try:
+            rows += transfer_rows(part["y"], part["score"], part["group"].tolist(), home, **names)
+        except UndefinedMeasure as error:
+            rows.append(_unmeasured(names, len(part), str(error)))
+    rows += [_unmeasured({name: found[name] for name in keys}, 0, str(found["why"])) for found in missing]
+    frame = pd.DataFrame(rows).reindex(columns=[*COLUMNS, "warning"])
+    return frame.fillna({"warning": ""}) if (frame["policy"] == NOT_MEASURED).any() else frame[list(COLUMNS)]
+
+
+def _unmeasured(names: Mapping[str, str | int], images: int, why: str) -> dict[str, str | int]:
+    return {**names, "images": images, "policy": NOT_MEASURED, "warning": f"{NOT_MEASURED}: {why}"}

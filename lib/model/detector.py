@@ -29,6 +29,7 @@ from lib.model.scores import run_files
 from lib.progress import progress
 from lib.study import (
     DETECTOR_FILES,
+    ELSEWHERE_FILE,
     LABELS,
     STAGES,
     Run,
@@ -44,7 +45,7 @@ from lib.study import (
 
 SCHEMA = 1
 CONTENT, STATISTICS = DETECTOR_FILES
-ELSEWHERE = "elsewhere.json"
+ELSEWHERE = ELSEWHERE_FILE
 # At most this many training images, and as many validation images, say what training images look like to the network.
 MOST = 2000
 # Share of validation images that are not unlike the training data.
@@ -347,6 +348,7 @@ def write_elsewhere(runs: Sequence[Run], compared: pd.DataFrame) -> None:
         found = _elsewhere(run.model_folder, model)
         mine = (compared["trained_on"] == run.name) & (compared["recipe"] == run.recipe.name)
         rows = compared[mine & (compared["stage"] == STAGES[-1]) & (compared["tested_on"] != run.name)]
+        rows = rows[rows["roc_auc"].notna()]
         for name, tests in rows[rows["tested_on"].isin(datasets)].groupby("tested_on"):
             first = tests.iloc[0]
             found[name] = {

@@ -59,13 +59,16 @@ def trial_images(run: Run, trial: Trial) -> pd.DataFrame:
 def _run_all(run: Run, experiment: str, trials: Sequence[Trial]) -> list[pd.DataFrame]:
     # Decided once: `auto` may have to ask the network, and another answer halfway would mix two backbones.
     run = dataclasses.replace(run, backbone=resolve(run.backbone, run.weights).backbone)
+    # Where the user wants it trained again, as `Run.train_again` has noted.
+    again = run.trials / f"{experiment}.again"
+    since = again.stat().st_mtime if again.is_file() else 0
     found = []
     for number, trial in enumerate(trials, start=1):
         with progress(
             len(trials), f"{experiment}, training {number} of {len(trials)}: {trial.name}", "trainings"
         ) as done:
             done(number - 1)
-        found.append(run_trial(run, trial, trial_images(run, trial)))
+        found.append(run_trial(run, trial, trial_images(run, trial), since))
     return found
 
 

@@ -414,9 +414,13 @@ def run(options: argparse.Namespace) -> int:
             done, failed = done + 1, failed + bool(row["error"])
             first = first or (row["error"] and f"{row['path']}: {row['error']}")
         if failed == done:
-            raise UserError(f"none of {done:,} files could be scored; the first: {first}")
+            many = f"none of {done:,} files could be scored; the first: " if done > 1 else "could not be scored: "
+            raise UserError(f"{many}{first}")
     seconds = time.perf_counter() - began
-    print(f"scored {done - failed:,} pictures in {seconds:.1f} s, {done / seconds:.3g} images/s", file=sys.stderr)
+    print(
+        f"scored {done - failed:,} picture{'s' * (done - failed != 1)} in {seconds:.1f} s, {done / seconds:.3g} images/s",
+        file=sys.stderr,
+    )
     if passed_over:
         print(f"passed over in folders, being no pictures: {_some(passed_over)}", file=sys.stderr)
     if failed:

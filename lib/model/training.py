@@ -44,6 +44,7 @@ from lib.study import (
     device,
     file_hash,
     independent_groups,
+    step_of,
     text_hash,
     versions,
 )
@@ -133,20 +134,23 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     origin = f"{weights.sha256}/{text_hash(inspect.getsource(change))}" if change else weights.sha256
     key = _stage_key(run, "phase1", origin)
     if _is_done(run, "phase1", key):
+        # Groups may be others than they were, which training does not look at.
+        run.record(images_key=run.images_key())
         return
     make_deterministic(run.seed)
-    run.record(
-        options={
+    # Noted with the scores, not before: until then run.json is of those that are there.
+    made = {
+        "options": {
             **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
             "reading": run.reading.as_dict(),
             **{"backbone": run.backbone, "weights": run.weights, "quick": run.quick, "seed": run.seed},
         },
-        backbone=weights.backbone,
-        weights=weights.describe(),
-        weights_sha256=origin,
-        device=device(),
-        versions=versions(),
-    )
+        "backbone": weights.backbone,
+        "weights": weights.describe(),
+        "weights_sha256": origin,
+        "device": device(),
+        "versions": versions(),
+    }
     backbone = build_backbone(weights)
     backbone = change(backbone) if change else backbone
     parts = split_rows(run)
@@ -162,10 +166,9 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
         _checkpoint(run, "phase1", key),
         groups=independent_groups(parts["validation"]).to_numpy(),
     )
-    network.save(network.assemble(backbone, head, run.recipe), run.model_path("phase1"))
     infer = _inference(head)
     scored = [(parts[split], _probabilities(infer, plain[split])) for split in ("validation", "test")]
-    _finish(run, "phase1", key, scored, history)
+    _finish(run, "phase1", key, network.assemble(backbone, head, run.recipe), scored, history, **made)
 
 
 def _stage_key(run: Run, stage: str, before: str) -> str:
@@ -188,12 +191,21 @@ def _checkpoint(run: Run, stage: str, key: str) -> Checkpoint:
 
 
 def _finish(
-    run: Run, stage: str, key: str, scored: list[tuple[pd.DataFrame, np.ndarray]], history: pd.DataFrame
+    run: Run,
+    stage: str,
+    key: str,
+    model: keras.Model,
+    scored: list[tuple[pd.DataFrame, np.ndarray]],
+    history: pd.DataFrame,
+    **made: object,
 ) -> None:
-    """Store a stage's scores and history, note that it is done, and forget its checkpoint."""
+    """Store a stage's model, scores and history, note that it is done, and forget its checkpoint."""
+    # What was made of the model that was there goes before it does.
+    run.outdate(step_of(stage))
+    network.save(model, run.model_path(stage))
     rows = [rows[["image_id", "label", "split"]].assign(stage=stage, score=scores) for rows, scores in scored]
     run.add_stage(pd.concat(rows, ignore_index=True), history.assign(stage=stage))
-    run.record(stages={stage: key})
+    run.record(stages={stage: key}, **made)
     _checkpoint(run, stage, key).remove()
 
 
@@ -443,10 +455,7 @@ def fine_tune(run: Run, stage: str) -> None:
         UserError: the stage before it has not been trained, or on another split than today's.
     """
     before = {"partial": "phase1", "full": "partial"}[stage]
-    if not run.model_path(before).is_file():
-        raise UserError(
-            f"{run.model_path(before)} is not there yet: train stage {before} with the same parameters first"
-        )
+    run.require(run.model_path(before), step_of(before))
     scored = run.scores().query("stage == @before and split != 'train'").set_index("image_id")
     today = run.used_images().query("split != 'train'").set_index("image_id")
     if not scored[["label", "split"]].sort_index().equals(today[["label", "split"]].sort_index()):
@@ -492,7 +501,6 @@ def fine_tune(run: Run, stage: str) -> None:
             for file in train:
                 file.read()
             raise
-    network.save(model, run.model_path(stage))
     asked = [parts[split] for split in ("validation", "test")]
     if stage != STAGES[-1] and history.loc[history["kept"], "epoch"].item() == 0:
         # The stage ended where it began, and so did its scores. Those of the last are what the detector gives for a picture,
@@ -501,7 +509,7 @@ def fine_tune(run: Run, stage: str) -> None:
     else:
         engine = Engine(model, run.recipe.image_size)
         scored = [(rows, score_images(engine, run_files(run, rows), run.recipe)) for rows in asked]
-    _finish(run, stage, key, scored, history)
+    _finish(run, stage, key, model, scored, history)
 
 
 def _can_keep(recipe: Recipe, stage: str) -> bool:

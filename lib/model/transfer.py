@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pandas as pd
 
 from lib.data.duplicates import find_overlap
@@ -11,6 +13,7 @@ from lib.study import (
     Run,
     UserError,
     as_int,
+    base_name,
     home_scores,
     independent_groups,
     read_cached_table,
@@ -24,12 +27,16 @@ MAX_TEST_IMAGES = 2000
 def test_images(trained: Run, tested: Run) -> tuple[pd.DataFrame, int]:
     """Test images of `tested` that `trained` has not seen, at most MAX_TEST_IMAGES of them.
 
+    Another form of the dataset that was trained on (as it came, or normalised) holds nothing else, however it looks now.
+
     Returns:
         Rows of the image table, and how many were left out because the training dataset holds them or a near copy.
     """
     test = tested.used_images().query("split == 'test'")
     others = {} if tested.name == trained.name else {trained.name: trained.used_images()}
     overlap = test["image_id"].isin(find_overlap(test, others)["image_a"])
+    if others and base_name(tested.name, tested.normalise) == base_name(trained.name, trained.normalise):
+        overlap[:] = True
     kept = test[~overlap]
     # Ordered by content, so that a part is a fair sample and always the same one.
     return kept.sort_values("sha256").head(MAX_TEST_IMAGES).sort_index().reset_index(drop=True), int(overlap.sum())
@@ -45,7 +52,7 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
         Columns trained_on, recipe, stage, tested_on, overlap_removed, image_id, y, group, score.
 
     Raises:
-        UserError: a model is missing.
+        UserError: a model is missing, an image has changed, or no image is left.
     """
     names = {"trained_on": trained.name, "recipe": trained.recipe.name, "tested_on": tested.name}
     if trained.name == tested.name:
@@ -60,6 +67,8 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
                 f"{path} is not there, which scores {tested.name} by the model of {trained.name}: run its notebooks from 02 on "
                 "again"
             )
+        if images.empty:
+            raise UserError(f"no test image of {tested.name} is left that {trained.name} does not hold too")
         key = text_hash("cross", scores.scores_key(path, trained.recipe, images))[:24]
 
         def compute(path=path) -> pd.DataFrame:
@@ -73,11 +82,26 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
     return pd.concat(frames, ignore_index=True)
 
 
-def all_cross_scores(runs: list[Run]) -> pd.DataFrame:
-    """`cross_scores` of every trained model on every dataset."""
+def all_cross_scores(runs: list[Run], missing: list[dict] | None = None) -> pd.DataFrame:
+    """`cross_scores` of every trained model on every dataset.
+
+    Args:
+        missing: gets an entry, as `comparison.compare` takes it, for each stage of a model that could not be scored on a
+            dataset: what is wrong with one run does not stop the others.
+    """
     datasets = {run.name: run for run in runs}
     # Once for two datasets, whatever the number of their models: images do not depend on the recipe.
     pairs = [(mine, other) for mine in datasets for other in datasets if mine != other]
     unseen = {pair: test_images(*(datasets[name] for name in pair)) for pair in pairs}
-    frames = [cross_scores(run, datasets[name], unseen.get((run.name, name))) for run in runs for name in datasets]
+    frames = []
+    for run, name in itertools.product(runs, datasets):
+        pair = unseen.get((run.name, name))
+        try:
+            frames.append(cross_scores(run, datasets[name], pair))
+        except UserError as error:
+            if missing is None:
+                raise
+            names = {"trained_on": run.name, "recipe": run.recipe.name, "tested_on": name}
+            removed = pair[1] if pair else 0
+            missing += [{**names, "stage": stage, "overlap_removed": removed, "why": str(error)} for stage in STAGES]
     return pd.concat(frames, ignore_index=True)

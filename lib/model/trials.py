@@ -61,22 +61,23 @@ class Trial:
     rare: str = ""
 
 
-def run_trial(run: Run, trial: Trial, images: pd.DataFrame) -> pd.DataFrame:
+def run_trial(run: Run, trial: Trial, images: pd.DataFrame, since: float = 0) -> pd.DataFrame:
     """Train as a trial says, or read what an earlier call has found.
 
     Args:
         run: an audited run.
         trial: what is trained.
         images: the run's image table, with the splits that the trial uses.
+        since: time (seconds since 1970) before which what was found is not taken over.
 
     Returns:
         Columns TRIAL_COLUMNS: a row for each image of validation and test and each stage. `degraded` is the score of a
         validation image after a random degradation, for the last stage; `seconds` is how long the stage took;
         `score_change` and `weight_change` are the largest changes of a validation score and of a weight in the stage.
     """
-    folder = run.folder / "trials"
+    folder = run.trials
     path = folder / f"{trial_key(run, trial, images)[:24]}.csv"
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_mtime < since:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".trial-", dir=folder) as place:
             write_table(path, _train(run, trial, images, Path(place)))

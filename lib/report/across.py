@@ -88,6 +88,9 @@ def compared_models(results: Path, folder: Path, marks: Mapping[str, str], title
     for row in once.to_dict("records"):
         auc = Interval(row["roc_auc"], row["roc_auc_low"], row["roc_auc_high"])
         home = row["trained_on"] == row["tested_on"]
+        if row["policy"] == comparison.NOT_MEASURED:
+            cells.setdefault((row["trained_on"], row["recipe"]), {})[row["tested_on"]] = comparison.NOT_MEASURED
+            continue
         (at_home if home else away).append(row["roc_auc"])
         found = words.standing(auc)
         notes = [text for text in ("home" if home else "", found if found != comparison.BETTER else "") if text]
@@ -102,6 +105,7 @@ def compared_models(results: Path, folder: Path, marks: Mapping[str, str], title
         "“At chance”: the 95% interval holds 0.5, what guessing gives; “uninformative”: it lies below.",
         heads=2,
     )
+    shown = [POLICY, comparison.NO_THRESHOLD, comparison.NOT_MEASURED]
     recalls = [
         [
             marks.get(row["trained_on"], row["trained_on"]),
@@ -109,17 +113,17 @@ def compared_models(results: Path, folder: Path, marks: Mapping[str, str], title
             marks.get(row["tested_on"], row["tested_on"]),
             f"{row['images']:,.0f}",
             f"{row['overlap_removed']:,.0f}",
-            *(cell(row, f"recall_{label}", last) or comparison.NO_THRESHOLD for label in study.LABELS),
-            "nearly all one class" if min(row["recall_real"], row["recall_synthetic"]) < NEARLY_NONE else "",
+            *(cell(row, f"recall_{label}", last) or row["policy"] for label in study.LABELS),
+            _remark(row),
         ]
-        for row in last[last["policy"].isin([POLICY, comparison.NO_THRESHOLD])].to_dict("records")
+        for row in last[last["policy"].isin(shown)].to_dict("records")
     ]
     columns = ["Trained on", "Recipe", "Tested on", "Images", "Left out", "Recall real", "Recall synthetic", "Remark"]
     note = "Left out: images that the model's own dataset holds too."
     tables = [matrix, Table("Both recalls at the balanced threshold chosen at home", columns, recalls, note, heads=3)]
     if home_tests := _tests(tests, marks):
         tables.append(home_tests)
-    several = bool(away)
+    several = (once["trained_on"] != once["tested_on"]).any()
     text = (
         "Does what was learnt on one dataset hold on another? A model at home on its diagonal and at chance elsewhere has "
         "learnt that dataset, not how to tell synthetic images."
@@ -140,6 +144,13 @@ def compared_models(results: Path, folder: Path, marks: Mapping[str, str], title
     ]
     stand_ins = _stand_ins([*once["trained_on"], *tested], marks)
     return Comparison(title, text, stand_ins, tables, figures, notebook_links(executed_in(folder), results))
+
+
+def _remark(row: Mapping) -> str:
+    """What is to be said of a model on a test set, beside its recalls."""
+    if row["policy"] == comparison.NOT_MEASURED:
+        return row["warning"].removeprefix(f"{comparison.NOT_MEASURED}: ")
+    return "nearly all one class" if min(row["recall_real"], row["recall_synthetic"]) < NEARLY_NONE else ""
 
 
 def _tests(tests: pd.DataFrame, marks: Mapping[str, str]) -> Table | None:

@@ -21,11 +21,15 @@ def gather(results: Path) -> Report:
     audited = study.audited_runs(results)
     if not audited:
         raise UserError(f"{results}: no dataset has been audited there, so there is nothing to report; run run_all.py")
-    runs = study.finished_runs(results, results / "models", study.is_quick(results))
+    place_of_runs = (results, results / "models", study.is_quick(results))
+    runs = study.finished_runs(*place_of_runs)
     of_name: dict[str, list[Run]] = {found.name: [] for found in audited}
     for run in runs:
         of_name.setdefault(run.name, []).append(run)
-    datasets = [read_dataset(place, found, of_name[found.name]) for place, found in enumerate(audited, start=1)]
+    datasets = [
+        read_dataset(place, found, of_name[found.name], study.left_out(*place_of_runs, found.name))
+        for place, found in enumerate(audited, start=1)
+    ]
     marks = {found.name: found.mark for found in datasets}
     compared, tests = study.read_comparison(results)
     comparisons = [

@@ -65,7 +65,14 @@ EXPERIMENTS = {
 }
 
 
-def read_dataset(place: int, audited: Run, runs: list[Run]) -> Dataset:
+def read_dataset(place: int, audited: Run, runs: list[Run], left_out: list[str]) -> Dataset:
+    """The dataset's part of the report.
+
+    Args:
+        place: its number on the page.
+        runs: its finished runs.
+        left_out: what is said of the runs that are begun and not finished.
+    """
     audit = audited.audit()
     stand_in = bool(audit["dataset"]["stand_in"])
     mark = f"{audited.name} ({STAND_IN})" if stand_in else audited.name
@@ -79,6 +86,7 @@ def read_dataset(place: int, audited: Run, runs: list[Run]) -> Dataset:
     ]
     if not models:
         sentences.append("Audited only: no recipe has been trained and analysed on it yet.")
+    sentences += [f"{_upper(text)}." for text in left_out]
     said = _alts_of_data(audited, audit, images)
     figures = [
         figure_of(path, audited.results, f"{mark}: {audited.source()}. {said.get(name, '')}")

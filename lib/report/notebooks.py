@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lib import study
 from lib.report.page import FOLDER, environment
+from lib.study import UserError
 
 # In an output's place where only a running notebook has something to show.
 PANEL = "application/vnd.jupyter.widget-view+json"
@@ -42,7 +43,22 @@ def _write_page(path: Path, results: Path) -> Path | None:
         with target.open(encoding="utf-8") as file:
             if mark in file.read(1000):
                 return None
-    body, colours, title = _converted(path)
+    # Not above: seconds of imports that an unchanged notebook does not need.
+    import nbformat
+
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (ValueError, AttributeError, nbformat.ValidationError) as error:
+        raise UserError(f"{path}: no whole notebook ({_line(error)}); run its dataset again") from None
+    try:
+        body, colours, title = _converted(notebook)
+    except Exception as error:
+        # Whatever is wrong with the templates or settings of nbconvert here, the notebook is as it should be.
+        raise UserError(
+            f"{path.name}: nbconvert cannot make a page of it ({_line(error)}); the notebook is whole, nbconvert or its "
+            "template is not: python -m pip install --force-reinstall nbconvert, and look for a template of the name basic "
+            "and a file jupyter_nbconvert_config below the folders that `jupyter --paths` names"
+        ) from None
     index = Path(*[".."] * (len(path.relative_to(results).parts) - 1)) / study.report_page(results).name
     page = environment().get_template("notebook.html.j2")
     values = {"mark": mark, "title": title or path.stem, "body": body, "colours": colours}
@@ -57,15 +73,16 @@ def _maker() -> str:
     return study.text_hash([study.file_hash(path) for path in files], metadata.version("nbconvert"))
 
 
-def _converted(path: Path) -> tuple[str, str, str]:
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _converted(notebook) -> tuple[str, str, str]:
     """The notebook's cells as sanitised HTML, the style of its code, and its title."""
-    # Not above: seconds of imports that an unchanged notebook does not need.
-    import nbformat
     from nbconvert.exporters import HTMLExporter
     from nbconvert.preprocessors.sanitize import SanitizeHTML
     from pygments.formatters import HtmlFormatter
 
-    notebook = nbformat.read(path, as_version=4)
     title = _prepare(notebook)
     exporter = HTMLExporter(template_name="basic", sanitize_html=True, embed_images=True, exclude_anchor_links=True)
     # Its own filter of this name knows no paragraphs and headings.

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from support import finish, refused
+from support import finish, finish_stages, refused
 
 from lib.data import detectors
 from lib.study import open_run
@@ -93,6 +93,7 @@ def test_which_dataset_is_meant_is_asked_where_it_cannot_be_told(own, table):
     finish(control, evaluated=False)
     # Stand-ins of several datasets have the same names.
     control.write_audit(own, control.pairs(), control.audit())
+    finish_stages(control, own, evaluated=False)
     path = str(table(COLUMNS, *lines(own)))
 
     def tested_on(*names):
@@ -181,3 +182,28 @@ def test_groups_of_a_file_are_kept_where_its_images_are_not_known(own, table):
 
 def test_nothing_finished_is_said_in_one_line(own_home):
     assert "run notebooks 01 to 04" in refused(detectors.compared, open_run())
+
+
+def test_scores_the_wrong_way_round_get_a_hint(own, table):
+    score = (own["label"] == "real") * 0.6 + own.index % 89 / 300
+    rows = own.assign(score=score).query("split == 'test'")
+    path = table(
+        COLUMNS, *[f"{row.image_id},{row.label},test,{row.score}" for row in rows.itertuples()], name="wrong.csv"
+    )
+    _, (found,) = detectors.compared(open_run(compare=["1", str(path)]))
+    assert (
+        "put real images above synthetic ones (AUC 0." in found.describe()
+        and "give 1 - score instead" in found.warning()
+    )
+    turned = [f"{row.image_id},{row.label},test,{1 - row.score}" for row in rows.itertuples()]
+    _, (found,) = detectors.compared(open_run(compare=["1", str(table(COLUMNS, *turned, name="right.csv"))]))
+    assert found.warning() == "" and "above synthetic" not in found.describe()
+
+
+def test_a_run_that_is_begun_is_left_out_and_named_by_what_it_lacks(own):
+    run = open_run(dataset="2")
+    run.add_stage(run.scores().query("stage == 'full'"), run.history())
+    runs, _ = detectors.compared(open_run())
+    assert {found.name for found in runs} == {"dataset_1"}
+    said = refused(detectors.compared, open_run(compare=["2"]))
+    assert "--compare 2: not finished; dataset_2, tuned recipe: left out, because its training was stopped" in said

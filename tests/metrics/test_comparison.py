@@ -146,10 +146,52 @@ def test_learning_curve_hand_worked(compared):
         comparison.learning_curve(compared.drop(columns="stage"), {"a": 300, "b": 100})
 
 
-def test_one_class_abroad_is_refused():
-    frame = scores("a", "b", 0).assign(y=1)
-    with pytest.raises(UndefinedMeasure, match="all 80 images are synthetic"):
-        comparison.compare(frame, {("a", "tuned", "full"): {"fixed": 0.5}})
+@pytest.fixture(scope="module")
+def partly():
+    """Model a at home, where only synthetic images are left, where one group of real ones is, and where none is left."""
+    home, one_class, one_group = (scores("a", tested, 2).assign(image_id=range(80)) for tested in "abc")
+    one_class["y"] = 1
+    one_group.loc[one_group["y"] == 0, "group"] = "one"
+    names = {"trained_on": "a", "recipe": "tuned", "stage": "full", "tested_on": "d", "overlap_removed": 80}
+    missing = [{**names, "why": "no test image of d is left"}]
+    frame = pd.concat([home, one_class.assign(overlap_removed=80), one_group], ignore_index=True)
+    return frame, comparison.compare(frame, {("a", "tuned", "full"): {"balanced": 0.5}}, missing)
+
+
+def test_images_that_allow_no_measure_are_a_row_that_says_why(partly):
+    frame, compared = partly
+    rows = compared.set_index("tested_on")
+    assert rows.loc["a", ["policy", "warning"]].tolist() == ["balanced", ""]
+    assert (rows.loc[["b", "c", "d"], "policy"] == comparison.NOT_MEASURED).all()
+    assert rows.loc[["b", "c", "d"], ["roc_auc", "recall_real", "recall_synthetic"]].isna().all(axis=None)
+    assert rows.loc["b", "warning"] == "not measured: all 80 images are synthetic; expected images of both classes"
+    assert rows.loc["c", "warning"].startswith("not measured: all real images come from 1 group")
+    assert rows.loc["d", ["warning", "images"]].tolist() == ["not measured: no test image of d is left", 0]
+    # Everything that is made of it goes on.
+    table = comparison.transfer_table(compared).set_index("tested_on")
+    assert table.loc["b", ["recall_real", "ranking"]].tolist() == ["not measured"] * 2
+    assert table.loc["a", "ranking"] == comparison.BETTER and table.loc["d", "warning"]
+    said = comparison.transfer_sentences(compared)
+    assert said[0] == (
+        "a (tuned) on b: **not measured: all 80 images are synthetic; expected images of both classes**; 80 images that "
+        "its own dataset holds too left out"
+    )
+    values, texts = comparison.auc_matrix(compared, "tuned")
+    assert values.isna().to_numpy().tolist() == [[False, True, True, True]] and texts.loc["a", "d"] == "not\nmeasured"
+    assert list(comparison.auc_intervals(compared)) == ["a on a"]
+    assert len(comparison.learning_curve(compared, {"a": 100})) == 1
+
+
+def test_a_model_whose_images_are_of_one_class_does_not_keep_others_from_being_paired(partly):
+    frame, _ = partly
+    two = [
+        scores("b", "b", shift).assign(image_id=range(80), recipe=recipe)
+        for shift, recipe in ((0, "tuned"), (1, "wide"))
+    ]
+    others = pd.concat([frame, *two], ignore_index=True)
+    tests, said = comparison.paired_by_test_set(others)
+    assert tests["tested_on"].tolist() == ["b"] and len(tests) == 1
+    assert "b: a, tuned is left out, its images here are of one class" in said
 
 
 def of_model(model, shift, seed, count=120):

@@ -1,6 +1,7 @@
 """Experiments: trials are kept and shared, thin one class, split by their seed; variants and spoiled backbones are what they say."""
 
 import dataclasses
+import os
 
 import keras
 import numpy as np
@@ -147,3 +148,16 @@ def test_batch_normalisation_can_be_trained_where_the_recipe_says_so():
     before = [weight.numpy() for weight in moving]
     model(np.zeros((2, 64, 64, 3), "float32"), training=True)
     assert all((weight.numpy() != old).any() for weight, old in zip(moving, before))
+
+
+def test_trainings_that_are_to_be_done_again_are_done_again_once(run, fast, monkeypatch):
+    monkeypatch.setattr(experiments, "variants", lambda recipe, **_: [experiments.Variant("a", "b", recipe)])
+    experiments.ablation(run)
+    experiments.ablation(run)
+    assert len(fast) == 1
+    (kept,) = run.trials.glob("*.csv")
+    os.utime(kept, (1, 1))
+    run.train_again(study.EXPERIMENTS["ablation"])
+    experiments.ablation(run)
+    experiments.ablation(run)
+    assert len(fast) == 2

@@ -279,3 +279,9 @@ def test_one_picture_in_memory_is_scored_as_its_file(scorer, paths):
     from_file, from_memory = next(score_pictures(scorer, [path])), score_bytes(scorer, str(path), path.read_bytes())
     assert from_file == from_memory
     assert score_bytes(scorer, "x", b"words")["error"] == "not an image"
+
+
+def test_one_picture_is_not_called_pictures(score, pictures):
+    assert "scored 1 picture in" in score(pictures / "more" / "a b.jpg")[2]
+    with_error = score(pictures / "nothing.jpg")[2]
+    assert "could not be scored: " in with_error and "none of 1" not in with_error

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from support import refused
+from support import finish, refused
 
 from lib import study
 from lib.data import standin
@@ -521,3 +521,28 @@ def test_further_uses_of_an_image_have_features_of_their_own(backbone, trained_r
         files = run_files(run, rows.loc[of_rows])
         expected = engine(next(load_views(files, recipe_view(recipe, version, run.seed if version else 0), 8)))
         np.testing.assert_allclose(np.float32(views[0][of_rows]), expected, atol=0.01)
+
+
+def test_fine_tuning_too_early_names_the_notebooks_that_come_before(own_home):
+    run = study.open_run(dataset="1")
+    said = refused(training.fine_tune, run, "partial")
+    assert said.endswith("run notebook 02_phase1_training with the same parameters first, and before it 01_data_audit")
+    finish(run)
+    assert refused(training.fine_tune, run, "partial").endswith(
+        "run notebook 02_phase1_training with the same parameters first"
+    )
+    assert "run notebook 03_fine_tuning" in refused(training.fine_tune, run, "full")
+
+
+def test_the_record_of_a_run_is_of_its_scores_until_there_are_new_ones(own_home, monkeypatch):
+    run = study.open_run(dataset="1", backbone="efficientnet-lite0")
+    finish(run)
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_features", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        training.train_phase1(dataclasses.replace(run, seed=8))
+    assert run.recorded()["options"]["seed"] == 7
+    assert study.finished_runs(run.results, run.models, False) == [run]

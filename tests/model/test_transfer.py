@@ -1,13 +1,14 @@
 """Scores of models on other datasets: what two datasets share is looked for once, whatever the number of their models."""
 
+import shutil
 from collections import Counter
 
 import pandas as pd
 import pytest
-from support import finish, refused
+from support import finish, finish_stages, refused
 
 from lib.model import transfer
-from lib.study import open_run
+from lib.study import STAGES, UserError, open_run
 
 
 @pytest.fixture
@@ -48,3 +49,38 @@ def test_a_missing_model_is_named_in_one_line(runs):
 def test_at_home_the_scores_are_those_that_are_saved(runs):
     scored = transfer.cross_scores(runs[0], runs[0])
     assert set(scored["tested_on"]) == {"dataset_1"} and len(scored) == 3 * 20
+
+
+def test_what_is_wrong_with_one_run_does_not_stop_the_others(runs):
+    missing = []
+    for path in (run.model_path(stage) for run in runs for stage in STAGES):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"a model")
+    scored = transfer.all_cross_scores(runs, missing)
+    # At home there are scores; away every image is in the other dataset too.
+    assert set(zip(scored["trained_on"], scored["tested_on"])) == {(run.name, run.name) for run in runs}
+    assert len(missing) == 4 * 3 and {found["overlap_removed"] for found in missing} == {20}
+    assert missing[0]["why"] == "no test image of dataset_2 is left that dataset_1 does not hold too"
+    apart = [run for run in runs if run.name == "dataset_2"]
+    for run in apart:
+        images = run.images().assign(sha256=lambda rows: [f"{at + 1000:064}" for at in rows.index])
+        run.write_audit(images, run.pairs(), run.audit())
+        finish_stages(run, images, evaluated=False)
+    missing = []
+    for run in runs:
+        shutil.rmtree(run.model_folder)
+    transfer.all_cross_scores(runs, missing)
+    assert "phase1.keras is not there, which scores dataset_2" in missing[0]["why"] and len(missing) == 12
+    with pytest.raises(UserError):
+        transfer.all_cross_scores(runs)
+
+
+def test_another_form_of_the_training_images_holds_nothing_unseen(own_home):
+    mine = open_run(data="/some/faces")
+    other = open_run(data="/some/faces", normalise="64,90")
+    for run in (mine, other):
+        images = finish(run, count=60, evaluated=False)
+        # Nothing of a file gives away that it is the same picture.
+        run.write_audit(images.assign(sha256=[f"{run.name}{at}" for at in images.index]), run.pairs(), run.audit())
+    left, removed = transfer.test_images(mine, other)
+    assert left.empty and removed == 20

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from nbformat import v4
 from PIL import Image
-from support import finish
+from support import finish, finish_stages
 
 from lib import report, study
 from lib.metrics import comparison, evaluation, robustness
@@ -77,6 +77,7 @@ def hostile(run):
     audit["shortcut"]["warning"] = "the files' outside alone tells the classes apart (AUC 0.91)"
     del audit["schema"]
     run.write_audit(images, run.pairs(), audit)
+    finish_stages(run, images[images["split"] != ""], shift=-0.4)
 
 
 @pytest.fixture(scope="session")
@@ -90,18 +91,20 @@ def made_up(tmp_path_factory):
     # The noise of these scores favours the synthetic images a little; less 0.4 it is at chance.
     for run, shift in ((tuned, 2.0), (original, 1.0), (own, -0.4)):
         finish(run, shift=shift, stand_in=run is not own)
+        if run is own:
+            hostile(own)
         run.record(seconds={"02_phase1_training": 1.5}, versions={"python": "3.11"}, weights="ImageNet weights")
         save_figures(run)
         save_notebook(run.recipe_folder / "02_phase1_training.ipynb")
     tuned.write_calibration(evaluation.calibrate(tuned.scored()))
     finish(audited, stand_in=True, evaluated=False)
     (audited.recipe_folder / "metrics.json").unlink()
-    hostile(own)
     test = tuned.scored().query("stage == 'full' and split == 'test'")
     clean = test.assign(degradation="none", level=np.nan)
     blurred = clean.assign(degradation="blur", level=2.0, score=1 - clean["score"])
     limits = study.all_thresholds([tuned])["dataset_1", "tuned", "full"]
     tuned.write_robustness(robustness.robustness_table(pd.concat([clean, blurred]), limits))
+    save_figures(tuned)
     turns = {"turn": ["a"], "what": ["none"], "stage": ["full"], "roc_auc": [0.9], "roc_auc_low": [0.8]}
     own.write_experiment("wrong_turns", pd.DataFrame({**turns, "roc_auc_high": [0.95], "degenerate": [True]}))
     runs = study.finished_runs(results, results / "models", quick=False)

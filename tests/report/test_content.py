@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from PIL import Image
-from support import HOME, refused
+from support import HOME, finish, refused
 
 import run_all
 from lib import report, study
+from lib.metrics import comparison
 from lib.metrics.checks import Interval
 from lib.report import __main__ as command
 from lib.report import across, content, notebooks, parts, pictures, words
@@ -395,3 +396,55 @@ def test_a_run_keeps_its_results_where_the_report_fails(monkeypatch):
     with pytest.raises(run_all.StepFailed) as error:
         run_all.write_report(HOME / "results")
     assert "the report was not written (on purpose); all results are kept" in str(error.value)
+
+
+def test_quick_runs_alone_are_reported_and_it_is_said(own_home, capsys):
+    run = study.open_run(dataset="1", quick=True)
+    finish(run)
+    assert command.main([]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.strip() == str(own_home / "results" / "quick" / "index.html") and "quick runs alone" in shown.err
+
+
+def test_a_notebook_that_cannot_be_shown_says_whether_it_or_nbconvert_is_wrong(own_home, monkeypatch):
+    run = study.open_run(dataset="1")
+    finish(run)
+    path = run.folder / "01_data_audit.ipynb"
+    path.write_text("{")
+    assert f"{path}: no whole notebook" in refused(report.write, run.results)
+    path.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+
+    def without_template(*_, **__):
+        raise ValueError("No template sub-directory with name 'basic' found")
+
+    monkeypatch.setattr("nbconvert.exporters.HTMLExporter.__init__", without_template)
+    said = refused(report.write, run.results)
+    assert (
+        "01_data_audit.ipynb: nbconvert cannot make a page of it" in said
+        and "damaged" not in said
+        and "No template" in said
+    )
+
+
+def test_a_run_that_is_not_finished_is_named_and_its_numbers_are_not_shown(own_home):
+    for name in ("1", "2"):
+        finish(study.open_run(dataset=name))
+    run = study.open_run(dataset="1")
+    run.add_stage(run.scores().query("stage == 'full'"), run.history())
+    found = {dataset.name: dataset for dataset in content.gather(run.results).datasets}
+    assert found["dataset_1"].models == [] and len(found["dataset_2"].models) == 1
+    assert found["dataset_1"].sentences[-1].startswith("Dataset_1, tuned recipe: left out, because its training was")
+
+
+def test_what_could_not_be_measured_is_a_row_that_says_why(own_home):
+    run = study.open_run(dataset="1")
+    finish(run)
+    scored = study.home_scores([run])
+    names = {"trained_on": "dataset_1", "recipe": "tuned", "tested_on": "dataset_2", "overlap_removed": 5}
+    missing = [{**names, "stage": stage, "why": "nothing left"} for stage in study.STAGES]
+    compared = study.with_warnings(comparison.compare(scored, study.all_thresholds([run]), missing), [run])
+    study.write_comparison(run.results, compared, comparison.paired_by_test_set(scored)[0])
+    (found,) = content.gather(run.results).comparisons
+    matrix, recalls = found.tables[:2]
+    assert matrix.rows[0][-1] == "not measured"
+    assert recalls.rows[1][-4:] == ["5", "not measured", "not measured", "nothing left"]

@@ -70,6 +70,9 @@ def auc_matrix(values: pd.DataFrame, texts: pd.DataFrame, title: str) -> Figure:
     figure, axes = panels(1, title, (width, max(3.6, 0.9 * values.shape[0] + 2.0)))
     bar = {"label": "ROC AUC (0.5 and below: darkest)", "extend": "min"}
     sns.heatmap(values, annot=texts, fmt="", cmap="cividis", vmin=0.5, vmax=1, ax=axes[0], cbar_kws=bar)
+    # The heat map writes nothing where there is no number.
+    for row, column in zip(*values.isna().to_numpy().nonzero()):
+        axes[0].text(column + 0.5, row + 0.5, texts.iloc[row, column], ha="center", va="center")
     axes[0].grid(False)
     axes[0].set(xlabel="tested on", ylabel="trained on")
     axes[0].tick_params(axis="y", rotation=0)
