@@ -284,7 +284,7 @@ def test_shortcut_probe_sees_a_format_that_tells_the_label(folder, leaks):
     assert probe["label"].tolist() == (images["label"] == "synthetic").astype(int).tolist()
     auc = measures.bootstrap_intervals(probe["label"], probe["score"], probe["group"], measures=["roc_auc"])["roc_auc"]
     if leaks:
-        assert auc.low > 0.95
+        assert auc.value == 1 and "tells the classes apart" in shortcut.warning(auc.low, auc.value)
     else:  # 15 + 15 images: the AUC of a scorer that knows nothing has a standard error of 0.11
         assert auc.low < 0.5 and 0.2 < auc.value < 0.8
 

@@ -477,10 +477,11 @@ def test_confusion_matrix_puts_counts_and_shares_where_they_belong():
 
 def test_matrix_colours_the_values_and_leaves_gaps_empty():
     values = pd.DataFrame([[0.9, np.nan], [0.7, 0.8]], index=["a", "b"], columns=["a", "b"])
-    axes = figures.auc_matrix(values, values.round(1).astype(str), TITLE).axes[0]
+    texts = pd.DataFrame([["0.9", "not measured"], ["0.7", "0.8"]], index=["a", "b"], columns=["a", "b"])
+    axes = figures.auc_matrix(values, texts, TITLE).axes[0]
     shown = np.ma.masked_invalid(axes.collections[0].get_array()).ravel()
     assert shown.compressed().tolist() == [0.9, 0.7, 0.8] and shown.mask.tolist() == [False, True, False, False]
-    assert [text.get_text() for text in axes.texts] == ["0.9", "0.7", "0.8"]
+    assert [text.get_text() for text in axes.texts] == ["0.9", "0.7", "0.8", "not measured"]
 
 
 def words(ax):
