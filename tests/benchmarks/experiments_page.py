@@ -69,13 +69,14 @@ many: others scatter around 0.5.
 
 {table}
 
-d and e are at chance and b is next to it, where the figures of the original were (0.49 to 0.57). On scores that know nothing (c, d, e)
-the threshold of best F1 calls everything synthetic or nearly so: recalls of 1 and 0, and an F1 of 0.667 that looks like something. What
-a test-chosen threshold (g) gains in F1 over the honest one (a) is not there on new images.""",
+{chance} The original reported 0.49 to 0.57. On scores that know nothing the threshold of best F1 calls everything synthetic or
+nearly so: recalls of 1 and 0, and an F1 of about 2/3 that looks like something. What a test-chosen threshold (g) gains in F1 over the
+honest one (a) is not there on new images.""",
     ),
     "ablation": (
         "Ablation",
-        """The tuned recipe and variants of it, one choice changed at a time{last}; {seeds} seeds (each with a split of its own).
+        """The tuned recipe and variants of it, one choice changed at a time{last}; {seeds} seeds (each draws training and
+validation images anew; no training sees the run's test images).
 Validation images; the difference is paired, to the first row of the same stage. `degraded`: the same images after one random
 degradation each (JPEG, scaling, blur or noise). Seconds are of training with what earlier rows had computed already, on a machine that
 may have had other work beside it: they compare roughly.
@@ -112,6 +113,12 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def at_chance(table: pd.DataFrame) -> str:
+    """Which wrong turns have an AUC whose interval holds 0.5."""
+    held = table[table["roc_auc_low"].le(0.5) & table["roc_auc_high"].ge(0.5)]
+    return f"At chance (the interval of the AUC holds 0.5): {', '.join(held['turn']) or 'none'}."
+
+
 def section(name: str, table: pd.DataFrame) -> str:
     """A section of the page with its table."""
     if name == "ablation":
@@ -120,11 +127,12 @@ def section(name: str, table: pd.DataFrame) -> str:
         table["seconds"], table["ratio"] = table["seconds"].round().astype(int), table["ratio"].map("{:.2f}".format)
     if name == "wrong_turns":
         table["degenerate"] = table["degenerate"].map({True: "yes", False: ""})
+    chance = at_chance(table) if name == "wrong_turns" else ""
     seeds = table["seeds"].max() if "seeds" in table else experiments.REPEATS
     alone = ALONE if name == "imbalance" and table["case"].str.contains("weights alone").any() else ""
     last = ", and last the original recipe" if name == "ablation" and (table["choice"] == "everything").any() else ""
     shown = markdown(repeats.shown(table, TABLES[name]))
-    return SECTIONS[name][1].format(table=shown, seeds=seeds, alone=alone, last=last)
+    return SECTIONS[name][1].format(table=shown, chance=chance, seeds=seeds, alone=alone, last=last)
 
 
 def main(folder: str, images: str) -> None:
