@@ -177,10 +177,10 @@ def test_second_execution_agrees_with_the_first(quick_study, tmp_path):
 def test_a_changed_number_turns_nbval_red(quick_study, tmp_path):
     path = quick_study / "dataset_1" / "tuned" / "04_threshold_analysis.ipynb"
     text = path.read_text(encoding="utf-8")
-    auc = re.search(r"AUC (0\.\d{3}) \[", text).group(1)
+    before, auc = re.search(r"(final model: [^:]*: )(0\.\d{3})", text).groups()
     other = f"{1 - float(auc):.3f}" if auc != "0.500" else "0.900"
     changed = path.with_name("changed.ipynb")
-    changed.write_text(text.replace(f"AUC {auc} [", f"AUC {other} ["), encoding="utf-8")
+    changed.write_text(text.replace(before + auc, before + other), encoding="utf-8")
     done = nbval([changed], tmp_path)
     changed.unlink()
     assert done.returncode == 1 and "1 failed" in done.stdout, done.stdout[-3000:]
