@@ -134,8 +134,6 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     origin = f"{weights.sha256}/{text_hash(inspect.getsource(change))}" if change else weights.sha256
     key = _stage_key(run, "phase1", origin)
     if _is_done(run, "phase1", key):
-        # Groups may be others than they were, which training does not look at.
-        run.record(images_key=run.images_key())
         return
     make_deterministic(run.seed)
     # Noted with the scores, not before: until then run.json is of those that are there.
