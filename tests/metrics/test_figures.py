@@ -558,6 +558,14 @@ def test_mean_images_are_shown_with_their_difference_centred_on_zero():
     assert min(middle[:3]) > 0.98
 
 
+def test_a_difference_beyond_chance_in_one_place_is_never_none_of_it():
+    values = np.zeros((64, 64))
+    values[3, 4] = 5
+    one = Difference(values, np.ones((64, 64)))
+    means = {label: np.full((64, 64, 3), 9, "uint8") for label in ("real", "synthetic")}
+    assert saved(figures.mean_images(means, TITLE, one))[2].get_title().endswith("under 0.1% of it beyond chance")
+
+
 @pytest.mark.parametrize("images", [{}, {"real": PICTURE}, {"synthetic": PICTURE}])
 def test_mean_images_of_one_class_or_none(images):
     axes = saved(figures.mean_images(images, TITLE))

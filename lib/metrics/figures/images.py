@@ -13,6 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from lib.metrics.checks import share
 from lib.metrics.figures.style import CLASS_COLOURS, WITHIN_CHANCE, panels, sentence, styled
 from lib.metrics.relabelling import Difference
 
@@ -130,9 +131,8 @@ def mean_images(images: Mapping[str, np.ndarray], title: str, difference: Differ
 
 
 def _told(difference: Difference) -> str:
-    return (
-        f"{difference.beyond.mean():.0%} of it beyond chance" if difference.beyond.any() else "all of it within chance"
-    )
+    beyond = float(difference.beyond.mean())
+    return f"{share(beyond)} of it beyond chance" if beyond else "all of it within chance"
 
 
 @styled
