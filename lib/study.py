@@ -205,7 +205,7 @@ RECIPES = {
         full=Phase(epochs=1, learning_rate=1e-4, schedule="cosine", images=1200, margin=1.645),
     ),
 }
-# A larger window sees more of a picture and finds more traces, for 1.3 times the computation (docs/experiments.md).
+# A larger window sees more of a picture, for 1.3 times the computation. What it gave: docs/experiments.md.
 RECIPES["wide"] = dataclasses.replace(RECIPES["tuned"], name="wide", image_size=256)
 # Of both classes together. With them the interval of the test AUC of dataset 1 began above 0.75 for each of five seeds (7 to
 # 11), with 300 of them at 0.53 for one; with 160 the AUC was at chance.
