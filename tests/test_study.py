@@ -11,6 +11,7 @@ import pytest
 from support import finish, finish_stages, refused
 
 from lib import study
+from lib.data.loading import View
 from lib.study import RECIPES, STAGES, UserError, open_run
 
 
@@ -607,3 +608,18 @@ def test_every_missing_result_before_the_asked_one_is_named():
     finish(run := open_run())
     (run.recipe_folder / "metrics.json").unlink()
     assert refused(run.metrics).endswith("run notebook 04_threshold_analysis with the same parameters first")
+
+
+@pytest.mark.parametrize("name", study.CHOICES)
+def test_a_recipe_refuses_a_choice_that_it_does_not_know(name):
+    with pytest.raises(ValueError, match=f"Recipe: {name} is 'max', expected "):
+        dataclasses.replace(study.RECIPES["tuned"], **{name: "max"})
+    for choice in study.CHOICES[name]:
+        assert getattr(dataclasses.replace(study.RECIPES["tuned"], **{name: choice}), name) == choice
+
+
+def test_a_stage_and_a_view_refuse_what_they_do_not_know():
+    with pytest.raises(ValueError, match="Phase: schedule is 'linear', expected 'constant', 'cosine'"):
+        study.Phase(epochs=1, learning_rate=1e-3, schedule="linear")
+    with pytest.raises(ValueError, match="View: kind is 'max', expected resize or crop"):
+        View("max")
