@@ -45,7 +45,7 @@ def notebook_imports(path: Path) -> list[str]:
     cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
     lines = [line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
     # Lines such as `%matplotlib inline` are no Python.
-    names = _imported(ast.parse("\n".join(line for line in lines if not line.startswith("%"))))
+    names = imported(ast.parse("\n".join(line for line in lines if not line.startswith("%"))))
     return sorted({module for name in names for module in _modules(name)})
 
 
@@ -74,10 +74,11 @@ def _closure(modules: tuple[str, ...] | list[str]) -> tuple[list[Path], set[str]
 @functools.lru_cache(maxsize=1024)
 def _imports_of(path: Path, changed: int) -> tuple[str, ...]:
     """What a file imports; `changed` is its time, so that a file that was edited is read again."""
-    return tuple(_imported(ast.parse(path.read_text(encoding="utf-8"))))
+    return tuple(imported(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-def _imported(tree: ast.AST) -> Iterator[str]:
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The dotted names that code imports, also inside functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -101,7 +101,9 @@ def finish(
 def finish_stages(run: Run, images: pd.DataFrame, shift: float = 1.0, evaluated: bool = True) -> None:
     """Leaves what trained stages leave of an audited run, models aside, with scores as `finish` makes them up."""
     names = ("dataset", "data", "normalise", "backbone", "weights", "seed")
-    run.record(options={**{key: getattr(run, key) for key in names}, "reading": run.reading.as_dict()})
+    options = {key: getattr(run, key) for key in names}
+    options["reading"] = run.reading.as_dict()
+    run.record(options=options)
     scored = images[images["split"] != "train"]
     random = np.random.default_rng(0)
     for stage in STAGES:

@@ -9,6 +9,8 @@ import yaml
 from packaging.requirements import Requirement
 from support import PROJECT
 
+from lib import code_hash
+
 ALLOWED = {
     "lib/metrics": {"lib.metrics"},
     "lib/data": {"lib.data", "lib.study"},
@@ -50,15 +52,7 @@ LOCKS = {"requirements.lock": ["test"], "requirements-generate.lock": ["generate
 
 
 def imported(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        yield from imported_by(node)
-
-
-def imported_by(node):
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    return code_hash.imported(ast.parse(path.read_text(encoding="utf-8")))
 
 
 def files(room):
@@ -119,7 +113,7 @@ def test_what_generates_is_imported_in_its_rooms_only_and_never_before_it_is_nee
             assert GENERATING.isdisjoint(name.split(".")[0] for name in imported(path)), path
         tree = ast.parse(path.read_text(encoding="utf-8"))
         above = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-        names = {name for node in above for name in imported_by(node)}
+        names = {name for node in above for name in code_hash.imported(node)}
         assert GENERATING.isdisjoint(name.split(".")[0] for name in names), path
 
 

@@ -217,7 +217,10 @@ def threshold_table(chosen: dict, stage: str) -> pd.DataFrame:
         {
             "policy": policy,
             "threshold": str(Interval.from_dict(content["interval"])),
-            **{name: decimals(content[name]) for name in (*RECALLS, "f1_synthetic", "false_positive_rate")},
+            "recall_real": decimals(content["recall_real"]),
+            "recall_synthetic": decimals(content["recall_synthetic"]),
+            "f1_synthetic": decimals(content["f1_synthetic"]),
+            "false_positive_rate": decimals(content["false_positive_rate"]),
             "images": content["images"],
             "degenerate": content["degenerate"],
         }

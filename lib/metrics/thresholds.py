@@ -344,7 +344,8 @@ def _chance_limit(labels: NDArray) -> float:
 _CHOICES: dict[str, Callable[[Resamples, Costs], NDArray]] = {
     "best_f1": _best_f1,
     "balanced": _balanced,
-    **{policy: partial(_at_most, limit) for policy, limit in LIMITS.items()},
+    "fpr_5": partial(_at_most, LIMITS["fpr_5"]),
+    "fpr_1": partial(_at_most, LIMITS["fpr_1"]),
     "cost": _least_cost,
 }
 POLICIES = ("fixed", *_CHOICES)

@@ -67,9 +67,9 @@ def panels(columns: int, title: str, size: tuple[float, float], rows: int = 1, *
     return figure, axes.ravel()
 
 
-def legend_beside(ax: Axes, **options) -> None:
+def legend_beside(ax: Axes, fontsize: float = 9, **options) -> None:
     """A legend at the right of axes, where it can cover nothing that is drawn in them."""
-    ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left", borderaxespad=0, **{"fontsize": 9, **options})
+    ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left", borderaxespad=0, fontsize=fontsize, **options)
 
 
 def legend_below(figure: Figure, ax: Axes, **options) -> Legend:
