@@ -2,7 +2,7 @@
 
 examples:
   python run_all.py --dataset 1                  dataset 1, the tuned recipe
-  python run_all.py --dataset 1 --quick          the same in two or three minutes: fewer images, no fine-tuning
+  python run_all.py --dataset 1 --quick          the same in about a minute and a half: fewer images, no fine-tuning
   python run_all.py --dataset 1 2 control --recipe original
   python run_all.py --data "my pictures"         a folder of your own that holds real/ and synthetic/ (or fake/, ai/, …)
   python run_all.py --dataset 1 --also wrong_turns   also what each mistake costs; ablation: what each choice brings
@@ -26,13 +26,14 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from lib import pretrained, study
+from lib import kernels, pretrained, study
 from lib.code_hash import code_hash, notebook_imports
 from lib.data import detectors, download, listing, omnigen, omnigen_plan, sources
 from lib.display import Board, Task, files_to_open
@@ -119,7 +120,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="notebook 05 alone, over finished runs (dataset_1, dataset_1/original, …) and scores files of other detectors: "
         "a CSV (or dataset_1=CSV) with the columns image_id,label,split,score[,stage][,group]",
     )
-    add("--quick", action="store_true", help=f"two or three minutes, not five or more: {study.QUICK_WORDS}")
+    add("--quick", action="store_true", help=f"about a minute and a half, not five or more: {study.QUICK_WORDS}")
     add("--seed", type=int, default=7, help="of split, augmentation and training; default: 7")
     add("--results", metavar="FOLDER", default="", help="where results go; default: results/")
     add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 to 06) and what follows again")
@@ -303,8 +304,12 @@ def check_kernel() -> None:
         )
 
 
-def run_step(step: Step, run: Run, key: str, values: dict | None = None) -> None:
-    """Execute a notebook beside its place, with `parameters` or the values given; when it is done, put it there."""
+def run_step(step: Step, run: Run, key: str, values: dict | None = None, kernel=None) -> None:
+    """Execute a notebook beside its place, with `parameters` or the values given; when it is done, put it there.
+
+    Args:
+        kernel: a kernel manager of its own that was started before (`lib.kernels`), or None.
+    """
     import nbformat
     import papermill
 
@@ -323,8 +328,10 @@ def run_step(step: Step, run: Run, key: str, values: dict | None = None) -> None
             values,
             progress_bar=False,
             cwd=str(target.parent),
-            # Jupyter interrupts an idle kernel to end it, which the kernel logs as an error; real ones reach the notebook.
-            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+            extra_arguments=[kernels.QUIET],
+            # On a computer that is busy with other things, a kernel can take more than papermill's minute to start.
+            start_timeout=kernels.PATIENCE,
+            km=kernel,
         )
     except papermill.PapermillExecutionError as error:
         if error.ename == "UserError":
@@ -335,6 +342,9 @@ def run_step(step: Step, run: Run, key: str, values: dict | None = None) -> None
         ) from None
     except (RuntimeError, OSError) as error:  # the kernel died or could not be started
         raise StepFailed(f"{step.notebook} failed for {run.name}: {error}\n  executed so far: {partial}") from None
+    finally:
+        if kernel:
+            kernels.end(kernel)
     notebook = nbformat.read(partial, as_version=4)
     # papermill notes absolute paths and times; an executed notebook is to be shown around.
     notebook.metadata.pop("papermill", None)
@@ -371,9 +381,11 @@ def run_all(options: argparse.Namespace) -> None:
         step.executed(run).unlink(missing_ok=True)
         if step in asked:
             run.train_again(step)
-    with Board(console, tasks) as board:
+    # This program waits while notebooks run: what draws the page is imported meanwhile.
+    threading.Thread(target=import_report, daemon=True).start()
+    with Board(console, tasks) as board, kernels.Kernels() as waiting:
         key, again, current = "", False, None
-        for (run, step), task in zip(plan, tasks):
+        for number, ((run, step), task) in enumerate(zip(plan, tasks)):
             if run is not current:
                 # A step that ran again makes those after it run again, of its own dataset.
                 current, again, key = run, False, ""
@@ -389,7 +401,11 @@ def run_all(options: argparse.Namespace) -> None:
                 board.kept(task)
                 continue
             with board.running(task):
-                run_step(step, run, key)
+                if options.quick:
+                    # Small runs wait for kernels more than for anything else; of large ones the memory counts.
+                    for _, soon in plan[number : number + 2]:
+                        waiting.prepare(soon.source, run.results)
+                run_step(step, run, key, kernel=waiting.take(step.source))
     try:
         write_report(runs[-1].results)
     finally:
@@ -416,6 +432,12 @@ def compare(options: argparse.Namespace) -> None:
     finally:
         page = (run.results / "index.html", "all finished runs on one page")
         to_open([page, (step.executed(run), step.title), (step.executed(run).parent / "figures", "its figures")])
+
+
+def import_report() -> None:
+    """Import what `write_report` needs; what is wrong with it is said there."""
+    with contextlib.suppress(Exception):
+        import lib.report  # noqa: F401
 
 
 def write_report(results: Path) -> None:

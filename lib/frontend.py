@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
-import io
 import os
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.display import Image
 
 # `1` or `0` decides, where what a cell is told by its client is not to be trusted.
 VARIABLE = "STUDY_WIDGETS"
@@ -30,13 +34,25 @@ def is_attended() -> bool:
     return bool(request.get("content", {}).get("allow_stdin", False))
 
 
-def show(figure, panel: Callable[[], object]) -> None:
+def picture(png: Path, words: str) -> Image:
+    """A saved figure as a notebook shows it, at half its size in pixels: as large on a screen as it was made.
+
+    Args:
+        png: the file.
+        words: what is read out to somebody who does not see it.
+    """
+    from IPython.display import Image
+
+    return Image(filename=png, retina=True, alt=words)
+
+
+def show(figure: Image, panel: Callable[[], object]) -> None:
     """Display a panel of widgets to a person, and the figure that stands for it to a program.
 
     A panel that is saved with its notebook carries the figure: what cannot show widgets (GitHub, nbconvert) shows that.
 
     Args:
-        figure: matplotlib Figure.
+        figure: a picture, PNG.
         panel: makes the widget; called only where somebody can use it.
     """
     # Not above: progress bars ask who is there too, also where there is no IPython to wait for.
@@ -45,7 +61,5 @@ def show(figure, panel: Callable[[], object]) -> None:
     if not is_attended():
         display(figure)
         return
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", bbox_inches="tight")
-    content = {**panel()._repr_mimebundle_(), "image/png": base64.b64encode(picture.getvalue()).decode()}
+    content = {**panel()._repr_mimebundle_(), "image/png": base64.b64encode(figure.data).decode()}
     display(content, raw=True)

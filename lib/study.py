@@ -23,6 +23,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.frontend import picture
+
 PROJECT = Path(__file__).resolve().parent.parent
 LABELS = ("real", "synthetic")
 SPLITS = ("train", "validation", "test")
@@ -720,10 +722,9 @@ class Run:
         return _measured(self.folder / f"{name}.csv", "turn", "what", "choice", "setting", "case")
 
     def save_figure(self, figure, name: str, *, per_recipe: bool = True):
-        """Save a matplotlib Figure as figures/<name>.png and .svg and return it, so that a notebook also shows it."""
+        """Save a matplotlib Figure as figures/<name>.png and .svg, and return the first as a picture that a notebook shows."""
         folder = (self.recipe_folder if per_recipe else self.folder) / "figures"
-        save_figure(figure, folder / name)
-        return figure
+        return picture(save_figure(figure, folder / name), figure.get_suptitle())
 
     def remove_figures(self, *names: str) -> None:
         """Remove figures of an earlier run that are not true of this one."""
@@ -831,12 +832,23 @@ _NUMBERS = (
 )
 
 
-def save_figure(figure, path: Path) -> None:
-    """Save a Figure as `path`.png (150 dpi) and `path`.svg, each whole."""
+# Dots an inch of saved figures.
+SAVED_DPI = 150
+
+
+def save_figure(figure, path: Path) -> Path:
+    """Save a Figure as `path`.png (SAVED_DPI) and `path`.svg, each whole, and return the path of the first."""
+    # Drawn once for the layout, which would otherwise be worked out for each file, and twice for its edges.
+    figure.set_dpi(SAVED_DPI)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    edges = figure.get_tightbbox().padded(0.1)
     for suffix in (".png", ".svg"):
         with written_whole(path.with_name(path.name + suffix)) as temporary:
             # No date in the SVG, so that the same figure is the same file.
-            figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata={"Date": None} if suffix == ".svg" else {})
+            metadata = {"Date": None} if suffix == ".svg" else {}
+            figure.savefig(temporary, dpi=SAVED_DPI, bbox_inches=edges, metadata=metadata)
+    return path.with_name(path.name + ".png")
 
 
 def saved_figures(folder: Path) -> dict[str, Path]:

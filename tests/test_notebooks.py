@@ -140,6 +140,8 @@ def nbval(paths, cwd):
         "--nbval",
         "--nbval-sanitize-with",
         str(PROJECT / "tests" / "nbval_sanitize.cfg"),
+        "--nbval-kernel-startup-timeout",
+        str(PATIENCE),
         "-p",
         "no:cacheprovider",
         "-q",

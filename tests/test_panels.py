@@ -6,7 +6,6 @@ import IPython.display
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 from support import finish
 
@@ -123,5 +122,4 @@ def test_programs_get_a_figure_and_people_a_panel_that_falls_back_to_it(made, mo
     if attended:
         assert raw and {"application/vnd.jupyter.widget-view+json", "image/png"} <= set(content)
     else:
-        assert isinstance(content, Figure) and run.source() in content.get_suptitle()
-        assert len([ax for ax in content.axes if ax.images]) == 4
+        assert isinstance(content, IPython.display.Image) and run.source() in content.alt

@@ -8,8 +8,14 @@ from PIL import Image
 from support import HOME, PROJECT, finish, finish_stages, run_study
 
 import run_all
-from lib import study
+from lib import kernels, study
 from lib.study import UserError
+
+
+@pytest.fixture(autouse=True)
+def no_kernel_ahead(monkeypatch):
+    """Where no notebook is executed, no kernel is to be started for one."""
+    monkeypatch.setattr(kernels.Kernels, "prepare", lambda *_: None)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +125,7 @@ def test_what_is_stated_of_folders_makes_every_step_run_again(folder_of_images):
 def test_the_first_line_of_a_run_says_how_its_folder_was_read(folder_of_images, monkeypatch, capsys):
     root = folder_of_images(12, "0_real", "FAKE")
     (root / "notes.txt").touch()
-    monkeypatch.setattr(run_all, "run_step", lambda *_: None)
+    monkeypatch.setattr(run_all, "run_step", lambda *_, **__: None)
     monkeypatch.setattr(run_all, "summary", lambda *_: None)
     monkeypatch.setattr(run_all, "write_report", lambda *_: None)
     assert run_all.main(["--data", str(root), "--quick", "--name", "said", "--groups", "none"]) == 0
@@ -241,7 +247,7 @@ def test_what_is_run_again_is_trained_again(monkeypatch):
         run.model_path(stage).parent.mkdir(parents=True, exist_ok=True)
         run.model_path(stage).write_bytes(b"a model")
     steps = []
-    monkeypatch.setattr(run_all, "run_step", lambda step, *_: steps.append(step.notebook[:2]))
+    monkeypatch.setattr(run_all, "run_step", lambda step, *_, **__: steps.append(step.notebook[:2]))
     monkeypatch.setattr(run_all, "write_report", lambda *_: None)
     monkeypatch.setattr(run_all, "is_done", lambda *_: True)
     monkeypatch.setattr(run_all, "summary", lambda *_: None)
@@ -276,7 +282,7 @@ def test_the_summary_names_the_files_to_open_and_the_page_where_there_is_one(own
 
 
 def test_ctrl_c_ends_with_130_and_names_a_command_that_goes_on(monkeypatch, capsys):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run_all, "run_step", interrupted)
@@ -300,7 +306,7 @@ def test_what_is_to_be_run_again_is_still_to_be_run_after_ctrl_c(own_home, monke
         path.write_text("{}")
     steps = []
 
-    def stopped_at_06(step, *_):
+    def stopped_at_06(step, *_, **__):
         if step.notebook[:2] == "06" and "06" not in steps:
             steps.append("06")
             raise KeyboardInterrupt
@@ -319,7 +325,7 @@ def test_models_that_are_trained_again_take_their_results_with_them(own_home, mo
     run = study.open_run(dataset="2", quick=True)
     finish(run)
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run_all, "run_step", interrupted)
@@ -381,7 +387,7 @@ def test_a_second_folder_of_the_same_name_is_refused_before_anything_is_written(
 
 def test_force_has_experiments_trained_again(own_home, monkeypatch):
     run = study.open_run(dataset="2", quick=True)
-    monkeypatch.setattr(run_all, "run_step", lambda *_: None)
+    monkeypatch.setattr(run_all, "run_step", lambda *_, **__: None)
     monkeypatch.setattr(run_all, "is_done", lambda *_: True)
     monkeypatch.setattr(run_all, "summary", lambda *_: None)
     monkeypatch.setattr(run_all, "write_report", lambda *_: None)

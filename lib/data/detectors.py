@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pa
-from scipy.stats import mannwhitneyu
 
 from lib.data.checks import csv_lines, printable, refusal, validate
 from lib.data.names import label_of, split_of
@@ -72,6 +71,8 @@ class Detector:
 
     def warning(self) -> str:
         """What speaks for scores that are the wrong way round; empty where nothing does."""
+        from scipy.stats import mannwhitneyu  # not above: it takes run_all.py a second to start with
+
         for stage, rows in self.scores.groupby("stage", sort=False):
             real, synthetic = (rows.loc[rows["label"] == label, "score"] for label in LABELS)
             test = mannwhitneyu(synthetic, real, alternative="less")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def read_manifest(path: Path | None = None) -> pd.DataFrame:
         UserError: names line, column, what was found and what was expected.
     """
     path = path or MANIFEST
+    try:
+        state = path.stat()
+    except OSError:  # reading it says what is wrong
+        return _read(path)
+    # Asked for again and again by whoever looks for a dataset, and changed by nobody meanwhile.
+    return _read_once(path, state.st_mtime_ns, state.st_size, home()).copy()
+
+
+@functools.lru_cache(maxsize=8)
+def _read_once(path: Path, *state: object) -> pd.DataFrame:
+    return _read(path)
+
+
+def _read(path: Path) -> pd.DataFrame:
     lines = csv_lines(path)
     names, frame = lines.iloc[0].tolist(), lines.iloc[1:]
     if names != list(_SCHEMA.columns):

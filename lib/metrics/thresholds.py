@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn import metrics as sk
 
 from lib.metrics import measures, resampling
 from lib.metrics.checks import Interval, share
@@ -131,15 +132,17 @@ def choose(
     _known([policy])
     labels, scores = measures.checked(labels, scores)
     threshold = float(_chosen(policy, Resamples.of_all(labels, scores), costs or Costs())[0])
-    recall_real = measures.recall_real(labels, scores, threshold)
-    recall_synthetic = measures.recall_synthetic(labels, scores, threshold)
+    called = apply(threshold, scores)
+    # All of them from one count of the images: `evaluation.at_chance` asks for hundreds.
+    _, recalls, f1, _ = sk.precision_recall_fscore_support(labels, called, labels=[0, 1], zero_division=0)
+    recall_real, recall_synthetic = map(float, recalls)
     why = _why_degenerate(labels, scores, recall_real, recall_synthetic)
     return Threshold(
         policy=policy,
         threshold=threshold,
         recall_real=recall_real,
         recall_synthetic=recall_synthetic,
-        f1_synthetic=measures.f1_synthetic(labels, scores, threshold),
+        f1_synthetic=float(f1[1]),
         false_positive_rate=1 - recall_real,
         images=labels.size,
         degenerate=bool(why),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -20,12 +20,12 @@ import pandas as pd
 
 from lib.data.appearance import sample_rows
 from lib.data.checks import printable
-from lib.data.loading import View, load_views, recipe_view
+from lib.data.loading import ImageFile, View, recipe_view
 from lib.data.pictures import jpeg_quality
 from lib.metrics import calibration, evaluation
 from lib.model import explanation, network
-from lib.model.features import BATCH, Engine
-from lib.model.scores import run_files
+from lib.model.features import BATCH, Engine, Rows, features_kind, frozen_features
+from lib.model.scores import run_files, saved_engine
 from lib.progress import progress
 from lib.study import (
     DETECTOR_FILES,
@@ -51,7 +51,7 @@ MOST = 2000
 # Share of validation images that are not unlike the training data.
 USUAL = 0.99
 # Validation images of each class whose average map explanations are read against.
-MAPPED, QUICK_MAPPED = 50, 8
+MAPPED, QUICK_MAPPED = 50, 4
 # Added to the features' deviations, as a part of the median one, and the least deviation at all: a channel that is (nearly)
 # constant on the training images would explode on others.
 _ADDED_SCALE, _LEAST_SCALE = 0.1, 1e-3
@@ -152,7 +152,8 @@ class Detector:
 
     def engine(self) -> Engine:
         """The network and its features, as `network.with_features`, on the fast engine; kept in the cache once converted."""
-        return _engine(self.model, self.content["files"][self.content["model"]], self.view.size)
+        model = self.content["model"]
+        return saved_engine(self.folder / model, self.view.size, self.content["files"][model])
 
     def describe(self) -> str:
         """What it is and what it gave, in a line."""
@@ -191,11 +192,6 @@ class Detector:
         if few := self.content["thresholds"][policy].get("too_few"):
             found["too_few_real"] = f"the threshold {policy}: {few}"
         return found
-
-
-def _engine(model: Callable[[], keras.Model], sha256: str, size: int) -> Engine:
-    key = text_hash("with features", sha256, size)
-    return Engine.kept(lambda: network.with_features(model()), size, key=key)
 
 
 def _is_chance(auc: dict) -> bool:
@@ -243,7 +239,7 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
     path = run.model_path(stage)
     model, sha256 = network.load(path), file_hash(path)
     images, recommended = run.used_images(), calibrations["recommended"]
-    statistics = _statistics(run, model, _engine(lambda: model, sha256, run.recipe.image_size), images)
+    statistics = _statistics(run, model, stage, sha256, images)
     content = {
         "schema": SCHEMA,
         "model": path.name,
@@ -265,30 +261,55 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
     return Detector(path.parent, content, statistics, {})
 
 
-def _statistics(run: Run, model: keras.Model, engine: Engine, images: pd.DataFrame) -> Statistics:
+def _statistics(run: Run, model: keras.Model, stage: str, sha256: str, images: pd.DataFrame) -> Statistics:
     # Ordered by content: a part is a fair sample, and always the same one.
     parts = {
         split: run_files(run, images[images["split"] == split].sort_values("sha256").head(MOST))
         for split in ("train", "validation")
     }
     mapped = sample_rows(images[images["split"] == "validation"], QUICK_MAPPED if run.quick else MAPPED)
-    width = engine.width - 1
-    count, total, squares = 0, np.zeros(width), np.zeros(width)
     with progress(sum(map(len, parts.values())), "features of training images") as advance:
-        for outputs in engine.stream(load_views(parts["train"], recipe_view(run.recipe), BATCH)):
-            features = outputs[:, 1:].astype("float64")
-            count, total, squares = count + len(features), total + features.sum(0), squares + np.square(features).sum(0)
-            advance(len(features))
-        mean = total / count
-        mean, scale = mean.astype("float32"), _scale(squares / count - np.square(mean)).astype("float32")
-        distances = []
-        for outputs in engine.stream(load_views(parts["validation"], recipe_view(run.recipe), BATCH)):
-            distances.append(_mean_square(outputs[:, 1:], mean, scale))
-            advance(len(outputs))
+        train, validation = (_kept_features(run, model, stage, sha256, files, advance) for files in parts.values())
+    count, total, squares = len(train), 0.0, 0.0
+    for features in train.chunks(BATCH):
+        features = features.astype("float64")
+        total, squares = total + features.sum(0), squares + np.square(features).sum(0)
+    mean = total / count
+    mean, scale = mean.astype("float32"), _scale(squares / count - np.square(mean)).astype("float32")
+    distances = [_mean_square(features.astype("float32"), mean, scale) for features in validation.chunks(BATCH)]
     _, maps = explanation.explain_images(run, model, mapped)
     average = explanation.average_map(maps.contributions.sum(axis=1), as_int(mapped["label"]).to_numpy())
     limit = float(np.quantile(np.concatenate(distances), USUAL))
     return Statistics(mean, scale, limit, average.astype("float32"))
+
+
+def _kept_features(
+    run: Run, model: keras.Model, stage: str, sha256: str, files: Sequence[ImageFile], advance: Callable[[int], None]
+) -> Rows:
+    """Features (images, n) of files as the head sees them: those of phase 1 where the backbone is still the pretrained one."""
+    history = run.history()
+    later = history["stage"].isin(STAGES[1 : STAGES.index(stage) + 1])
+    is_pretrained = "kept" in history and not (later & history["kept"] & history["epoch"].gt(0)).any()
+    kind = features_kind(run.recipe, run.recorded()["weights_sha256"] if is_pretrained else sha256)
+    return frozen_features(
+        files,
+        recipe_view(run.recipe),
+        kinds={kind: model.get_layer("head").input_shape[1]},
+        engine=lambda: _BeforeHead(saved_engine(run.model_path(stage), run.recipe.image_size, sha256)),
+        on_progress=advance,
+    )[0]
+
+
+class _BeforeHead:
+    """A saved model's engine that gives what the head sees, without the score."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Features (batch, n) of batch after batch."""
+        for outputs in self._engine.stream(batches):
+            yield outputs[:, 1:]
 
 
 def _scale(variances: np.ndarray) -> np.ndarray:

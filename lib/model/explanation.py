@@ -29,9 +29,9 @@ AT_ONCE = 16
 # Maps of all blocks are brought to this part of the image's side: 28 for 224 pixels.
 CELL = 8
 # Images of each class that average maps are made of.
-EACH, QUICK_EACH = 100, 8
+EACH, QUICK_EACH = 100, 4
 # Images of each class, and shuffled models, of the sanity check.
-SANITY_EACH, SHUFFLES, QUICK_SHUFFLES = 20, 5, 2
+SANITY_EACH, SHUFFLES, QUICK_SHUFFLES = 20, 5, 1
 
 
 class Maps(NamedTuple):

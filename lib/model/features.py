@@ -22,12 +22,14 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from lib.code_hash import code_hash
 from lib.data.loading import ImageFile, View, load_views
 from lib.model import quiet_native_code
-from lib.study import UserError, cache_folder, text_hash, written_whole
+from lib.study import Recipe, UserError, cache_folder, text_hash, written_whole
 
 BATCH = 64
 STALLED = 60  # seconds without an image, after which the engine is asked whether something went wrong
 # The code that features and converted networks depend on, with all that it imports.
 _CODE = ("lib.model.features", "lib.model.backbone", "lib.model.network")
+# Converted networks of about 17 MB that are kept, at most: those that were used last.
+MAX_ENGINES = 32
 # Share of the features that may lose their differences between images by rounding to float16. Of ImageNet's none does.
 MAX_LOST = 0.05
 
@@ -52,6 +54,8 @@ class Engine:
             if not path.exists():
                 with written_whole(path) as temporary:
                     temporary.write_bytes(_converted(model, size))
+                _forget_oldest(path.parent)
+            os.utime(path)
             core, cores = openvino.Core(), os.cpu_count() or 1
             network = core.read_model(path)
             network.reshape([1, size, size, 3])
@@ -103,6 +107,13 @@ def _keep(request: openvino.InferRequest, asked: tuple[np.ndarray, threading.Sem
 
 def _converted_path(key: str) -> Path:
     return cache_folder("engines") / f"{text_hash(key, code_hash(*_CODE))[:24]}.tflite"
+
+
+def _forget_oldest(folder: Path) -> None:
+    """Leave the MAX_ENGINES networks of a folder that were used last."""
+    by_use = sorted(folder.glob("*.tflite"), key=lambda path: path.stat().st_mtime_ns)
+    for path in by_use[:-MAX_ENGINES]:
+        path.unlink(missing_ok=True)
 
 
 def _converted(model: keras.Model, size: int) -> bytes:
@@ -215,6 +226,16 @@ class Rows:
         if np.min(places, initial=0) < 0:
             raise KeyError("a row that was not computed")
         return np.asarray(self._stored[places])
+
+    def chunks(self, count: int) -> Iterator[np.ndarray]:
+        """All rows in their order, `count` at a time."""
+        for first in range(0, len(self), count):
+            yield self[first : first + count]
+
+
+def features_kind(recipe: Recipe, weights_hash: str) -> str:
+    """The name, for `frozen_features`, of what a recipe's pooling gives of a backbone with these weights."""
+    return f"{weights_hash}/{recipe.pooling}"
 
 
 def _features_folder(kind: str, width: int, view: View) -> Path:

@@ -9,9 +9,7 @@ import pandas as pd
 
 from lib.data.degrade import LEVELS
 from lib.data.loading import recipe_view
-from lib.model import network
-from lib.model.features import Engine
-from lib.model.scores import image_scores, run_files, scores_key
+from lib.model.scores import image_scores, run_files, saved_engine, scores_key
 from lib.model.transfer import test_images
 from lib.progress import progress
 from lib.study import Run, UserError, read_cached_table, text_hash
@@ -46,7 +44,7 @@ def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
     rows = clean.reset_index()[["image_id", "y", "group", "score"]]
     frames = [rows.assign(degradation=NONE, level=np.nan)]
     # Built at its first use: not where all scores are kept already.
-    engine = functools.cache(lambda: Engine(network.load(path), run.recipe.image_size))
+    engine = functools.cache(lambda: saved_engine(path, run.recipe.image_size))
     settings = scores_key(path, run.recipe, images)
     asked = degradations(run)
     with progress(len(asked) * len(files), "degraded images") as advance:

@@ -13,6 +13,7 @@ import pandas as pd
 from lib.code_hash import code_hash
 from lib.data.loading import ImageFile, View, load_views, recipe_view
 from lib.data.normalise import image_root
+from lib.model import network
 from lib.model.features import BATCH, Engine
 from lib.progress import progress
 from lib.study import Recipe, Run, file_hash, text_hash
@@ -24,6 +25,20 @@ def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
     copies = images["copy"] if "copy" in images else itertools.repeat(0)
     rows = zip(images["path"], images["sha256"], copies)
     return [ImageFile(root / path, key, copy) for path, key, copy in rows]
+
+
+def saved_engine(path: Path, size: int, sha256: str = "") -> Engine:
+    """A saved model with what its head sees, as `network.with_features`, on the fast engine.
+
+    It is kept in the cache: who scores with the same file again, in whatever notebook, converts nothing.
+
+    Args:
+        path: the `.keras` file.
+        size: side of the images that it takes, in pixels.
+        sha256: of the file, where it is known.
+    """
+    key = text_hash("with features", sha256 or file_hash(path), size)
+    return Engine.kept(lambda: network.with_features(network.load(path)), size, key=key)
 
 
 def image_scores(

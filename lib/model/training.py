@@ -11,6 +11,7 @@ import functools
 import inspect
 import itertools
 import math
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import keras
@@ -29,8 +30,8 @@ from lib.metrics.delong import paired_test
 from lib.model import network
 from lib.model.backbone import build_backbone
 from lib.model.checkpoint import Checkpoint, Progress
-from lib.model.features import BATCH, Engine, Rows, frozen_features
-from lib.model.scores import image_scores, run_files, score_images
+from lib.model.features import BATCH, Engine, Rows, features_kind, frozen_features
+from lib.model.scores import image_scores, run_files, saved_engine, score_images
 from lib.pretrained import resolve
 from lib.progress import progress
 from lib.study import (
@@ -47,6 +48,7 @@ from lib.study import (
     step_of,
     text_hash,
     versions,
+    written_whole,
 )
 
 # Strengths of regularisation that validation chooses from, for the regression that starts a linear head: the penalty of the
@@ -166,7 +168,8 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     )
     infer = _inference(head)
     scored = [(parts[split], _probabilities(infer, plain[split])) for split in ("validation", "test")]
-    _finish(run, "phase1", key, network.assemble(backbone, head, run.recipe), scored, history, **made)
+    _replace_model(run, "phase1", network.assemble(backbone, head, run.recipe))
+    _finish(run, "phase1", key, scored, history, **made)
 
 
 def _stage_key(run: Run, stage: str, before: str) -> str:
@@ -188,31 +191,29 @@ def _checkpoint(run: Run, stage: str, key: str) -> Checkpoint:
     return Checkpoint(run.model_path(stage).with_name(f"{stage}.checkpoint.npz"), key)
 
 
+def _replace_model(run: Run, stage: str, model: keras.Model) -> None:
+    """Store a stage's model. What was made of the one that was there goes before it does."""
+    run.outdate(step_of(stage))
+    network.save(model, run.model_path(stage))
+
+
 def _finish(
     run: Run,
     stage: str,
     key: str,
-    model: keras.Model,
     scored: list[tuple[pd.DataFrame, np.ndarray]],
     history: pd.DataFrame,
     **made: object,
 ) -> None:
-    """Store a stage's model, scores and history, note that it is done, and forget its checkpoint."""
-    # What was made of the model that was there goes before it does.
-    run.outdate(step_of(stage))
-    network.save(model, run.model_path(stage))
+    """Store the scores and the history of a stage whose model is stored, note that it is done, and forget its checkpoint."""
     rows = [rows[["image_id", "label", "split"]].assign(stage=stage, score=scores) for rows, scores in scored]
     run.add_stage(pd.concat(rows, ignore_index=True), history.assign(stage=stage))
     run.record(stages={stage: key}, **made)
     _checkpoint(run, stage, key).remove()
 
 
-def _kind(recipe: Recipe, weights_hash: str) -> str:
-    return f"{weights_hash}/{recipe.pooling}"
-
-
 def _boundary_kind(recipe: Recipe, weights_hash: str) -> str:
-    return f"{_kind(recipe, weights_hash)}/before block {recipe.unfreeze_from}"
+    return f"{features_kind(recipe, weights_hash)}/before block {recipe.unfreeze_from}"
 
 
 def _engine(model: keras.Model, recipe: Recipe, kinds: Iterable[str]) -> Callable[[], Engine]:
@@ -228,7 +229,7 @@ def _features(run: Run, backbone: keras.Model, parts: dict[str, pd.DataFrame], w
     recipe = run.recipe
     files = {split: run_files(run, rows) for split, rows in parts.items()}
     frozen = network.pooled(backbone, recipe)
-    kinds = {_kind(recipe, weights_hash): frozen.output_shape[1]}
+    kinds = {features_kind(recipe, weights_hash): frozen.output_shape[1]}
     total = sum(map(len, files.values())) + max(0, recipe.views) * len(files["train"])
     if _can_keep(recipe, "partial"):
         joint = network.pooled_with_boundary(backbone, recipe)
@@ -464,6 +465,9 @@ def fine_tune(run: Run, stage: str) -> None:
     key = _stage_key(run, stage, file_hash(run.model_path(before)))
     if _is_done(run, stage, key):
         return
+    if not run.recipe.phase(stage).epochs:
+        _skip(run, stage, key, scored)
+        return
     # Before the model is built: its dropout draws its seeds then.
     make_deterministic(run.seed)
     model = network.load(run.model_path(before))
@@ -499,15 +503,45 @@ def fine_tune(run: Run, stage: str) -> None:
             for file in train:
                 file.read()
             raise
+    _replace_model(run, stage, model)
+    changed = history.loc[history["kept"], "epoch"].item() > 0
+    _finish(run, stage, key, _end_scores(run, stage, parts, known, changed), history)
+
+
+def _end_scores(
+    run: Run, stage: str, parts: dict[str, pd.DataFrame], known: pd.Series, changed: bool
+) -> list[tuple[pd.DataFrame, np.ndarray]]:
+    """Scores of validation and test by the stored model of a stage; `known` are those of the stage before it."""
     asked = [parts[split] for split in ("validation", "test")]
-    if stage != STAGES[-1] and history.loc[history["kept"], "epoch"].item() == 0:
+    if stage != STAGES[-1] and not changed:
         # The stage ended where it began, and so did its scores. Those of the last are what the detector gives for a picture,
         # to the last digit, which phase 1's, from features in float16, are not.
-        scored = [(rows, known[rows["image_id"]].to_numpy()) for rows in asked]
-    else:
-        engine = Engine(model, run.recipe.image_size)
-        scored = [(rows, score_images(engine, run_files(run, rows), run.recipe)) for rows in asked]
-    _finish(run, stage, key, model, scored, history)
+        return [(rows, known[rows["image_id"]].to_numpy()) for rows in asked]
+    engine = saved_engine(run.model_path(stage), run.recipe.image_size)
+    return [(rows, score_images(engine, run_files(run, rows), run.recipe)) for rows in asked]
+
+
+def _skip(run: Run, stage: str, key: str, before: pd.DataFrame) -> None:
+    """A stage to which the recipe gives no epochs: its model is the one before it.
+
+    Args:
+        before: rows of scores.csv of the stage before, by image_id.
+    """
+    known, parts = before["score"], split_rows(run)
+    run.outdate(step_of(stage))
+    with written_whole(run.model_path(stage)) as temporary:
+        shutil.copyfile(run.model_path(STAGES[STAGES.index(stage) - 1]), temporary)
+    rows = parts["validation"]
+    scores = known[rows["image_id"]].to_numpy()
+    start = _measured(as_int(rows["label"]).to_numpy(), scores)
+    history = pd.DataFrame([start]).assign(epoch=0, weight_change=0.0, score_change=0.0, kept=True)
+    _finish(run, stage, key, _end_scores(run, stage, parts, known, False), history)
+
+
+def _measured(truth: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+    """What the history says of validation scores (0-1)."""
+    loss = float(log_loss(truth, np.clip(scores, 1e-7, 1 - 1e-7)))
+    return {"val_loss": loss, "val_roc_auc": float(roc_auc_score(truth, scores))}
 
 
 def _can_keep(recipe: Recipe, stage: str) -> bool:
@@ -673,11 +707,11 @@ class _BestEpoch(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _take(self, model: keras.Model, epoch: int, row: dict, scores: np.ndarray) -> None:
-        auc = float(roc_auc_score(self._truth, scores))
-        loss = float(log_loss(self._truth, np.clip(scores, 1e-7, 1 - 1e-7)))
+        measured = _measured(self._truth, scores)
+        auc = measured["val_roc_auc"]
         moved = max(float(np.abs(now - first).max()) for now, first in zip(model.get_weights(), self._first))
         moved_scores = float(np.abs(scores - self._first_scores).max())
-        measured = {"val_loss": loss, "val_roc_auc": auc, "weight_change": moved, "score_change": moved_scores}
+        measured |= {"weight_change": moved, "score_change": moved_scores}
         self.state.rows.append({"epoch": epoch, **row, **measured})
         if auc > self.state.best_auc and self._is_beyond_chance(scores):
             self.state.best_auc, self.state.best_epoch = auc, epoch

@@ -7,7 +7,7 @@ import itertools
 import pandas as pd
 
 from lib.data.duplicates import find_overlap
-from lib.model import network, scores
+from lib.model import scores
 from lib.study import (
     STAGES,
     Run,
@@ -72,8 +72,8 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
         key = text_hash("cross", scores.scores_key(path, trained.recipe, images))[:24]
 
         def compute(path=path) -> pd.DataFrame:
-            model, files = network.load(path), scores.run_files(tested, images)
-            found = scores.score_images(model, files, trained.recipe)
+            engine = scores.saved_engine(path, trained.recipe.image_size)
+            found = scores.score_images(engine, scores.run_files(tested, images), trained.recipe)
             return pd.DataFrame({"image_id": images["image_id"], "score": found})
 
         score = read_cached_table("scores", key, compute)["score"].to_numpy()

@@ -21,8 +21,8 @@ import pandas as pd
 from keras import layers
 
 from lib.code_hash import code_hash
-from lib.model import network, training
-from lib.model.scores import run_files, score_images
+from lib.model import training
+from lib.model.scores import run_files, saved_engine, score_images
 from lib.pretrained import resolve
 from lib.study import STAGES, Recipe, Run, text_hash, write_table
 
@@ -118,8 +118,8 @@ def _train(run: Run, trial: Trial, images: pd.DataFrame, place: Path) -> pd.Data
     scored = scored.assign(seconds=scored["stage"].map(seconds), degraded=np.nan, **changes)
     validation = mine.used_images().query("split == 'validation'")
     files = run_files(mine, validation)
-    model = network.load(mine.model_path(trial.until))
-    degraded = dict(zip(validation["image_id"], score_images(model, files, trial.recipe, "any")))
+    engine = saved_engine(mine.model_path(trial.until), trial.recipe.image_size)
+    degraded = dict(zip(validation["image_id"], score_images(engine, files, trial.recipe, "any")))
     mask = (scored["stage"] == trial.until) & (scored["split"] == "validation")
     scored.loc[mask, "degraded"] = scored.loc[mask, "image_id"].map(degraded).astype(float)
     return scored[TRIAL_COLUMNS]

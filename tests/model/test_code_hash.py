@@ -33,8 +33,8 @@ def keys(trained_run):
 
 EVERYTHING = {"features", "engine", "stage", "trial", "scores", "notebook 02", "notebook 04"}
 DEPENDS = {
-    # A saved model has its whole network in its file.
-    "model/network.py": EVERYTHING - {"scores"},
+    "model/network.py": EVERYTHING,
+    # A saved model has its whole backbone in its file.
     "model/backbone.py": EVERYTHING - {"scores", "notebook 04"},
     "model/features.py": EVERYTHING,
     "data/loading.py": EVERYTHING,

@@ -139,7 +139,8 @@ def test_a_runs_maps_errors_and_sanity(trained_run, monkeypatch):
     sample = explanation.sample(trained_run)
     assert (sample["label"].value_counts() == explanation.QUICK_EACH).all()
     pictures, maps = explanation.explain_images(trained_run, detector, sample)
-    assert pictures.shape == (16, 64, 64, 3) and len(maps.logit) == 16
+    count = 2 * explanation.QUICK_EACH
+    assert pictures.shape == (count, 64, 64, 3) and len(maps.logit) == count
     scores = trained_run.scores().set_index("image_id")["score"]
     np.testing.assert_allclose(1 / (1 + np.exp(-maps.logit)), scores[sample["image_id"]], atol=2e-4)
     wrong = trained_run.scored().iloc[[3, 20]].assign(called=[1, 0])

@@ -6,7 +6,6 @@ from pathlib import Path
 import IPython.display
 import ipywidgets as widgets
 import pytest
-from matplotlib.figure import Figure
 
 from lib import frontend
 from lib.model import panel
@@ -28,8 +27,8 @@ def test_without_a_reader_a_figure_stands_there(scored_run, shown, monkeypatch):
     monkeypatch.setattr(frontend, "is_attended", lambda: False)
     panel.show_scoring_panel(scored_run, "full")
     (figure,) = shown
-    assert isinstance(figure, Figure) and "noise for a test" in figure.get_suptitle()
-    captions = [part.get_suptitle() for part in figure.subfigs]
+    assert isinstance(figure, IPython.display.Image) and "noise for a test" in figure.alt
+    captions = [part.get_suptitle() for part in panel.example_figure(scored_run, "full").subfigs]
     scores = scored_run.scored().query("split == 'validation'").groupby("label")["score"]
     assert len(captions) == 6
     assert captions[0] == f"real\nscore {scores.min()['real']:.3f}"

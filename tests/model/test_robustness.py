@@ -19,8 +19,7 @@ def three(monkeypatch):
 @pytest.fixture
 def converted(monkeypatch, engine):
     """For tests that are not about the model: it is not loaded and converted once more."""
-    monkeypatch.setattr(robustness, "Engine", lambda model, size: engine)
-    monkeypatch.setattr(robustness.network, "load", lambda path: None)
+    monkeypatch.setattr(robustness, "saved_engine", lambda path, size: engine)
 
 
 def test_scores_are_those_of_pictures_degraded_by_hand(trained_run):

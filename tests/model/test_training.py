@@ -2,6 +2,7 @@
 
 import dataclasses
 import gc
+import os
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,10 +20,10 @@ from lib import study
 from lib.data import standin
 from lib.data.loading import ImageFile, load_views, recipe_view
 from lib.metrics import measures
-from lib.model import network, training
+from lib.model import features, network, training
 from lib.model.backbone import build_backbone
 from lib.model.features import Engine, FeatureStore, frozen_features
-from lib.model.scores import run_files
+from lib.model.scores import run_files, saved_engine
 from lib.model.trials import random_weights
 from lib.pretrained import resolve
 from lib.study import RECIPES, Phase, UserError, as_int, file_hash
@@ -241,6 +242,12 @@ def test_a_stage_that_ends_where_it_began_has_the_scores_it_began_with(trained_r
     scores = run.scores().pivot(index="image_id", columns="stage", values="score")
     assert len(scores) == len(images) // 2
     pd.testing.assert_series_equal(scores["partial"], scores["phase1"], check_names=False, rtol=0, atol=0)
+    # No step was made, so nothing was built for one: the model is the very file of the stage before.
+    assert file_hash(run.model_path("partial")) == file_hash(run.model_path("phase1"))
+    start = run.history().query("stage == 'partial'").iloc[0]
+    before = run.history().query("stage == 'phase1' and kept").iloc[0]
+    assert (start["epoch"], start["kept"], start["weight_change"], start["score_change"]) == (0, True, 0, 0)
+    assert start["val_roc_auc"] == pytest.approx(before["val_roc_auc"])
 
 
 def test_fine_tuning_after_a_new_split_asks_for_phase_1_again(trained_run, detectors):
@@ -304,9 +311,9 @@ def test_several_kinds_of_features_are_computed_at_once_and_only_where_one_is_mi
             self.engine = engine
 
         def stream(self, batches):
-            for features in self.engine.stream(batches):
-                seen.append(len(features))
-                yield features
+            for outputs in self.engine.stream(batches):
+                seen.append(len(outputs))
+                yield outputs
 
     def counted(engine):
         return lambda: Counted(engine)
@@ -489,6 +496,26 @@ def test_the_start_is_kept_unless_an_epoch_is_better_beyond_chance():
     truth, start, slightly = (np.repeat(values, 30) for values in (truth, start, slightly))
     assert best(1, slightly, start=start) == 1
     assert best(1, slightly, start=start, groups=np.repeat(np.arange(40), 30)) == 0
+
+
+def test_a_saved_model_is_converted_once_and_the_networks_used_last_are_kept(trained_run, own_home, monkeypatch):
+    path, converted = trained_run.model_path("full"), []
+    convert = features._converted
+    monkeypatch.setattr(features, "_converted", lambda *given: converted.append(1) or convert(*given))
+    view = np.full((1, 64, 64, 3), 90, "uint8")
+    first = saved_engine(path, 64)(view)
+    np.testing.assert_array_equal(saved_engine(path, 64)(view), first)
+    assert len(converted) == 1
+    kept = own_home / "cache" / "engines"
+    (name,) = (file.name for file in kept.iterdir())
+    monkeypatch.setattr(features, "MAX_ENGINES", 2)
+    for number in range(3):
+        (kept / f"{number}.tflite").write_bytes(b"")
+        os.utime(kept / f"{number}.tflite", (number, number))
+    saved_engine(path, 64)
+    network.save(network.load(path), path.with_name("other.keras"))
+    saved_engine(path.with_name("other.keras"), 64)
+    assert len(converted) == 2 and len(list(kept.iterdir())) == 2 and (kept / name).is_file()
 
 
 def test_an_engine_is_freed_with_its_last_user(backbone):
