@@ -16,6 +16,7 @@ from nbclient.exceptions import CellExecutionError
 from support import HOME, PROJECT, complaints, made_up_trial, run_study
 
 from lib import pretrained, study
+from lib.kernels import PATIENCE
 from lib.metrics import comparison
 from lib.model import experiments, trials
 from run_all import parameters
