@@ -37,7 +37,9 @@ from lib import kernels, pretrained, study
 from lib.code_hash import code_hash, notebook_imports
 from lib.data import detectors, download, listing, omnigen, omnigen_plan, sources
 from lib.display import Board, Task, files_to_open
-from lib.study import GENERATE, STEPS, Run, Step, UserError
+from lib.study.names import UserError
+from lib.study.run import Run
+from lib.study.steps import GENERATE, STEPS, Step
 
 # Paths and messages are shown as they are: no markup in them, no guessing of what to colour, no wrapping of a log line.
 console = Console(highlight=False, markup=False, soft_wrap=True)

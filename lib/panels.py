@@ -21,7 +21,7 @@ from lib.data.normalise import image_root
 from lib.frontend import show
 from lib.metrics import decisions, evaluation, figures
 from lib.metrics.checks import Interval, decimals
-from lib.study import Run
+from lib.study.run import Run
 
 # Pixels of an example picture's side, and pictures of each kind.
 SIDE, COUNT = 88, 6

@@ -7,7 +7,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.study import UserError, file_hash
+from lib.study.files import file_hash
+from lib.study.names import UserError
 
 BACKBONES = {"efficientnet-b0": "EfficientNet-B0", "efficientnet-lite0": "EfficientNet-Lite0"}
 B0_FILE = "efficientnetb0_notop.h5"

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lib.data import audit, sources
-from lib.study import Run
+from lib.study.run import Run
 
 
 def write_audit(run: Run, limit: int | None = None) -> tuple[sources.Source, pd.DataFrame]:

@@ -15,7 +15,9 @@ import pytest
 
 from lib.data import listing, sources
 from lib.metrics import evaluation
-from lib.study import IMAGE_COLUMNS, NOT_OMNIGEN, PAIR_COLUMNS, STAGES, Run, UserError, as_int
+from lib.study.names import NOT_OMNIGEN, STAGES, UserError, as_int
+from lib.study.run import Run
+from lib.study.steps import IMAGE_COLUMNS, PAIR_COLUMNS
 
 PROJECT = Path(__file__).resolve().parent.parent
 # A space and an accent, because users' folders have them.

@@ -9,7 +9,7 @@ from support import HOME, PROJECT, finish, finish_stages, run_study
 
 import run_all
 from lib import kernels, study
-from lib.study import UserError
+from lib.study.names import UserError
 
 
 @pytest.fixture(autouse=True)

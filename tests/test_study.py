@@ -12,7 +12,9 @@ from support import finish, finish_stages, refused
 
 from lib import study
 from lib.data.loading import View
-from lib.study import RECIPES, STAGES, UserError, open_run
+from lib.study.names import STAGES, UserError
+from lib.study.recipes import RECIPES
+from lib.study.run import open_run
 
 
 @pytest.fixture(autouse=True)

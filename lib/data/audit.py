@@ -24,7 +24,9 @@ from lib.data.normalise import image_root
 from lib.data.pictures import Unreadable, decode_picture
 from lib.data.sources import Source
 from lib.data.split import SHARES, assign_splits, clusters
-from lib.study import ASIDE, IMAGE_COLUMNS, LABELS, NOTE, SPLITS, Run, UserError
+from lib.study.names import ASIDE, LABELS, NOTE, SPLITS, UserError
+from lib.study.run import Run
+from lib.study.steps import IMAGE_COLUMNS
 
 _TASK = 32  # files a thread takes at once: large enough to hide the cost of handing them over
 # What is known of a file that was not opened.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pa
 
-from lib.study import UserError
+from lib.study.names import UserError
 
 
 def csv_lines(path: Path) -> pd.DataFrame:

@@ -13,18 +13,9 @@ import pandera.pandas as pa
 
 from lib.data.checks import csv_lines, printable, refusal, validate
 from lib.data.names import label_of, split_of
-from lib.study import (
-    DATASETS,
-    LABELS,
-    SCORES_FILE,
-    Run,
-    UserError,
-    as_int,
-    finished_runs,
-    independent_groups,
-    left_out,
-    run_name,
-)
+from lib.study.names import DATASETS, LABELS, SCORES_FILE, UserError, as_int, independent_groups
+from lib.study.options import run_name
+from lib.study.run import Run, finished_runs, left_out
 
 COLUMNS = ("image_id", "label", "split", "score")
 # From which p on scores count as the wrong way round: a hint that is wrong is worse than none.

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from lib.data.manifest import read_manifest
 from lib.data.sources import TWIN, Source, Twin, count_files, twin, twin_source
-from lib.study import UserError, home, run_name, write_json
+from lib.study.files import home, write_json
+from lib.study.names import UserError
+from lib.study.options import run_name
 
 # kagglehub resumes in its cache only: given an output folder that is not empty it stops, or wipes it first. So it works
 # in this folder beside the set, on the same disk, and what is whole is moved.

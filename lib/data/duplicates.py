@@ -13,7 +13,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from lib.data.split import clusters
-from lib.study import PAIR_COLUMNS, UserError
+from lib.study.names import UserError
+from lib.study.steps import PAIR_COLUMNS
 
 # The hash: signs of the 192 lowest frequencies of an image's brightness, taken twice, of the whole image and of its
 # centre without CENTRE_CUT of the width at each edge. The distance of two images is the least of whole-whole,

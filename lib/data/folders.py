@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lib.data.checks import printable
-from lib.study import ASIDE, UserError
+from lib.study.names import ASIDE, UserError
 
 OUTSIDE = f"{ASIDE}a link that points outside the data folder (--follow-links uses it)"
 

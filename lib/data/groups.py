@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from lib.data.checks import printable
-from lib.study import LABELS, Reading
+from lib.study.names import LABELS
+from lib.study.options import Reading
 
 # Folders are groups where a class holds at least MANY of them, and half of them hold at most FEW files each (or one in a
 # hundred of the class). Few and large folders are generators or sources.

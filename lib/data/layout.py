@@ -18,7 +18,8 @@ import pandas as pd
 from lib.data.checks import printable
 from lib.data.folders import entries, entry_issue, is_folder, walk
 from lib.data.names import NUMBERS, WORDS, class_of, is_only_class, split_inside, split_of, words_of
-from lib.study import ASIDE, LABELS, SPLITS, Reading, UserError
+from lib.study.names import ASIDE, LABELS, SPLITS, UserError
+from lib.study.options import Reading
 
 ROW_COLUMNS = ["label", "path", "group", "split", "issue", "word", "inner"]
 _BESIDE = f"{ASIDE}stands outside the folders of the classes"

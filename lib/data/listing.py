@@ -9,7 +9,7 @@ import pandas as pd
 
 from lib.data.folders import check_inside, entry_issue, walk
 from lib.data.sources import Source
-from lib.study import UserError
+from lib.study.names import UserError
 
 PEOPLE = "people.csv"  # columns path and group: how stand-ins and generated sets carry groups
 FILE_COLUMNS = ["label", "path", "group", "split", "issue"]

@@ -29,7 +29,8 @@ import simplejpeg
 from PIL import Image, ImageOps
 
 from lib.data.degrade import degrade, degrade_at_random, parse
-from lib.study import CHOICES, Recipe, UserError
+from lib.study.names import UserError
+from lib.study.recipes import CHOICES, Recipe
 
 Item, Loaded = TypeVar("Item"), TypeVar("Loaded")
 # Larger images are refused before they are decoded: a small file can unfold to gigabytes.

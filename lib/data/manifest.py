@@ -10,7 +10,9 @@ import pandas as pd
 import pandera.pandas as pa
 
 from lib.data.checks import csv_lines, refusal, validate
-from lib.study import DATASETS, LABELS, PROJECT, UserError, home, run_name
+from lib.study.files import PROJECT, home
+from lib.study.names import DATASETS, LABELS, UserError
+from lib.study.options import run_name
 
 MANIFEST = PROJECT / "data_manifest.csv"
 

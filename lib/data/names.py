@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lib.study import LABELS
+from lib.study.names import LABELS
 
 # Words for the classes, anywhere in a name: `Celeb-real`, `training_fake`, `1_fake`.
 WORDS = {

@@ -17,7 +17,10 @@ from PIL import Image, ImageOps
 
 from lib.data.loading import read_rgb
 from lib.data.sources import Source, source_of
-from lib.study import ASIDE, LABELS, Run, UserError, cache_folder, normal_form, text_hash, written_whole
+from lib.study.files import cache_folder, text_hash, written_whole
+from lib.study.names import ASIDE, LABELS, UserError
+from lib.study.options import normal_form
+from lib.study.run import Run
 
 
 def image_root(run: Run) -> Path:

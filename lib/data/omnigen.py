@@ -31,7 +31,8 @@ from lib.data.loading import read_rgb
 from lib.data.normalise import write_square
 from lib.data.omnigen_plan import Job, Row, check_free, wrong_references
 from lib.data.sources import RECORD
-from lib.study import UserError, file_hash, text_hash, write_json, write_table
+from lib.study.files import file_hash, text_hash, write_json, write_table
+from lib.study.names import UserError
 
 MODEL = "Shitao/OmniGen-v1-diffusers"
 # As three public repositories record it independently (8,088,956,424 bytes in 11 files); it could not be looked up at

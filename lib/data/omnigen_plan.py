@@ -29,7 +29,8 @@ from lib.data.folders import check_inside, entries
 from lib.data.manifest import read_manifest
 from lib.data.sources import RECORD
 from lib.data.split import MIN_GROUPS, clusters
-from lib.study import ASIDE, PROJECT, UserError, home, text_hash, write_json, write_table
+from lib.study.files import PROJECT, home, text_hash, write_json, write_table
+from lib.study.names import ASIDE, UserError
 
 PROMPTS = PROJECT / "prompts.toml"
 DATASETS = ("1", "2", "3", "4")

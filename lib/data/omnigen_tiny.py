@@ -11,7 +11,7 @@ from PIL import Image
 
 from lib.data import standin
 from lib.data.omnigen import Generator, drawer, quiet, versions
-from lib.study import home, text_hash, written_whole
+from lib.study.files import home, text_hash, written_whole
 
 WORDS = "noise of a tiny random model, not OmniGen"
 PEOPLE, PHOTOS = 12, 4

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lib.study import as_int, independent_groups
+from lib.study.names import as_int, independent_groups
 
 # Where the lower end of the probe's interval passes this, every table of the dataset warns.
 WARN_ABOVE = 0.6

@@ -16,7 +16,10 @@ from lib.data.groups import with_groups
 from lib.data.layout import read_folder
 from lib.data.manifest import kaggle_handle, read_manifest
 from lib.data.table import TABLES, read_table
-from lib.study import ASIDE, DATASETS, LABELS, NOT_OMNIGEN, SPLITS, Reading, Run, UserError, home
+from lib.study.files import home
+from lib.study.names import ASIDE, DATASETS, LABELS, NOT_OMNIGEN, SPLITS, UserError
+from lib.study.options import Reading
+from lib.study.run import Run
 
 TWIN = "public set of the same size, not shown to be the original's"
 # Where a generated set says what it is, once it is whole.

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from lib.study import LABELS, UserError
+from lib.study.names import LABELS, UserError
 
 SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}
 MIN_GROUPS = 10

@@ -18,7 +18,8 @@ from lib.data.checks import csv_lines, printable, refusal, validate
 from lib.data.folders import path_issues
 from lib.data.layout import LEFT_OUT, ROW_COLUMNS, check_stated
 from lib.data.names import COLUMNS, class_of, label_of, split_of
-from lib.study import LABELS, SPLITS, Reading, UserError
+from lib.study.names import LABELS, SPLITS, UserError
+from lib.study.options import Reading
 
 TABLES = (".csv", ".tsv", ".parquet")
 _KNOWN = {name: column for column, names in COLUMNS.items() for name in names}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lib.study import UserError
+from lib.study.names import UserError
 
 
 def check_processor(described: Path = Path("/proc/cpuinfo")) -> None:

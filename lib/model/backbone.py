@@ -17,7 +17,7 @@ import numpy as np
 from keras import layers
 
 from lib.pretrained import Weights
-from lib.study import UserError
+from lib.study.names import UserError
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
 IMAGENET_STD = np.array([0.229, 0.224, 0.225])

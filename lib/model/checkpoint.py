@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 import keras
 import numpy as np
 
-from lib.study import written_whole
+from lib.study.files import written_whole
 
 
 @dataclass

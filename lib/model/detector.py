@@ -27,21 +27,10 @@ from lib.model import explanation, network
 from lib.model.features import BATCH, Engine, Rows, features_kind, frozen_features
 from lib.model.scores import run_files, saved_engine
 from lib.progress import progress
-from lib.study import (
-    DETECTOR_FILES,
-    ELSEWHERE_FILE,
-    LABELS,
-    STAGES,
-    Run,
-    UserError,
-    as_int,
-    file_hash,
-    home,
-    text_hash,
-    versions,
-    write_json,
-    written_whole,
-)
+from lib.study.files import file_hash, home, text_hash, versions, write_json, written_whole
+from lib.study.names import LABELS, STAGES, UserError, as_int
+from lib.study.run import Run
+from lib.study.steps import DETECTOR_FILES, ELSEWHERE_FILE
 
 SCHEMA = 1
 CONTENT, STATISTICS = DETECTOR_FILES

@@ -17,15 +17,9 @@ from lib.data import audit, listing, sources
 from lib.model.trials import Trial, inputs_divided_by_255, random_weights, run_trial
 from lib.pretrained import resolve
 from lib.progress import progress
-from lib.study import (
-    FRESH,
-    LABELS,
-    RECIPES,
-    STAGES,
-    Phase,
-    Recipe,
-    Run,
-)
+from lib.study.names import LABELS, STAGES
+from lib.study.recipes import FRESH, RECIPES, Phase, Recipe
+from lib.study.run import Run
 
 # Seeds of validation's images and of the training that an ablation repeats everything with.
 REPEATS = 3

@@ -22,7 +22,8 @@ from lib.model import network
 from lib.model.features import BATCH
 from lib.model.scores import run_files
 from lib.progress import progress
-from lib.study import LABELS, Run
+from lib.study.names import LABELS
+from lib.study.run import Run
 
 # Images that are explained at a time: the activations of all layers are held at once, 80 MB an image of 224 pixels.
 AT_ONCE = 16

@@ -22,7 +22,9 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from lib.code_hash import code_hash
 from lib.data.loading import ImageFile, View, load_views
 from lib.model import quiet_native_code
-from lib.study import Recipe, UserError, cache_folder, text_hash, written_whole
+from lib.study.files import cache_folder, text_hash, written_whole
+from lib.study.names import UserError
+from lib.study.recipes import Recipe
 
 BATCH = 64
 STALLED = 60  # seconds without an image, after which the engine is asked whether something went wrong

@@ -9,7 +9,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from lib.study import Recipe, UserError, written_whole
+from lib.study.files import written_whole
+from lib.study.names import UserError
+from lib.study.recipes import Recipe
 
 
 def pooled(backbone: keras.Model, recipe: Recipe) -> keras.Model:

@@ -21,7 +21,8 @@ from lib.metrics import figures
 from lib.metrics.checks import decimals
 from lib.model.detector import unfinished_detector
 from lib.model.scoring import Scorer, score_bytes
-from lib.study import LABELS, Run
+from lib.study.names import LABELS
+from lib.study.run import Run
 
 # Validation images of each class in the figure.
 EXAMPLES = 3

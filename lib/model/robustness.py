@@ -12,7 +12,9 @@ from lib.data.loading import recipe_view
 from lib.model.scores import image_scores, run_files, saved_engine, scores_key
 from lib.model.transfer import test_images
 from lib.progress import progress
-from lib.study import Run, UserError, read_cached_table, text_hash
+from lib.study.files import read_cached_table, text_hash
+from lib.study.names import UserError
+from lib.study.run import Run
 
 # How the images as they are are called in the column `degradation`.
 NONE = "none"

@@ -16,7 +16,9 @@ from lib.data.normalise import image_root
 from lib.model import network
 from lib.model.features import BATCH, Engine
 from lib.progress import progress
-from lib.study import Recipe, Run, file_hash, text_hash
+from lib.study.files import file_hash, text_hash
+from lib.study.recipes import Recipe
+from lib.study.run import Run
 
 
 def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:

@@ -41,7 +41,8 @@ from lib.metrics.checks import decimals
 from lib.model import explanation
 from lib.model.detector import Detector, find_detector
 from lib.model.features import BATCH
-from lib.study import LABELS, UserError, check_writable, written_whole
+from lib.study.files import check_writable, written_whole
+from lib.study.names import LABELS, UserError
 
 COLUMNS = (
     *("path", "decision", "probability", "score", "policy", "threshold", "unlikeness"),

@@ -34,22 +34,11 @@ from lib.model.features import BATCH, Engine, Rows, features_kind, frozen_featur
 from lib.model.scores import image_scores, run_files, saved_engine, score_images
 from lib.pretrained import resolve
 from lib.progress import progress
-from lib.study import (
-    FRESH,
-    STAGES,
-    Phase,
-    Recipe,
-    Run,
-    UserError,
-    as_int,
-    device,
-    file_hash,
-    independent_groups,
-    step_of,
-    text_hash,
-    versions,
-    written_whole,
-)
+from lib.study.files import device, file_hash, text_hash, versions, written_whole
+from lib.study.names import STAGES, UserError, as_int, independent_groups
+from lib.study.recipes import FRESH, Phase, Recipe
+from lib.study.run import Run
+from lib.study.steps import step_of
 
 # Strengths of regularisation that validation chooses from, for the regression that starts a linear head: the penalty of the
 # ridge regression, for each feature, and the inverse penalty of the logistic one.

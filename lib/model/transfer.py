@@ -8,17 +8,11 @@ import pandas as pd
 
 from lib.data.duplicates import find_overlap
 from lib.model import scores
-from lib.study import (
-    STAGES,
-    Run,
-    UserError,
-    as_int,
-    base_name,
-    home_scores,
-    independent_groups,
-    read_cached_table,
-    text_hash,
-)
+from lib.study.across import home_scores
+from lib.study.files import read_cached_table, text_hash
+from lib.study.names import STAGES, UserError, as_int, independent_groups
+from lib.study.options import base_name
+from lib.study.run import Run
 
 # Enough for an interval of about 0.02; a whole large test split would take hours for every model.
 MAX_TEST_IMAGES = 2000

@@ -24,7 +24,10 @@ from lib.code_hash import code_hash
 from lib.model import training
 from lib.model.scores import run_files, saved_engine, score_images
 from lib.pretrained import resolve
-from lib.study import STAGES, Recipe, Run, text_hash, write_table
+from lib.study.files import text_hash, write_table
+from lib.study.names import STAGES
+from lib.study.recipes import Recipe
+from lib.study.run import Run
 
 TRIAL_COLUMNS = [
     "image_id",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lib import study
 from lib.report import content, notebooks, page
-from lib.study import UserError
+from lib.study.names import UserError
 
 
 def write(results: Path) -> Path:

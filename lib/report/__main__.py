@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from lib import report, study
-from lib.study import UserError
+from lib.study.names import UserError
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -14,7 +14,9 @@ from lib.metrics.stages import STAGE_NAMES
 from lib.metrics.thresholds import NEARLY_NONE
 from lib.report import words
 from lib.report.parts import POLICY, Comparison, Dataset, Table, cell, executed_in, figure_of, names_of, notebook_links
-from lib.study import RECIPES, STAGES, Run
+from lib.study.names import STAGES
+from lib.study.recipes import RECIPES
+from lib.study.run import Run
 
 
 def overview(audited: list[Run], datasets: list[Dataset]) -> Table:

@@ -8,7 +8,8 @@ from lib import study
 from lib.report import across
 from lib.report.datasets import read_dataset
 from lib.report.parts import Report
-from lib.study import Run, UserError
+from lib.study.names import UserError
+from lib.study.run import Run
 
 
 def gather(results: Path) -> Report:

@@ -29,7 +29,8 @@ from lib.report.parts import (
     names_of,
     notebook_links,
 )
-from lib.study import ASIDE, STAGES, Run, UserError
+from lib.study.names import ASIDE, STAGES, UserError
+from lib.study.run import Run
 
 # Rows of a dataset's image table that a page holds; all of them are in images.csv.
 MOST_IMAGES = 2000

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lib import study
 from lib.report.page import FOLDER, environment
-from lib.study import UserError
+from lib.study.names import UserError
 
 # In an output's place where only a running notebook has something to show.
 PANEL = "application/vnd.jupyter.widget-view+json"

@@ -14,7 +14,8 @@ from lib import study
 from lib.metrics.checks import Interval
 from lib.metrics.stages import STAGE_NAMES, stage_names
 from lib.report import pictures, words
-from lib.study import Run, UserError
+from lib.study.names import UserError
+from lib.study.run import Run
 
 # The threshold that notebooks and figures read recalls at.
 POLICY = "balanced"

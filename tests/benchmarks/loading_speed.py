@@ -22,7 +22,7 @@ def main(images: int = 2000) -> None:
 
     from lib import model  # noqa: F401
     from lib.data.loading import ImageFile, View, load_views
-    from lib.study import file_hash
+    from lib.study.files import file_hash
 
     with tempfile.TemporaryDirectory() as folder:
         people = standin.write(Path(folder), {"real": images // 2, "synthetic": images // 2}, seed=9)

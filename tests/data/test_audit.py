@@ -16,7 +16,8 @@ from support import PROJECT, complaints
 
 from lib.data import audit, duplicates, loading, normalise, pictures, shortcut, sources
 from lib.metrics import measures
-from lib.study import ASIDE, NOTE, UserError, open_run
+from lib.study.names import ASIDE, NOTE, UserError
+from lib.study.run import open_run
 
 
 def picture(seed, size=(96, 96)):

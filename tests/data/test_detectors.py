@@ -5,7 +5,7 @@ import pytest
 from support import finish, finish_stages, refused
 
 from lib.data import detectors
-from lib.study import open_run
+from lib.study.run import open_run
 
 COLUMNS = "image_id,label,split,score"
 

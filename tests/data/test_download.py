@@ -8,7 +8,7 @@ import types
 import pytest
 
 from lib.data import download, listing, manifest, sources
-from lib.study import DATASETS, UserError
+from lib.study.names import DATASETS, UserError
 
 HANDLE = "manjilkarki/deepfake-and-real-images"
 EACH = {"Test/Real": 3, "Test/Fake": 2, "Train/Real": 4, "Train/Fake": 4, "Validation/Real": 2, "Validation/Fake": 1}

@@ -22,7 +22,8 @@ from lib.data.duplicates import (
     pairs_within,
     perceptual_hash,
 )
-from lib.study import PAIR_COLUMNS, UserError
+from lib.study.names import UserError
+from lib.study.steps import PAIR_COLUMNS
 
 SHARED = PROJECT.parent / "shared" / "data"
 needs_faces = pytest.mark.skipif(

@@ -4,7 +4,7 @@ import pytest
 from support import images
 
 from lib.data import audit, listing, sources
-from lib.study import Reading
+from lib.study.options import Reading
 
 
 def read(data, **reading):

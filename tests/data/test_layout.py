@@ -4,7 +4,7 @@ import pytest
 from support import images, refused
 
 from lib.data import listing, sources
-from lib.study import Reading
+from lib.study.options import Reading
 
 
 def named(folder, count, ending="jpg"):

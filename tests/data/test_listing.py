@@ -9,7 +9,7 @@ import pytest
 from support import GOOD_TABLE, images, issues, refused
 
 from lib.data import audit, listing, sources
-from lib.study import LABELS, NOT_OMNIGEN
+from lib.study.names import LABELS, NOT_OMNIGEN
 
 
 @contextlib.contextmanager

@@ -8,7 +8,9 @@ import pytest
 from PIL import ExifTags, Image, ImageOps
 
 from lib.data.loading import ImageFile, View, _resized, _turned, decode, load_views, training_batches
-from lib.study import RECIPES, UserError, file_hash
+from lib.study.files import file_hash
+from lib.study.names import UserError
+from lib.study.recipes import RECIPES
 
 RECIPE = dataclasses.replace(RECIPES["original"], image_size=32, batch_size=5)
 

@@ -4,7 +4,7 @@ import pytest
 from support import refused
 
 from lib.data import manifest, sources
-from lib.study import DATASETS, LABELS, UserError
+from lib.study.names import DATASETS, LABELS, UserError
 
 REAL_1 = "1,dataset_1,real,534"
 

@@ -15,7 +15,7 @@ from lib.data import audit, listing, manifest, omnigen, shortcut, sources
 from lib.data.duplicates import find_duplicates
 from lib.data.omnigen import carry_out
 from lib.data.split import assign_splits
-from lib.study import UserError
+from lib.study.names import UserError
 
 
 def made(tmp_path, own_home, **options):

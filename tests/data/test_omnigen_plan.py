@@ -11,7 +11,7 @@ from support import refused
 
 from lib.data import omnigen_plan
 from lib.data.omnigen_plan import assign_uses, draw_plan, open_job, poses, read_photographs, read_settings, tags
-from lib.study import UserError
+from lib.study.names import UserError
 
 
 def people(count: int, each: int) -> pd.DataFrame:

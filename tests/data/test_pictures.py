@@ -12,7 +12,7 @@ from support import PROJECT
 
 from lib.data import audit, loading
 from lib.data.pictures import SUFFIXES, Unreadable, decode_picture, is_picture, jpeg_quality, read_picture
-from lib.study import UserError
+from lib.study.names import UserError
 
 SHARED = PROJECT.parent / "shared" / "data"
 MODES = {"L": "greyscale, converted", "CMYK": "CMYK, converted"}

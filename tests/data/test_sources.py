@@ -8,7 +8,8 @@ from PIL import Image
 from support import GOOD_TABLE, images, issues, refused
 
 from lib.data import listing, sources
-from lib.study import DATASETS, LABELS, NOT_OMNIGEN, Reading
+from lib.study.names import DATASETS, LABELS, NOT_OMNIGEN
+from lib.study.options import Reading
 
 # -------------------------------------------------------------------------------------------------------------- folders
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.data.split import assign_splits, clusters
-from lib.study import UserError
+from lib.study.names import UserError
 
 
 def table(groups, labels):

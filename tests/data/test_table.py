@@ -8,7 +8,8 @@ from support import GOOD_TABLE, images, refused
 
 from lib.data import listing, sources
 from lib.data.table import read_table
-from lib.study import LABELS, Reading
+from lib.study.names import LABELS
+from lib.study.options import Reading
 
 
 def test_a_csv_table_gives_label_group_and_split(tmp_path, table):

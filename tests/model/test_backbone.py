@@ -11,7 +11,7 @@ from sklearn.datasets import load_sample_image
 
 from lib.model import backbone
 from lib.pretrained import Weights, lite0_file
-from lib.study import UserError
+from lib.study.names import UserError
 
 
 def photograph(name):

@@ -17,7 +17,7 @@ from lib.model.backbone import build_backbone, build_lite0
 from lib.model.experiments import IMBALANCE
 from lib.model.trials import Trial, run_trial
 from lib.pretrained import lite0_file, resolve
-from lib.study import RECIPES
+from lib.study.recipes import RECIPES
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from support import PROJECT
 
 from lib import model
-from lib.study import UserError
+from lib.study.names import UserError
 
 
 def test_a_processor_without_avx_is_named_before_tensorflow_ends_the_program(tmp_path, monkeypatch):

@@ -26,7 +26,9 @@ from lib.model.features import Engine, FeatureStore, frozen_features
 from lib.model.scores import run_files, saved_engine
 from lib.model.trials import random_weights
 from lib.pretrained import resolve
-from lib.study import RECIPES, Phase, UserError, as_int, file_hash
+from lib.study.files import file_hash
+from lib.study.names import UserError, as_int
+from lib.study.recipes import RECIPES, Phase
 
 SMALL = {name: dataclasses.replace(recipe, image_size=64, batch_size=8) for name, recipe in RECIPES.items()}
 

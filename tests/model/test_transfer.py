@@ -8,7 +8,8 @@ import pytest
 from support import finish, finish_stages, refused
 
 from lib.model import transfer
-from lib.study import STAGES, UserError, open_run
+from lib.study.names import STAGES, UserError
+from lib.study.run import open_run
 
 
 @pytest.fixture

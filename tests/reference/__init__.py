@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 from statistics import mean, stdev
 
-from lib.study import UserError
+from lib.study.names import UserError
 
 FOLDER = Path(__file__).resolve().parent
 FLOOR = 0.01

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from lib.study import UserError
+from lib.study.names import UserError
 from tests import reference
 
 

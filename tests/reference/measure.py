@@ -12,7 +12,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from lib.study import UserError, write_json
+from lib.study.files import write_json
+from lib.study.names import UserError
 from tests import reference
 
 

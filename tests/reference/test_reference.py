@@ -5,7 +5,7 @@ import json
 import pytest
 from support import PROJECT
 
-from lib.study import UserError
+from lib.study.names import UserError
 from tests import reference
 from tests.reference import check, measure
 

@@ -1,0 +1,44 @@
+"""The study as notebooks use it: `study.open_run`, and the names and functions of its rooms that they read."""
+
+from lib.study.across import all_thresholds, home_scores, sizes_of_one_kind, sources_line, with_warnings
+from lib.study.files import (
+    PROJECT,
+    cache_folder,
+    check_writable,
+    device,
+    file_hash,
+    home,
+    read_cached_table,
+    text_hash,
+    write_json,
+    write_table,
+    write_text,
+    written_whole,
+)
+from lib.study.names import DATASETS, LABELS, NOT_OMNIGEN, SPLITS, STAGES, UserError, as_int
+from lib.study.options import GROUPINGS, Reading, base_name, costs_of, run_name
+from lib.study.recipes import CHOICES, FRESH, Phase, QUICK_IMAGES, QUICK_WORDS, RECIPES, Recipe
+from lib.study.results import (
+    executed_notebooks,
+    is_quick,
+    read_comparison,
+    save_figure,
+    saved_figures,
+    write_comparison,
+)
+from lib.study.run import Run, audited_runs, begun_runs, finished_runs, left_out, open_run
+from lib.study.steps import (
+    COMPARED,
+    COMPARISON_COLUMNS,
+    DETECTOR_FILES,
+    EXPERIMENTS,
+    GENERATE,
+    IMAGE_COLUMNS,
+    PAIR_COLUMNS,
+    QUICK_FOLDER,
+    SCORE_COLUMNS,
+    STEPS,
+    Step,
+    notebook_page,
+    report_page,
+)

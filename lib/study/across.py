@@ -1,0 +1,57 @@
+"""What is read of several runs together: their scores at home, thresholds, sizes and warnings."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lib.study.names import DATASETS
+from lib.study.run import Run
+
+
+def home_scores(runs: list[Run]) -> pd.DataFrame:
+    """Test scores of each run at home, in the columns that `comparison.compare` reads."""
+    columns = ["stage", "image_id", "y", "group", "score"]
+    frames = []
+    for run in runs:
+        rows = run.scored().query("split == 'test'")[columns]
+        names = {"trained_on": run.name, "recipe": run.recipe.name, "tested_on": run.name}
+        frames.append(rows.assign(overlap_removed=0, **names))
+    if not frames:
+        columns = ["trained_on", "recipe", "tested_on", "overlap_removed", *columns]
+        return pd.DataFrame(columns=columns).astype({"overlap_removed": int, "y": int, "score": float})
+    return pd.concat(frames, ignore_index=True)
+
+
+def all_thresholds(runs: list[Run]) -> dict[tuple[str, str, str], dict[str, float]]:
+    """(trained_on, recipe, stage) to policy to threshold, as chosen on each run's own validation images."""
+    return {
+        (run.name, run.recipe.name, stage): {policy: found["threshold"] for policy, found in policies.items()}
+        for run in runs
+        for stage, policies in run.thresholds()["stages"].items()
+    }
+
+
+def sizes_of_one_kind(runs: list[Run]) -> list[Run]:
+    """The runs of datasets 1 to 4 whose images come from one source, the most there are of one: what only differs in size.
+
+    A learning curve through datasets of different kinds would show their difficulty and not their size.
+    """
+    kinds: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        if run.dataset in DATASETS[:4]:
+            kinds.setdefault((run.audit()["dataset"]["source"], run.normalise), []).append(run)
+    return max(kinds.values(), key=lambda found: len({run.name for run in found}), default=[])
+
+
+def with_warnings(compared: pd.DataFrame, runs: list[Run]) -> pd.DataFrame:
+    """The comparison with a column `warning`: why a row has no numbers, and what is known of what was trained and tested on."""
+    known = {run.name: f"{run.name}: {run.warning()}" for run in runs if run.warning()}
+    rows = zip(compared.get("warning", [""] * len(compared)), compared["trained_on"], compared["tested_on"])
+    texts = ["; ".join(filter(None, [why, *(known.get(name) for name in dict.fromkeys(pair))])) for why, *pair in rows]
+    return compared.assign(warning=texts)
+
+
+def sources_line(sources: dict[str, str]) -> str:
+    """The sources of several datasets in one line for a title, each kind once."""
+    kinds = {words: [name for name in sources if sources[name] == words] for words in sources.values()}
+    return " · ".join(f"{', '.join(names)}: {words}" for words, names in kinds.items())

@@ -1,0 +1,474 @@
+"""Results of runs: the only reader and writer of the results folder."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+from typing import Self
+
+import pandas as pd
+
+from lib.frontend import picture
+from lib.study.files import file_hash, json_text, text_hash, write_json, write_table, write_text, written_whole
+from lib.study.names import STAGES, UserError, as_int, independent_groups
+from lib.study.options import Reading, base_name
+from lib.study.recipes import RECIPES
+from lib.study.steps import (
+    COMPARED,
+    COMPARISON_COLUMNS,
+    DETECTOR_FILES,
+    EXPERIMENTS,
+    IMAGE_COLUMNS,
+    PAIR_COLUMNS,
+    QUICK_FOLDER,
+    SCORE_COLUMNS,
+    STEPS,
+    Step,
+    maker_of,
+    step_of,
+)
+
+
+def key_of_images(path: Path) -> str:
+    """Of images.csv: what training and measures see of it, beside the pictures' pixels, which the hash stands for."""
+    columns = ["image_id", "sha256", "label", "group", "split"]
+    images = pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False)[columns]
+    return text_hash(images[images["split"] != ""].to_numpy().tolist())
+
+
+def _audit_words(audit: dict) -> tuple[str, str]:
+    """What the audit says beside every score."""
+    return audit.get("dataset", {}).get("source", ""), audit.get("shortcut", {}).get("warning", "")
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file holds this very text already."""
+    return path.is_file() and path.read_bytes() == text.encode("utf-8")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file is whole: not one that is being written, or a notebook that did not reach its end."""
+    return path.is_file() and not path.name.startswith(".") and ".partial" not in path.suffixes
+
+
+def _measured(path: Path, *text: str) -> pd.DataFrame:
+    """A table of measures: an empty cell is a number that is not known, in the columns `text` an empty text."""
+    frame = pd.read_csv(path, dtype=dict.fromkeys(text, "string"), keep_default_na=False, na_values=[""])
+    columns = [column for column in text if column in frame]
+    return frame.fillna(dict.fromkeys(columns, "")).astype(dict.fromkeys(columns, object))
+
+
+_NUMBERS = (
+    *("width", "height", "bytes", "quantisation", "exif", "icc"),
+    *("score", "distance", "loss", "val_loss", "roc_auc", "val_roc_auc", "weight_change", "score_change"),
+)
+
+# Dots an inch of saved figures.
+SAVED_DPI = 150
+
+
+def save_figure(figure, path: Path) -> Path:
+    """Save a Figure as `path`.png (SAVED_DPI) and `path`.svg, each whole, and return the path of the first."""
+    # Drawn once for the layout, which would otherwise be worked out for each file, and twice for its edges.
+    figure.set_dpi(SAVED_DPI)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    edges = figure.get_tightbbox().padded(0.1)
+    for suffix in (".png", ".svg"):
+        with written_whole(path.with_name(path.name + suffix)) as temporary:
+            # No date in the SVG, so that the same figure is the same file.
+            metadata = {"Date": None} if suffix == ".svg" else {}
+            figure.savefig(temporary, dpi=SAVED_DPI, bbox_inches=edges, metadata=metadata)
+    return path.with_name(path.name + ".png")
+
+
+def saved_figures(folder: Path) -> dict[str, Path]:
+    """The figures below `folder`/figures as PNG: name to path, by name."""
+    return {path.stem: path for path in sorted((Path(folder) / "figures").glob("*.png")) if is_whole(path)}
+
+
+def is_quick(results: Path) -> bool:
+    """Whether a results folder is the one that quick runs have to themselves."""
+    return Path(results).name == QUICK_FOLDER
+
+
+def executed_notebooks(results: Path) -> list[Path]:
+    """Every executed notebook of a results folder that reached its end: across datasets, of datasets, of recipes."""
+    found = (path for depth in ("*", "*/*", "*/*/*") for path in Path(results).glob(f"{depth}.ipynb"))
+    others = (QUICK_FOLDER, "models", ".ipynb_checkpoints")
+    return [path for path in sorted(found) if is_whole(path) and not {*path.relative_to(results).parts} & {*others}]
+
+
+def write_comparison(folder: Path, compared: pd.DataFrame, tests: pd.DataFrame) -> None:
+    """Store comparison.csv and paired_tests.csv."""
+    write_table(folder / "comparison.csv", compared[list(COMPARISON_COLUMNS)])
+    write_table(folder / "paired_tests.csv", tests)
+
+
+def read_comparison(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """comparison.csv and paired_tests.csv of notebook 05; empty tables where it has not been run.
+
+    Args:
+        folder: the results folder, or its folder COMPARED.
+    """
+    text = ("trained_on", "recipe", "stage", "tested_on", "policy", "first", "second", "warning")
+    paths = [Path(folder) / name for name in ("comparison.csv", "paired_tests.csv")]
+    return tuple(_measured(path, *text) if path.is_file() else pd.DataFrame() for path in paths)
+
+
+class Results:
+    """The results of a run, as its class `Run` has them: each file has a method that writes it and one that reads it.
+
+    A result is not shown where what it stands on has changed since: whoever writes a file first removes what was made of the
+    old one (`outdate`), and who reads one is told which notebook to run (`require`).
+    """
+
+    # What 01 leaves, whatever the recipe
+
+    def write_audit(self, images: pd.DataFrame, pairs: pd.DataFrame, audit: dict) -> None:
+        """Store images.csv, pairs.csv and audit.json; audit.json last, as the sign that all three are there.
+
+        Where images, labels, groups, split or the words about them are others than before, what was made of them goes.
+        """
+        path, before = self.folder / "audit.json", self._audited()
+        with written_whole(self.folder / "images.csv") as temporary:
+            images[list(IMAGE_COLUMNS)].to_csv(temporary, index=False)
+            if before != (key_of_images(temporary), *_audit_words(audit)):
+                self.outdate("01_data_audit")
+                path.unlink(missing_ok=True)
+        write_table(self.folder / "pairs.csv", pairs[PAIR_COLUMNS])
+        write_json(path, {"schema": 1, **audit})
+
+    def _audited(self) -> tuple[str, ...]:
+        """What later results depend on of the last audit; () where there is none."""
+        there = (self.folder / "audit.json").is_file() and (self.folder / "images.csv").is_file()
+        return (key_of_images(self.folder / "images.csv"), *_audit_words(self.audit())) if there else ()
+
+    # What becomes untrue
+
+    def outdate(self, notebook: str) -> None:
+        """Remove what a notebook and those after it showed and measured, because what they stand on is being replaced.
+
+        Scores and models stay: they say themselves what they were made from, and are trained anew where that has changed. The
+        last results go first, so that a run that is killed in between leaves none that is older than what it depends on. To
+        be called before anything new is written.
+
+        Args:
+            notebook: of `STEPS`, whose own tables and records are about to be written.
+        """
+        first = next(number for number, step in enumerate(STEPS) if step.notebook == notebook)
+        # A new audit is new to all recipes, and to the experiments.
+        whole = STEPS[first].scope == "dataset"
+        names = [name for name in RECIPES if (self.folder / name).is_dir()] if whole else [self.recipe.name]
+        runs = [dataclasses.replace(self, recipe=RECIPES[name]) for name in names]
+        self._outdate_comparisons()
+        for step in (*(EXPERIMENTS.values() if whole else ()), *reversed(STEPS[first:])):
+            if step.scope != "all":
+                for run in runs if step.scope == "recipe" else [self]:
+                    step.remove(run, outputs=step.notebook != notebook)
+
+    def _outdate_comparisons(self) -> None:
+        (step,) = (step for step in STEPS if step.scope == "all")
+        for compare in ((), (COMPARED,)):
+            other = dataclasses.replace(self, compare=compare)
+            path = other.comparison_folder / "comparison.csv"
+            with contextlib.suppress(FileNotFoundError):
+                names = pd.read_csv(path, usecols=["trained_on", "tested_on"], dtype=str)
+                if self.name in names.to_numpy():
+                    step.remove(other)
+
+    def unfinished(self) -> str:
+        """Why this run is not finished, and what to do, in words; empty where every result is of the one before it."""
+        folder, known = self.recipe_folder, self._known()
+        scores = folder / "scores.csv"
+        if not (self.folder / "audit.json").is_file():
+            return "its audit was stopped; run notebooks 01 to 04 again"
+        now = self.images_key()
+        if known.get("images_key", now) != now:
+            return "images, labels or split have changed since it was trained; run notebooks 02 to 04 again"
+        if not all((folder / name).is_file() for name in ("metrics.json", "thresholds.json")):
+            return "its training was stopped, or has not been analysed since; run notebooks 02 to 04 again"
+        if scores.is_file() and self.metrics().get("scores_sha256") != file_hash(scores):
+            return "its scores are others than those it was analysed on; run notebook 04 again"
+        return ""
+
+    def images_key(self) -> str:
+        """Changes with the used images, their labels, groups and split; empty before the first audit."""
+        path = self.folder / "images.csv"
+        return key_of_images(path) if path.is_file() else ""
+
+    def _known(self) -> dict:
+        path = self.recipe_folder / "run.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def images(self) -> pd.DataFrame:
+        """images.csv: one row per file found, columns IMAGE_COLUMNS; `split` is empty for files set aside."""
+        return self._table(self.folder / "images.csv", "01_data_audit")
+
+    def pairs(self) -> pd.DataFrame:
+        """pairs.csv: one row per pair of copies, columns PAIR_COLUMNS."""
+        path = self.folder / "pairs.csv"
+        self.require(path, "01_data_audit")
+        return pd.read_csv(path, dtype={name: object for name in PAIR_COLUMNS[:3]} | {"other_dataset": object}).fillna(
+            ""
+        )
+
+    def used_images(self) -> pd.DataFrame:
+        """The rows of images.csv that have a split."""
+        images = self.images()
+        return images[images["split"] != ""].reset_index(drop=True)
+
+    def audit(self) -> dict:
+        """audit.json."""
+        return self._json(self.folder / "audit.json", "01_data_audit")
+
+    def earlier_splits(self, images: pd.DataFrame) -> pd.Series:
+        """image_id to split of the images that the last audit with this seed placed, if their files are the same still.
+
+        Images added later must leave these where they were. Empty before the first audit, and where folders or tables were
+        read otherwise then: their groups or their split were others.
+
+        Args:
+            images: the image table of now (columns image_id, sha256).
+        """
+        if not (self.folder / "audit.json").is_file():
+            return pd.Series(dtype=object)
+        audit = self.audit()
+        if (audit.get("seed"), audit.get("dataset", {}).get("reading")) != (self.seed, self.reading.as_dict()):
+            return pd.Series(dtype=object)
+        known = self.used_images().set_index("image_id")
+        now = images.set_index("image_id")["sha256"].reindex(known.index)
+        return known.loc[known["sha256"] == now, "split"]
+
+    def siblings(self) -> list[Self]:
+        """A run for every other dataset audited so far under the same results folder.
+
+        Left out is this dataset in another form (as it came, or normalised), which is the same images.
+        """
+        mine = base_name(self.name, self.normalise)
+        return [found for found in self.audited() if base_name(found.name, found.normalise) != mine]
+
+    def audited(self) -> list[Self]:
+        """A run for every dataset audited so far under the same results folder, this one too, by name."""
+        found = []
+        for path in sorted(self.results.glob("*/audit.json")):
+            known = json.loads(path.read_text(encoding="utf-8"))["dataset"]
+            options = {key: known[key] for key in ("dataset", "data", "normalise")}
+            options["reading"] = Reading(**known.get("reading", {}))
+            found.append(dataclasses.replace(self, name=path.parent.name, **options))
+        return found
+
+    # What 02, 03 and 04 leave, for each recipe
+
+    def add_stage(self, scores: pd.DataFrame, history: pd.DataFrame) -> None:
+        """Put a stage's rows into scores.csv and history.csv in place of that stage's and later ones' old rows.
+
+        What was made of the old rows goes first; run.json notes of which images the new ones are.
+        """
+        stage = scores["stage"].iloc[0]
+        self.outdate(step_of(stage))
+        kept = STAGES[: STAGES.index(stage)]
+        for name, rows in (("scores.csv", scores[SCORE_COLUMNS]), ("history.csv", history)):
+            path = self.recipe_folder / name
+            old = pd.read_csv(path) if path.exists() else rows.iloc[:0]
+            old = old[old["stage"].isin(kept)]
+            write_table(path, pd.concat([old, rows], ignore_index=True) if len(old) else rows)
+        if key := self.images_key():
+            self.record(images_key=key)
+
+    def scores(self) -> pd.DataFrame:
+        """scores.csv: one row per image of validation and test and stage, columns SCORE_COLUMNS."""
+        return self._table(self.recipe_folder / "scores.csv", "02_phase1_training")
+
+    def scored(self, through: str | None = None) -> pd.DataFrame:
+        """scores.csv with y (0 real, 1 synthetic) and group (the image itself where it has no group) of each image.
+
+        Args:
+            through: a stage that must have been trained.
+
+        Raises:
+            UserError: images or scores are not there yet, not those of the stage, or scores of images as they were before.
+        """
+        images = self.used_images()
+        group = independent_groups(images)
+        scores = self.scores()
+        path = self.recipe_folder / "scores.csv"
+        now = self.images_key()
+        if self._known().get("images_key", now) != now:
+            raise UserError(
+                f"{path} is older than images.csv, where images, labels or split have changed since: run notebook "
+                "02_phase1_training with the same parameters again"
+            )
+        if through and through not in set(scores["stage"]):
+            raise UserError(
+                f"{path} has no scores of stage {through} yet: run notebook 03_fine_tuning with the same parameters first"
+            )
+        group = scores["image_id"].map(dict(zip(images["image_id"], group)))
+        return scores.assign(y=as_int(scores["label"]), group=group)
+
+    def history(self) -> pd.DataFrame:
+        """history.csv: one row per epoch and stage, the columns of `training.train_head`'s history."""
+        return self._table(self.recipe_folder / "history.csv", "02_phase1_training")
+
+    def write_metrics(self, metrics: dict, thresholds: dict, report: str) -> None:
+        """Store metrics.json, thresholds.json and classification_report.txt, each with the source of the images.
+
+        Where they are others than before, what was made of the old ones goes first. metrics.json is written last, as the sign
+        that all are there, and says of which scores they are.
+        """
+        folder, source = self.recipe_folder, {"schema": 1, "source": self.source()}
+        scores = folder / "scores.csv"
+        made_of = {"scores_sha256": file_hash(scores)} if scores.is_file() else {}
+        texts = {
+            "thresholds.json": json_text({**source, "stages": thresholds}),
+            "classification_report.txt": f"{self.name}: {self.source()}\n\n{report}",
+            "metrics.json": json_text({**source, **made_of, "stages": metrics}),
+        }
+        if all(_holds(folder / name, text) for name, text in texts.items()):
+            return
+        self.outdate("04_threshold_analysis")
+        (folder / "metrics.json").unlink(missing_ok=True)
+        for name, text in texts.items():
+            write_text(folder / name, text)
+
+    def metrics(self) -> dict:
+        """metrics.json."""
+        return self._json(self.recipe_folder / "metrics.json", "04_threshold_analysis")
+
+    def thresholds(self) -> dict:
+        """thresholds.json."""
+        return self._json(self.recipe_folder / "thresholds.json", "04_threshold_analysis")
+
+    def write_calibration(self, calibrations: dict) -> None:
+        """Store calibration.json, with the source of the images."""
+        path = self.recipe_folder / "calibration.json"
+        text = json_text({"schema": 1, "source": self.source(), "stages": calibrations})
+        if not _holds(path, text):
+            # It goes into the detector.
+            (self.model_folder / DETECTOR_FILES[0]).unlink(missing_ok=True)
+            write_text(path, text)
+
+    def calibration(self) -> dict:
+        """calibration.json."""
+        return self._json(self.recipe_folder / "calibration.json", "04_threshold_analysis")
+
+    def record(self, **values: object) -> dict:
+        """Add values to run.json (dictionaries are merged) and return all of it."""
+        path = self.recipe_folder / "run.json"
+        known = self._known() or {"schema": 1}
+        for key, value in values.items():
+            known[key] = {**known.get(key, {}), **value} if isinstance(value, dict) else value
+        write_json(path, known)
+        return known
+
+    def recorded(self) -> dict:
+        """run.json."""
+        return self._json(self.recipe_folder / "run.json", "02_phase1_training")
+
+    def write_robustness(self, table: pd.DataFrame) -> None:
+        """Store robustness.csv, with the source of the images in a column."""
+        self._replace(table, self.recipe_folder / "robustness.csv", "06_robustness")
+
+    def robustness(self) -> pd.DataFrame:
+        """robustness.csv: one row per degradation and level, columns of `robustness.robustness_table` and source."""
+        path = self.recipe_folder / "robustness.csv"
+        self.require(path, "06_robustness")
+        return _measured(path, "degradation")
+
+    def write_experiment(self, name: str, table: pd.DataFrame) -> None:
+        """Store the table of an experiment as `<name>.csv`, with the source of its images in a column."""
+        self._replace(table, self.folder / f"{name}.csv", maker_of(name).notebook, f"{name}*")
+
+    def _replace(self, table: pd.DataFrame, path: Path, notebook: str, figures: str = "*") -> None:
+        """Write a table; where it is another than before, the notebook and the figures that showed the old one go first."""
+        text = table.assign(source=self.source()).to_csv(index=False)
+        if not _holds(path, text):
+            step = next(step for step in (*STEPS, *EXPERIMENTS.values()) if step.notebook == notebook)
+            step.remove(self, outputs=False, figures=figures)
+            write_text(path, text)
+
+    def train_again(self, step: Step) -> None:
+        """Have the experiments of a step train anew what their kept trainings would give."""
+        for path in step.outputs_of(self):
+            write_text(self.trials / f"{path.stem}.again", "Trainings that are older than this file are done again.\n")
+
+    @property
+    def trials(self) -> Path:
+        """Where the trainings of experiments are kept."""
+        return self.folder / "trials"
+
+    def experiment(self, name: str) -> pd.DataFrame:
+        """`<name>.csv` of an experiment (wrong_turns, ablation, imbalance), with a column source."""
+        self.require(self.folder / f"{name}.csv", maker_of(name).notebook)
+        return _measured(self.folder / f"{name}.csv", "turn", "what", "choice", "setting", "case")
+
+    def save_figure(self, figure, name: str, *, per_recipe: bool = True):
+        """Save a matplotlib Figure as figures/<name>.png and .svg, and return the first as a picture that a notebook shows."""
+        folder = (self.recipe_folder if per_recipe else self.folder) / "figures"
+        return picture(save_figure(figure, folder / name), figure.get_suptitle())
+
+    def remove_figures(self, *names: str) -> None:
+        """Remove figures of an earlier run that are not true of this one."""
+        for name in names:
+            for suffix in (".png", ".svg"):
+                (self.recipe_folder / "figures" / f"{name}{suffix}").unlink(missing_ok=True)
+
+    def figures(self, *, per_recipe: bool = True) -> dict[str, Path]:
+        """The figures saved so far as PNG: name to path, by name."""
+        return saved_figures(self.recipe_folder if per_recipe else self.folder)
+
+    def files(self, *, per_recipe: bool = True) -> list[Path]:
+        """The tables and records made so far (CSV, JSON, text), by name; notebooks and figures are not among them."""
+        folder = self.recipe_folder if per_recipe else self.folder
+        return sorted(
+            path for path in folder.glob("*.*") if path.suffix in (".csv", ".json", ".txt") and is_whole(path)
+        )
+
+    # Words
+
+    def source(self) -> str:
+        """Where the images come from, in the words every figure shows, with the audit's warning if there is one."""
+        return self.audit()["dataset"]["source"] + (f" · WARNING: {self.warning()}" if self.warning() else "")
+
+    def warning(self) -> str:
+        """What the audit has to say beside every score of this dataset; empty where it found no shortcut to the label."""
+        return self.audit()["shortcut"]["warning"]
+
+    def marked(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table of this run's numbers, with the audit's warning in a column where there is one."""
+        return table.assign(warning=self.warning()) if self.warning() else table
+
+    def title(self, what: str, images: int | None = None, *, recipe: bool = True) -> str:
+        """Title of a figure: what it shows, then dataset, source, number of images and recipe."""
+        used = images if images is not None else self.audit()["used"]
+        parts = [self.name, self.source(), f"n = {used:,}"]
+        if recipe:
+            parts.append(f"{self.recipe.name} recipe" + (", quick" if self.quick else ""))
+        return f"{what}\n{' · '.join(parts)}"
+
+    def _table(self, path: Path, maker: str) -> pd.DataFrame:
+        self.require(path, maker)
+        names = ("issue", "group", "split", "path", "phash", "format", "image_id", "mode", "subsampling")
+        text = {column: "string" for column in names}
+        frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={c: [""] for c in _NUMBERS})
+        return frame.astype({column: object for column in text if column in frame})
+
+    def _json(self, path: Path, maker: str) -> dict:
+        self.require(path, maker)
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def require(self, path: Path, maker: str) -> None:
+        """Raise unless a result is there, naming the notebook that makes it, and those before it that have not been run.
+
+        Raises:
+            UserError: it is not there.
+        """
+        if path.is_file():
+            return
+        steps = [*itertools.takewhile(lambda step: step.notebook != maker, STEPS)] if maker[:2] < "07" else STEPS[:1]
+        missing = [step.notebook for step in steps if not all(out.is_file() for out in step.outputs_of(self))]
+        more = f", and before it {' and '.join(missing)}" if missing else ""
+        raise UserError(f"{path} is not there yet: run notebook {maker} with the same parameters first{more}")
