@@ -33,10 +33,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from lib import kernels, pretrained, study
-from lib.code_hash import code_hash, notebook_imports
-from lib.data import detectors, download, listing, omnigen, omnigen_plan, sources
-from lib.display import Board, Task, files_to_open
+from lib import study
+from lib.data.omnigen.generate import left
+from lib.data.omnigen.job import describe, open_job
+from lib.data.omnigen.pipeline import OFFLOADS, check_options, obstacle
+from lib.data.source import detectors, download, listing, sources
+from lib.show.display import Board, Task, files_to_open
+from lib.study import kernels, pretrained
+from lib.study.code_hash import code_hash, notebook_imports
 from lib.study.names import UserError
 from lib.study.run import Run
 from lib.study.steps import GENERATE, STEPS, Step
@@ -136,7 +140,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     make("--images", type=int, metavar="N", help="images to generate; default: as many as dataset N has")
     make("--prompts", metavar="FILE", help="words and settings; default: prompts.toml")
     make("--batch", type=int, metavar="N", help="images drawn at once; default: 1")
-    make("--offload", choices=omnigen.OFFLOADS, help="what leaves the GPU's memory while idle; default: model")
+    make("--offload", choices=OFFLOADS, help="what leaves the GPU's memory while idle; default: model")
     make("--yes", action="store_true", help="carry the plan out without asking")
     make(
         "--tiny", action="store_true", help="a tiny random model draws noise into datasets/tiny: shows the way, no GPU"
@@ -310,7 +314,7 @@ def run_step(step: Step, run: Run, key: str, values: dict | None = None, kernel=
     """Execute a notebook beside its place, with `parameters` or the values given; when it is done, put it there.
 
     Args:
-        kernel: a kernel manager of its own that was started before (`lib.kernels`), or None.
+        kernel: a kernel manager of its own that was started before (`lib.study.kernels`), or None.
     """
     import nbformat
     import papermill
@@ -486,20 +490,20 @@ def generate(options: argparse.Namespace) -> None:
         **{"dataset": "" if options.tiny else options.dataset[0], "references": options.references or ""},
         **{"images": options.images or 0, "prompts": options.prompts or "", "seed": options.seed, "tiny": options.tiny},
     }
-    job = omnigen_plan.open_job(**asked)
-    console.print(omnigen_plan.describe(job))
+    job = open_job(**asked)
+    console.print(describe(job))
     console.print(f"  to read or edit before: {job.place / 'plan.csv'}" if not job.is_finished else f"  {job.target}")
     use = f"--data {shlex.quote(str(job.target))} --name tiny" if options.tiny else f"--dataset {options.dataset[0]}"
     if job.is_finished:
         console.print(f"{job.target}: all is there already; python run_all.py {use} uses it")
         return
-    if problem := omnigen.obstacle(job):
+    if problem := obstacle(job):
         raise UserError(f"--generate: {problem}")
-    omnigen.check_options(options.batch or 1, options.offload or "model")
+    check_options(options.batch or 1, options.offload or "model")
     if not options.yes:
         if not sys.stdin.isatty():
             raise UserError("--generate: there is no terminal to agree in; give --yes to carry the plan out")
-        if input(f"Generate {omnigen.left(job):,} images? [y/N] ").strip().lower() not in ("y", "yes"):
+        if input(f"Generate {left(job):,} images? [y/N] ").strip().lower() not in ("y", "yes"):
             console.print("nothing generated")
             return
     place = {"data": str(job.target), "name": "tiny"} if options.tiny else {"dataset": options.dataset[0]}

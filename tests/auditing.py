@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from lib.data import audit, sources
+from lib.data.audit import audit
+from lib.data.source import sources
 from lib.study.run import Run
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from support import HOME, PROJECT, run_study
 
-from lib import code_hash
+from lib.study import code_hash
 
 
 def pytest_collection_modifyitems(items):

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lib.data.omnigen import Generator
-from lib.data.omnigen_plan import PROMPTS, Job, open_job
+from lib.data.omnigen.job import Job, open_job
+from lib.data.omnigen.pipeline import Generator
+from lib.data.omnigen.prompts import PROMPTS
 
 PEOPLE = ("anna", "Bélá", "c h", "dé", "e", "f", "g", "h", "i", "j", "k", "李")
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.data import listing, sources
+from lib.data.source import listing, sources
 from lib.metrics import evaluation
 from lib.study.names import NOT_OMNIGEN, STAGES, UserError, as_int
 from lib.study.run import Run
@@ -117,7 +117,7 @@ def finish_stages(run: Run, images: pd.DataFrame, shift: float = 1.0, evaluated:
 
 def made_up_trial(trial, images: pd.DataFrame) -> pd.DataFrame:
     """What a training of an experiment would leave, with scores from its seed instead of a network."""
-    from lib.model.trials import TRIAL_COLUMNS
+    from lib.model.training.trials import TRIAL_COLUMNS
 
     rows = images[images["split"].isin(("validation", "test"))]
     stages = STAGES[: STAGES.index(trial.until) + 1]

@@ -16,9 +16,10 @@ import pytest
 from rich.console import Console
 from support import PROJECT
 
-from lib import display, study
-from lib.display import Board, Task, files_to_open, is_live
-from lib.progress import progress
+from lib import study
+from lib.show import display
+from lib.show.display import Board, Task, files_to_open, is_live
+from lib.show.progress import progress
 
 STEPS = [step for step in study.STEPS if step.scope != "all"]
 
@@ -115,8 +116,8 @@ import fcntl, signal, termios, time
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # this terminal is the one that sends Ctrl-C
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests started in the background ignore it, and what they start
 from rich.console import Console
-from lib.display import Board, Task
-from lib.progress import progress
+from lib.show.display import Board, Task
+from lib.show.progress import progress
 console = Console(highlight=False, markup=False, soft_wrap=True)
 try:
     with Board(console, [Task("dataset_1", "01_data_audit", "data audit")]) as board, board.running(board.tasks[0]):

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from lib import frontend
+from lib.show import frontend
 
 
 def test_plain_python_is_not_attended(monkeypatch):
@@ -36,7 +36,7 @@ def test_a_true_kernel_tells_programs_from_people(tmp_path):
             return client
 
     for kind, expected in ((NotebookClient, "False"), (Person, "True")):
-        cell = nbformat.v4.new_code_cell("from lib.frontend import is_attended\nprint(is_attended())")
+        cell = nbformat.v4.new_code_cell("from lib.show.frontend import is_attended\nprint(is_attended())")
         notebook = nbformat.v4.new_notebook(cells=[cell])
         kind(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
         assert notebook.cells[0].outputs[0].text.strip() == expected

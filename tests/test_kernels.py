@@ -5,7 +5,7 @@ import papermill
 import pytest
 from jupyter_core.utils import run_sync
 
-from lib.kernels import Kernels, end
+from lib.study.kernels import Kernels, end
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from support import HOME, PROJECT, complaints, made_up_trial, run_study
 
-from lib import pretrained, study
-from lib.kernels import PATIENCE
+from lib import study
 from lib.metrics import comparison
-from lib.model import experiments, trials
+from lib.model.training import experiments, trials
+from lib.study import pretrained
+from lib.study.kernels import PATIENCE
 from run_all import parameters
 
 SOURCES = sorted((PROJECT / "notebooks").glob("0[1-8]_*.ipynb"))

@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 from support import finish
 
-from lib import frontend, panels, study
+from lib import study
 from lib.metrics import decisions, measures
 from lib.metrics.checks import decimals
 from lib.metrics.figures import POLICY_NAMES
+from lib.panels import thresholds as panels
+from lib.show import frontend
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from lib import progress as module
-from lib.progress import Meter, clock, progress, seconds_left, words
+from lib.show import progress as module
+from lib.show.progress import Meter, clock, progress, seconds_left, words
 
 
 class Clock:

@@ -8,7 +8,8 @@ from PIL import Image
 from support import HOME, PROJECT, finish, finish_stages, run_study
 
 import run_all
-from lib import kernels, study
+from lib import study
+from lib.study import kernels
 from lib.study.names import UserError
 
 

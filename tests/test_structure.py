@@ -1,6 +1,7 @@
 """The house: who may import whom, and that the three lists of dependencies say the same."""
 
 import ast
+import graphlib
 import re
 import tomllib
 
@@ -9,45 +10,43 @@ import yaml
 from packaging.requirements import Requirement
 from support import PROJECT
 
-from lib import code_hash
+from lib.study import code_hash
 
+# Room to the rooms and modules that it may import from, beside itself: arrows go one way (docs/architecture.md draws them).
 ALLOWED = {
-    "lib/metrics": {"lib.metrics"},
-    "lib/data": {"lib.data", "lib.study"},
-    "lib/model": {
-        "lib.model",
-        "lib.data",
+    "lib/metrics": set(),
+    "lib/metrics/figures": {"lib.metrics"},
+    "lib/study": set(),
+    "lib/show": set(),
+    "lib/data": set(),
+    "lib/data/images": {"lib.study"},
+    "lib/data/source": {"lib.study"},
+    "lib/data/audit": {"lib.study", "lib.data.images", "lib.data.source"},
+    "lib/data/standin": {"lib.study", "lib.data.source.sources"},
+    "lib/data/omnigen": {"lib.study", "lib.data"},
+    "lib/model": {"lib.study", "lib.data.images", "lib.data.audit.normalise", "lib.show.progress"},
+    # Whether an epoch ranks better than by chance is told by the test that also compares detectors.
+    "lib/model/training": {
+        *("lib.study", "lib.data.images", "lib.data.source", "lib.data.audit", "lib.show.progress"),
+        *("lib.model", "lib.metrics.delong", "lib.metrics.checks"),
+    },
+    # Where a trained detector is put to use, its threshold and calibration are applied by the code that chose them.
+    "lib/model/use": {"lib.study", "lib.data", "lib.show.progress", "lib.model", "lib.metrics"},
+    "lib/panels": {"lib.study", "lib.data", "lib.show.frontend", "lib.model.use", "lib.metrics"},
+    "lib/report": {"lib.study", "lib.metrics"},
+}
+# Programs, which may import what a person's command needs.
+PROGRAMS = {
+    "lib/model/scoring.py": {
         "lib.study",
-        "lib.code_hash",
-        "lib.pretrained",
-        "lib.progress",
-        "lib.frontend",
+        "lib.data.source.checks",
+        "lib.data.images.pictures",
+        "lib.model.use",
+        "lib.metrics.checks",
     },
-    "lib/report": {"lib.report", "lib.study", "lib.metrics"},
-    "lib/study.py": {"lib.frontend"},
-    "lib/code_hash.py": set(),
-    "lib/pretrained.py": {"lib.study"},
-    "lib/frontend.py": set(),
-    "lib/kernels.py": {"lib.code_hash"},
-    "lib/progress.py": {"lib.frontend"},
-    "lib/display.py": {"lib.progress"},
-    "lib/panels.py": {"lib.study", "lib.frontend", "lib.metrics", "lib.data"},
-    "run_all.py": {
-        *("lib.study", "lib.code_hash", "lib.pretrained", "lib.display", "lib.kernels"),
-        *("lib.data.manifest", "lib.data.sources", "lib.data.listing", "lib.data.download", "lib.data.detectors"),
-        *("lib.data.omnigen", "lib.data.omnigen_plan", "lib.report"),
-    },
+    "run_all.py": {"lib.study", "lib.data.source", "lib.data.omnigen", "lib.show.display", "lib.report"},
 }
-# Where a trained detector is put to use, its threshold and calibration are applied by the code that chose them.
-USES_DETECTORS = {f"lib/model/{name}.py" for name in ("detector", "scoring", "panel")}
-# Whether an epoch ranks better than by chance is told by the test that also compares detectors.
-MORE_ALLOWED = {
-    **{path: {"lib.metrics"} for path in USES_DETECTORS},
-    "lib/model/training.py": {"lib.metrics.delong", "lib.metrics.checks"},
-    # Scores are written by the one rule for decimals.
-    "lib/model/explanation.py": {"lib.metrics.checks"},
-}
-TENSORFLOW_ROOMS = ("lib/model/", "lib/data/loading.py")
+TENSORFLOW_ROOMS = ("lib/model/", "lib/data/images/batches.py")
 GENERATING = {"torch", "torchvision", "diffusers", "transformers", "accelerate", "tokenizers"}
 LOCKS = {"requirements.lock": ["test"], "requirements-generate.lock": ["generate"]}
 
@@ -57,31 +56,72 @@ def imported(path):
 
 
 def files(room):
+    """Python files of a room, those of the rooms in it too."""
     place = PROJECT / room
     return [place] if place.is_file() else sorted(place.rglob("*.py"))
 
 
-@pytest.mark.parametrize("room", ALLOWED)
-def test_imports_stay_within_what_the_design_allows(room):
-    assert files(room)
-    for path in files(room):
-        used = ALLOWED[room] | MORE_ALLOWED.get(path.relative_to(PROJECT).as_posix(), set())
-        for name in imported(path):
-            if name.split(".")[0] == "lib":
-                assert any(f"{name}.".startswith(f"{allowed}.") for allowed in used), f"{path}: {name}"
+def name_of(path):
+    return path.relative_to(PROJECT).as_posix()
+
+
+def of_lib(path):
+    """Dotted names that a file imports from lib."""
+    return [name for name in imported(path) if name.split(".")[0] == "lib"]
+
+
+def is_below(name, places):
+    return any(f"{name}.".startswith(f"{place}.") for place in places)
+
+
+def test_every_room_has_its_arrows():
+    assert {name_of(path.parent) for path in files("lib")} == {*ALLOWED, "lib"}
+
+
+@pytest.mark.parametrize("place", [*ALLOWED, *PROGRAMS])
+def test_imports_stay_within_what_the_design_allows(place):
+    own = [place.replace("/", ".")] if place in ALLOWED else []
+    found = files(place) if place in PROGRAMS else sorted((PROJECT / place).glob("*.py"))
+    assert found
+    for path in found:
+        if place in PROGRAMS or name_of(path) not in PROGRAMS:
+            for name in of_lib(path):
+                # A room's name stands for all in it, and for no room inside it.
+                inside = {room.replace("/", ".") for room in ALLOWED if room.startswith(f"{place}/")}
+                assert is_below(name, [*own, *ALLOWED.get(place, PROGRAMS.get(place))]), f"{path}: {name}"
+                assert not is_below(name, inside), f"{path}: {name}"
+
+
+def test_there_is_no_circle_of_modules_or_rooms():
+    modules, rooms = {}, {}
+    for path in files("lib"):
+        module = path.relative_to(PROJECT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        used = {code_hash.module_of(name) for name in of_lib(path)} - {module}
+        modules[module] = used
+        if name_of(path) not in PROGRAMS:
+            there = {code_hash.file_of(name).parent for name in used} - {path.parent}
+            rooms.setdefault(path.parent, set()).update(there)
+    for graph in (modules, rooms):
+        assert len([*graphlib.TopologicalSorter(graph).static_order()]) > 10
+
+
+def test_scoring_does_not_import_the_audit_or_training():
+    found = {name_of(path) for path in code_hash.closure("lib.model.scoring")}
+    assert "lib/data/images/decode.py" in found
+    assert "lib/data/audit/audit.py" not in found and not [name for name in found if "training" in name]
 
 
 def test_training_does_not_import_what_puts_a_detector_to_use():
-    users = {name.removesuffix(".py").replace("/", ".") for name in USES_DETECTORS}
-    for path in files("lib"):
-        if path.relative_to(PROJECT).as_posix() not in USES_DETECTORS:
-            assert users.isdisjoint(found for name in imported(path) for found in (name, name.rpartition(".")[0])), path
+    for path in code_hash.closure("lib.model.training.experiments"):
+        assert not path.is_relative_to(PROJECT / "lib/model/use"), path
 
 
 def test_widgets_are_imported_by_panels_alone():
     for path in files("lib"):
-        if path.name not in ("panel.py", "panels.py", "frontend.py"):
-            assert not [name for name in imported(path) if name.split(".")[0] in ("ipywidgets", "IPython")], path
+        libraries = {name.split(".")[0] for name in imported(path)}
+        if path.parent.name != "panels":
+            assert "ipywidgets" not in libraries, path
+            assert "IPython" not in libraries or path.name in ("frontend.py", "results.py"), path
 
 
 def test_tensorflow_is_imported_in_its_rooms_only():
@@ -110,7 +150,7 @@ def test_only_the_study_reads_and_writes_results_for_the_report():
 
 def test_what_generates_is_imported_in_its_rooms_only_and_never_before_it_is_needed():
     for path in [*files("lib"), PROJECT / "run_all.py"]:
-        if not path.match("lib/data/omnigen*.py"):
+        if not path.match("lib/data/omnigen/*.py"):
             assert GENERATING.isdisjoint(name.split(".")[0] for name in imported(path)), path
         tree = ast.parse(path.read_text(encoding="utf-8"))
         above = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]

@@ -11,7 +11,7 @@ import pytest
 from support import finish, finish_stages, refused
 
 from lib import study
-from lib.data.loading import View
+from lib.data.images.views import View
 from lib.study.names import STAGES, UserError
 from lib.study.recipes import RECIPES
 from lib.study.run import open_run

@@ -10,12 +10,14 @@ import keras
 import numpy as np
 import pandas as pd
 
-from lib.code_hash import code_hash
-from lib.data.loading import ImageFile, View, load_views, recipe_view
-from lib.data.normalise import image_root
+from lib.data.audit.normalise import image_root
+from lib.data.images.batches import load_views
+from lib.data.images.views import ImageFile, View, recipe_view
 from lib.model import network
-from lib.model.features import BATCH, Engine
-from lib.progress import progress
+from lib.model.engine import Engine
+from lib.model.features import BATCH
+from lib.show.progress import progress
+from lib.study.code_hash import code_hash
 from lib.study.files import file_hash, text_hash
 from lib.study.recipes import Recipe
 from lib.study.run import Run

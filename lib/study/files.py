@@ -20,7 +20,7 @@ import pandas as pd
 
 from lib.study.names import UserError
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def home() -> Path:

@@ -11,7 +11,6 @@ from typing import Self
 
 import pandas as pd
 
-from lib.frontend import picture
 from lib.study.files import file_hash, json_text, text_hash, write_json, write_table, write_text, written_whole
 from lib.study.names import STAGES, UserError, as_int, independent_groups
 from lib.study.options import Reading, base_name
@@ -407,8 +406,11 @@ class Results:
 
     def save_figure(self, figure, name: str, *, per_recipe: bool = True):
         """Save a matplotlib Figure as figures/<name>.png and .svg, and return the first as a picture that a notebook shows."""
+        from IPython.display import Image  # not above: only notebooks need it
+
         folder = (self.recipe_folder if per_recipe else self.folder) / "figures"
-        return picture(save_figure(figure, folder / name), figure.get_suptitle())
+        # At half its size in pixels it is as large on a screen as it was made. The title is what is read out of it.
+        return Image(filename=save_figure(figure, folder / name), retina=True, alt=figure.get_suptitle())
 
     def remove_figures(self, *names: str) -> None:
         """Remove figures of an earlier run that are not true of this one."""

@@ -14,7 +14,7 @@ COMPARED = "compared"
 # Folder in results/ and in models/ that quick runs have to themselves.
 QUICK_FOLDER = "quick"
 
-# What makes a folder of models a detector that scores pictures (lib/model/detector.py).
+# What makes a folder of models a detector that scores pictures (lib/model/use/detector.py).
 DETECTOR_FILES = ("detector.json", "training_features.npz")
 
 # What a complete detector gave on other datasets, beside them.

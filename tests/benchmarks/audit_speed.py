@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lib.data import standin
+from lib.data.standin import draw as standin
 
 SIZES = (1_068, 10_905)
 PAIRS = 3
@@ -41,7 +41,8 @@ def plain(root: Path) -> dict:
 
 def ours(root: Path) -> dict:
     """The audit as notebook 01 runs it, without figures and probe."""
-    from lib.data import audit, duplicates, sources
+    from lib.data.audit import audit, duplicates
+    from lib.data.source import sources
 
     folders = {label: (root / label,) for label in ("real", "synthetic")}
     source = sources.Source("benchmark", root, {}, True, "stand-ins", folders)
@@ -62,7 +63,7 @@ def measured(name: str, root: Path) -> dict:
 def one(name: str, root: Path) -> None:
     import imagehash  # noqa: F401
 
-    from lib.data import audit  # noqa: F401
+    from lib.data.audit import audit  # noqa: F401
 
     found = {"plain": plain, "ours": ours}[name](root)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

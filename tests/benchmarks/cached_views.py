@@ -22,8 +22,8 @@ def main(options: argparse.Namespace) -> None:
     os.environ["STUDY_HOME"] = home
     from lib import study
     from lib.metrics import repeats
-    from lib.model.experiments import trial_images
-    from lib.model.trials import Trial, run_trial
+    from lib.model.training.experiments import trial_images
+    from lib.model.training.trials import Trial, run_trial
     from tests.auditing import write_audit
 
     run = study.open_run(data=options.folder, recipe=options.recipe, backbone="efficientnet-lite0")

@@ -15,7 +15,7 @@ import pandas as pd
 
 from lib import study
 from lib.metrics import repeats
-from lib.model import experiments
+from lib.model.training import experiments
 from tests.benchmarks import pages
 
 PAGE = study.PROJECT / "docs" / "experiments.md"

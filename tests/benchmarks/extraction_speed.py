@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from lib import study
-from lib.data import standin
+from lib.data.standin import draw as standin
 
 SIZE = 224
 CORES = os.cpu_count() or 1
@@ -42,16 +42,16 @@ Extract = Callable[[np.ndarray], np.ndarray]
 
 def extractor(pooling: str):
     """The frozen part of the network, as training uses it."""
-    from lib import pretrained
-    from lib.model import backbone, network
+    from lib.model import backbone, pooling
+    from lib.study import pretrained
 
     weights = pretrained.Weights("efficientnet-lite0", pretrained.lite0_file())
-    return network.pooled(backbone.build_backbone(weights), study.RECIPES[POOLINGS[pooling]])
+    return pooling.pooled(backbone.build_backbone(weights), study.RECIPES[POOLINGS[pooling]])
 
 
 def make_files(pooling: str, folder: Path) -> None:
     """The model in the form of each kind of engine, and Keras' features; needs TensorFlow, once for each pooling."""
-    from lib.model.features import Engine
+    from lib.model.engine import Engine
 
     model = extractor(pooling)
     np.save(folder / "keras.npy", np.concatenate([model(part, training=False) for part in batches(folder, 8)]))
@@ -70,7 +70,7 @@ def batches(folder: Path, size: int) -> list[np.ndarray]:
 
 
 def study_engine(pooling: str, folder: Path, size: int) -> Extract:
-    from lib.model.features import Engine
+    from lib.model.engine import Engine
 
     return Engine(extractor(pooling), SIZE, key=f"benchmark_{pooling}")
 

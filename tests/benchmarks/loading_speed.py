@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lib.data import standin
+from lib.data.standin import draw as standin
 
 ROUNDS = 7
 
@@ -21,7 +21,8 @@ def main(images: int = 2000) -> None:
     import keras
 
     from lib import model  # noqa: F401
-    from lib.data.loading import ImageFile, View, load_views
+    from lib.data.images.batches import load_views
+    from lib.data.images.views import ImageFile, View
     from lib.study.files import file_hash
 
     with tempfile.TemporaryDirectory() as folder:

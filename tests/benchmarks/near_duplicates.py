@@ -1,4 +1,4 @@
-"""Measures what lib/data/duplicates.py claims: copies found, false pairs, cost of the hash and of the search.
+"""Measures what lib/data/audit/duplicates.py claims: copies found, false pairs, cost of the hash and of the search.
 
     python -m tests.benchmarks.near_duplicates [FOLDER ...]
 
@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageEnhance
 
-from lib.data import standin
-from lib.data.duplicates import BITS, NEAR, pairs_between, pairs_within, perceptual_hash
+from lib.data.audit.duplicates import BITS, NEAR, pairs_between, pairs_within, perceptual_hash
+from lib.data.standin import draw as standin
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 DEFAULT = [SHARED / "ffhq_stylegan", SHARED / "ffhq_diffusion" / "real"]

@@ -93,8 +93,8 @@ def build_base(name: str) -> keras.Model:
     if given is None:
         # The study switches oneDNN on at its import; a plain script leaves it as it comes.
         del os.environ["TF_ENABLE_ONEDNN_OPTS"]
-    from lib import pretrained
     from lib.model import backbone
+    from lib.study import pretrained
 
     return backbone.build_lite0(pretrained.lite0_file())
 

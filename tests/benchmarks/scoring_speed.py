@@ -17,11 +17,12 @@ import time
 from pathlib import Path
 
 from lib import study
-from lib.data import standin
-from lib.data.loading import ImageFile
-from lib.model.detector import find_detector
-from lib.model.features import Engine, frozen_features
-from lib.model.scoring import Scorer, score_pictures
+from lib.data.images.views import ImageFile
+from lib.data.standin import draw as standin
+from lib.model.engine import Engine
+from lib.model.features import frozen_features
+from lib.model.use.detector import find_detector
+from lib.model.use.scorer import Scorer, score_pictures
 
 
 def main(options: argparse.Namespace) -> None:

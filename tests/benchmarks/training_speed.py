@@ -35,7 +35,8 @@ from pathlib import Path
 import psutil
 
 from lib import study
-from lib.data import audit, sources
+from lib.data.source import sources
+from lib.data.standin import dataset
 from tests.auditing import write_audit
 
 # The stages of plain Keras that each part is compared with.
@@ -52,14 +53,14 @@ def ours(stage: str, recipe: str, epochs: int) -> None:
     """One stage of the study in this process, by the notebooks' calls; prints JSON."""
     from sklearn.metrics import roc_auc_score
 
-    from lib.model import training
+    from lib.model.training.stages import fine_tune, train_phase1
 
     run = open_run(recipe)
     # As many epochs as plain Keras: nothing stops early.
     phase = dataclasses.replace(getattr(run.recipe, stage), epochs=epochs, patience=None)
     run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, **{stage: phase}))
     started = time.perf_counter()
-    training.train_phase1(run) if stage == "phase1" else training.fine_tune(run, stage)
+    train_phase1(run) if stage == "phase1" else fine_tune(run, stage)
     found = {"seconds": time.perf_counter() - started}
     scores = run.scored().query("stage == @stage and split == 'test'")
     found |= {"test_roc_auc": {stage: roc_auc_score(scores["y"], scores["score"])}}
@@ -79,7 +80,7 @@ def prepare(images: int) -> None:
     run = open_run("original")
     source = sources.find_source(run.dataset)
     limit = None if images == IMAGES else images
-    audit.draw_standins(source, run, limit, lambda count: None)
+    dataset.draw_standins(source, run, limit, lambda count: None)
     write_audit(run, limit)
     shutil.rmtree(plain_folder(), ignore_errors=True)
     for row in run.used_images().itertuples():

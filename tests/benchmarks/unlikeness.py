@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from lib import study
-from lib.data import standin
-from lib.data.loading import View, load_views, recipe_view
-from lib.data.pictures import read_picture
-from lib.model.detector import Detector, read_detector
+from lib.data.images.batches import load_views
+from lib.data.images.pictures import read_picture
+from lib.data.images.views import View, recipe_view
+from lib.data.standin import draw as standin
 from lib.model.features import BATCH
 from lib.model.scores import run_files
-from lib.model.scoring import find_pictures
+from lib.model.use.detector import Detector, read_detector
+from lib.model.use.scorer import find_pictures
 
 PAGE = study.PROJECT / "docs" / "scoring.md"
 BETWEEN = re.compile(r"(<!-- unlikeness -->\n).*?(<!-- end -->)", re.S)

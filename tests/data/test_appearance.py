@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lib.data.appearance import central_squares, mean_image, power_spectra, sample_rows, typical_spectrum
+from lib.data.audit.appearance import central_squares, mean_image, power_spectra, sample_rows, typical_spectrum
 
 SIDE = 64
 FREQUENCIES = np.arange(1, SIDE // 2 + 1) / SIDE

@@ -14,7 +14,9 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from support import PROJECT, complaints
 
-from lib.data import audit, duplicates, loading, normalise, pictures, shortcut, sources
+from lib.data.audit import audit, duplicates, gallery, normalise, shortcut
+from lib.data.images import decode, pictures
+from lib.data.source import sources
 from lib.metrics import measures
 from lib.study.names import ASIDE, NOTE, UserError
 from lib.study.run import open_run
@@ -230,7 +232,7 @@ def test_a_class_without_a_usable_image_is_refused_with_the_reasons(folder):
 def test_a_bomb_is_refused_before_it_is_decoded(folder, monkeypatch):
     path = next((folder / "real").iterdir())
     monkeypatch.setattr(pictures, "MAX_PIXELS", 96 * 96 - 1)
-    monkeypatch.setattr(loading, "MAX_PIXELS", 96 * 96 - 1)
+    monkeypatch.setattr("lib.data.images.decode.MAX_PIXELS", 96 * 96 - 1)
     # Not an Exception: inspect_file would take one for a broken file.
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
     monkeypatch.setattr(JpegImageFile, "load", lambda *_: pytest.fail("decoded"))
@@ -238,7 +240,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(folder, monkeypatch):
     row = audit.inspect_file(path)
     assert "more than 9,215 pixels" in row["issue"] and row["width"] == 96
     with pytest.raises(ValueError, match="more than 9,215"):
-        loading.read_rgb(path)
+        decode.read_rgb(path)
 
 
 def test_copies_are_found_and_stay_on_one_side(folder):
@@ -293,7 +295,7 @@ def test_shortcut_probe_sees_a_format_that_tells_the_label(folder, leaks):
 def test_modes_and_orientation_become_upright_rgb(tmp_path):
     def stored(image, name, **options):
         image.save(tmp_path / name, **options)
-        return loading.read_rgb(tmp_path / name)
+        return decode.read_rgb(tmp_path / name)
 
     red = Image.new("RGB", (80, 70), (255, 0, 0))
     for mode, name in (("P", "palette.png"), ("RGBA", "opaque.png"), ("CMYK", "cmyk.jpg")):
@@ -378,7 +380,7 @@ def test_copies_in_other_datasets_are_found_and_shown(folder, monkeypatch, tmp_p
     assert pairs["other_dataset"].tolist() == ["first"] and pairs["same_label"].tolist() == [False]
     assert summary["pairs"]["other_datasets"] == {"first": 1} and summary["pairs"]["two_labels"] == 0
     assert (images["issue"] == "").all()  # its label is in doubt abroad; here nothing contradicts it
-    [(first, second, caption)] = audit.pair_pictures(run, pairs, images, source.root)
+    [(first, second, caption)] = gallery.pair_pictures(run, pairs, images, source.root)
     # One of the names holds a line break.
     how, one, two = caption.split("\n", 2)
     place = images.set_index("path").loc["synthetic/taken.png", "split"]

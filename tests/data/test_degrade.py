@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from lib.data import degrade
-from lib.data.loading import View
+from lib.data.images import degrade
+from lib.data.images.views import View
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from support import finish, finish_stages, refused
 
-from lib.data import detectors
+from lib.data.source import detectors
 from lib.study.run import open_run
 
 COLUMNS = "image_id,label,split,score"

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from lib.data import download, listing, manifest, sources
+from lib.data.source import download, listing, manifest, sources
 from lib.study.names import DATASETS, UserError
 
 HANDLE = "manjilkarki/deepfake-and-real-images"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 from support import PROJECT
 
-from lib.data import duplicates, standin
-from lib.data.duplicates import (
+from lib.data.audit import duplicates
+from lib.data.audit.duplicates import (
     BITS,
     NEAR,
     conflicts,
@@ -22,6 +22,7 @@ from lib.data.duplicates import (
     pairs_within,
     perceptual_hash,
 )
+from lib.data.standin import draw as standin
 from lib.study.names import UserError
 from lib.study.steps import PAIR_COLUMNS
 

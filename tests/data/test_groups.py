@@ -3,7 +3,8 @@
 import pytest
 from support import images
 
-from lib.data import audit, listing, sources
+from lib.data.audit import audit
+from lib.data.source import listing, sources
 from lib.study.options import Reading
 
 

@@ -3,7 +3,7 @@
 import pytest
 from support import images, refused
 
-from lib.data import listing, sources
+from lib.data.source import listing, sources
 from lib.study.options import Reading
 
 

@@ -8,7 +8,8 @@ import time
 import pytest
 from support import GOOD_TABLE, images, issues, refused
 
-from lib.data import audit, listing, sources
+from lib.data.audit import audit
+from lib.data.source import listing, sources
 from lib.study.names import LABELS, NOT_OMNIGEN
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps
 
-from lib.data.loading import ImageFile, View, _resized, _turned, decode, load_views, training_batches
+from lib.data.images.batches import load_views, training_batches
+from lib.data.images.decode import decode
+from lib.data.images.views import ImageFile, View, _resized, _turned
 from lib.study.files import file_hash
 from lib.study.names import UserError
 from lib.study.recipes import RECIPES

@@ -3,7 +3,7 @@
 import pytest
 from support import refused
 
-from lib.data import manifest, sources
+from lib.data.source import manifest, sources
 from lib.study.names import DATASETS, LABELS, UserError
 
 REAL_1 = "1,dataset_1,real,534"
@@ -60,7 +60,7 @@ def test_the_public_set_is_never_said_to_be_the_studys():
         ],
         ("drawn (stand-in)", "", "line 3, column generator: found '', expected what made the images"),
         ("real,534,", "real,534,GAN", "line 2, column generator: found 'GAN', expected nothing"),
-        (",drawn by lib/data/standin.py", ",", "line 2, column origin: found '', expected one line of text"),
+        (",drawn by lib/data/standin/draw.py", ",", "line 2, column origin: found '', expected one line of text"),
         ("Apache-2.0", "", "line 2, column licence: found '', expected one line of text"),
         (",Apache-2.0,,Null", ",Apache-2.0,abc,Null", "line 16, column sha256: found 'abc', expected 64"),
         ("Stand-ins; nothing here was made with OmniGen", "", "line 3, column notes: found '', expected one line"),

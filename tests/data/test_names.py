@@ -5,7 +5,7 @@ import os
 import pytest
 from support import PROJECT
 
-from lib.data import names
+from lib.data.source import names
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """From a plan to a dataset, with a generator that needs no torch: resuming, one door, provenance, groups, words."""
 
+import importlib.util
 import json
 
 import numpy as np
@@ -11,10 +12,11 @@ from support import refused
 
 import run_all
 from lib import study
-from lib.data import audit, listing, manifest, omnigen, shortcut, sources
-from lib.data.duplicates import find_duplicates
-from lib.data.omnigen import carry_out
-from lib.data.split import assign_splits
+from lib.data.audit import audit, shortcut
+from lib.data.audit.duplicates import find_duplicates
+from lib.data.audit.split import assign_splits
+from lib.data.omnigen.generate import carry_out, file_names, left
+from lib.data.source import listing, manifest, sources
 from lib.study.names import UserError
 
 
@@ -36,7 +38,7 @@ def test_a_stopped_run_goes_on_where_it_was_to_the_same_images(tmp_path, own_hom
     work, fake, told = job(tmp_path, own_home), Fake(stop_after=5), []
     with pytest.raises(KeyboardInterrupt):
         carry_out(work, load=fake.load, on_progress=told.append)
-    assert sum(told) == 5 and omnigen.left(work) == 19 and not work.target.exists()
+    assert sum(told) == 5 and left(work) == 19 and not work.target.exists()
     # Killed between an image and its provenance, and an image that was cut off by hand.
     files = sorted((work.work / "provenance").glob("*.json"))
     files[0].unlink()
@@ -70,7 +72,7 @@ def test_batches_follow_from_the_plan_not_from_what_is_left(tmp_path, own_home, 
 def test_a_set_that_is_done_is_left_as_it_is(tmp_path, own_home):
     work, _ = made(tmp_path, own_home)
     again = job(tmp_path, own_home)
-    assert again.is_finished and omnigen.left(again) == 0 and again.rows == work.rows
+    assert again.is_finished and left(again) == 0 and again.rows == work.rows
     assert carry_out(again, load=Fake.load) == again.target
     assert "move" in refused(lambda: job(tmp_path, own_home, images=30))
     assert not again.work.exists()
@@ -79,7 +81,7 @@ def test_a_set_that_is_done_is_left_as_it_is(tmp_path, own_home):
 def test_the_model_is_not_loaded_where_nothing_is_left_to_draw(tmp_path, own_home, monkeypatch):
     work = job(tmp_path, own_home)
     with monkeypatch.context() as patch:
-        patch.setattr(omnigen, "_finish", lambda job: None)
+        patch.setattr("lib.data.omnigen.generate._finish", lambda job: None)
         carry_out(work, load=Fake().load)
     carry_out(work, load=(fake := Fake()).load)
     assert fake.loaded == 0 and work.is_finished
@@ -169,7 +171,7 @@ def test_references_are_no_real_images_and_a_person_is_on_one_side(tmp_path, own
 
 def test_every_image_says_where_it_comes_from(tmp_path, own_home):
     work, _ = made(tmp_path, own_home)
-    for row, name in zip(work.rows, omnigen.file_names(work), strict=True):
+    for row, name in zip(work.rows, file_names(work), strict=True):
         known = json.loads((work.target / "provenance" / f"{name}.json").read_text(encoding="utf-8"))
         assert known["sha256"] == study.file_hash(work.target / known["file"]) and known["file"].endswith(f"{name}.jpg")
         assert known["plan"]["prompt"] == row.prompt and known["plan"]["references"] == list(row.references)
@@ -260,7 +262,7 @@ def asked(tmp_path, *more) -> list[str]:
 
 
 def test_the_plan_and_its_cost_are_shown_before_anything_is_needed(tmp_path, own_home, capsys, monkeypatch):
-    monkeypatch.setattr(omnigen.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert run_all.main(asked(tmp_path, "--yes")) == 2
     shown = capsys.readouterr()
     assert "12 images of 12 people" in shown.out and "h on one A800" in shown.out
@@ -270,7 +272,7 @@ def test_the_plan_and_its_cost_are_shown_before_anything_is_needed(tmp_path, own
 
 
 def test_without_a_terminal_yes_is_needed_and_no_means_no(tmp_path, own_home, capsys, monkeypatch):
-    monkeypatch.setattr(omnigen, "obstacle", lambda job: "")
+    monkeypatch.setattr("run_all.obstacle", lambda job: "")
     monkeypatch.setattr(run_all, "run_step", lambda *given: steps.append(given))
     steps = []
     assert run_all.main(asked(tmp_path)) == 2

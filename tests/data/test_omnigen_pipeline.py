@@ -18,12 +18,15 @@ from omnigen_support import job
 from PIL import Image
 from support import HOME, PROJECT, refused, run_study
 
-from lib.data import omnigen, omnigen_tiny, sources
-from lib.data.omnigen import carry_out, drawer
-from lib.data.omnigen_plan import Row, open_job, tags
+from lib.data.omnigen import tiny as omnigen_tiny
+from lib.data.omnigen.generate import carry_out, left
+from lib.data.omnigen.job import open_job
+from lib.data.omnigen.pipeline import MODEL, PACKAGES, REVISION, drawer, load_generator, obstacle
+from lib.data.omnigen.plan import Row, tags
+from lib.data.source import sources
 
 WHY = "is not installed: pip install -r requirements-generate.lock"
-PACKAGES = {name: pytest.importorskip(name, reason=f"{name} {WHY}") for name in omnigen.PACKAGES}
+PACKAGES = {name: pytest.importorskip(name, reason=f"{name} {WHY}") for name in PACKAGES}
 torch, OmniGenPipeline = PACKAGES["torch"], PACKAGES["diffusers"].OmniGenPipeline
 
 ROW = Row("anna", ("a.jpg",), "smile", "left", f"The person in {tags(1)} smiles.", 5, 64, 2, 2.5, 1.6)
@@ -140,10 +143,10 @@ def test_the_weights_are_loaded_at_the_pinned_revision(tiny, tmp_path, own_home,
         return true(tmp_path / "weights", **options)
 
     monkeypatch.setattr(OmniGenPipeline, "from_pretrained", from_pretrained)
-    monkeypatch.setattr(omnigen, "_accelerator", lambda: torch.device("cpu"))
+    monkeypatch.setattr("lib.data.omnigen.pipeline._accelerator", lambda: torch.device("cpu"))
     work = job(tmp_path, own_home, images=12, each=2)
-    generator = omnigen.load_generator(work, "none")
-    assert asked["model"] == omnigen.MODEL and asked["revision"] == omnigen.REVISION and asked["local_files_only"]
+    generator = load_generator(work, "none")
+    assert asked["model"] == MODEL and asked["revision"] == REVISION and asked["local_files_only"]
     assert "OmniGen images" in generator.words and generator.versions["torch"] == torch.__version__
     row = dataclasses.replace(work.rows[0], size=64, steps=1)
     (image,) = generator.draw([row], [references(row)])
@@ -156,25 +159,25 @@ def test_a_model_that_does_not_fit_says_which_option_to_change(tiny, tmp_path, o
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(OmniGenPipeline, "from_pretrained", lambda *_, **__: tiny)
-    monkeypatch.setattr(omnigen, "_accelerator", lambda: torch.device("cpu"))
-    monkeypatch.setattr(omnigen, "_place", full)
+    monkeypatch.setattr("lib.data.omnigen.pipeline._accelerator", lambda: torch.device("cpu"))
+    monkeypatch.setattr("lib.data.omnigen.pipeline._place", full)
     work = job(tmp_path, own_home, images=12, each=2)
-    assert "give --offload model instead of none" in refused(lambda: omnigen.load_generator(work, "none"))
+    assert "give --offload model instead of none" in refused(lambda: load_generator(work, "none"))
     torch.use_deterministic_algorithms(False)
 
 
 def test_weights_that_are_not_there_are_one_line(tmp_path, own_home, monkeypatch):
-    monkeypatch.setattr(omnigen, "_accelerator", lambda: torch.device("cpu"))
-    monkeypatch.setattr(omnigen, "MODEL", "nobody/no-such-model")
+    monkeypatch.setattr("lib.data.omnigen.pipeline._accelerator", lambda: torch.device("cpu"))
+    monkeypatch.setattr("lib.data.omnigen.pipeline.MODEL", "nobody/no-such-model")
     work = job(tmp_path, own_home, images=12, each=2)
-    assert "nobody/no-such-model at 016e2f61 could not be loaded" in refused(lambda: omnigen.load_generator(work))
+    assert "nobody/no-such-model at 016e2f61 could not be loaded" in refused(lambda: load_generator(work))
     torch.use_deterministic_algorithms(False)
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a GPU")
 def test_without_a_gpu_the_real_model_is_not_tried(tmp_path, own_home):
     work = job(tmp_path, own_home, images=12, each=2)
-    assert "needs a GPU" in omnigen.obstacle(work) and "needs a GPU" in refused(lambda: carry_out(work))
+    assert "needs a GPU" in obstacle(work) and "needs a GPU" in refused(lambda: carry_out(work))
 
 
 # ------------------------------------------------------------------------------------------------------- the whole way
@@ -191,7 +194,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(own_home, monkeypatch):
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     work = open_job(dataset="", references="", images=12, seed=3, tiny=True)
-    assert 0 < omnigen.left(work) < 12
+    assert 0 < left(work) < 12
     carry_out(work)
     killed = contents(work.target)
     monkeypatch.setenv("STUDY_HOME", str(own_home / "other"))

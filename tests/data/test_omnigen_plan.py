@@ -9,8 +9,9 @@ from omnigen_support import PEOPLE, job, photograph, photographs, prompts
 from PIL import Image
 from support import refused
 
-from lib.data import omnigen_plan
-from lib.data.omnigen_plan import assign_uses, draw_plan, open_job, poses, read_photographs, read_settings, tags
+from lib.data.omnigen.job import describe, hours, open_job
+from lib.data.omnigen.plan import Row, assign_uses, draw_plan, poses, read_photographs, tags, wrong_references
+from lib.data.omnigen.prompts import read_settings
 from lib.study.names import UserError
 
 
@@ -68,7 +69,7 @@ def test_prompts_name_each_reference_once_and_nobody_by_name():
     for row in rows.itertuples():
         names = row.references.split("|")
         assert len(set(names)) == len(names) and tags(len(names)) in row.prompt
-        assert omnigen_plan.wrong_references(names, row.prompt) == "" and row.person not in row.prompt
+        assert wrong_references(names, row.prompt) == "" and row.person not in row.prompt
     assert tags(3) == "<img><|image_1|></img>, <img><|image_2|></img> and <img><|image_3|></img>"
 
 
@@ -92,10 +93,10 @@ def test_one_photograph_each_leaves_no_real_class():
 
 
 def test_cost_counts_references_steps_and_pixels():
-    rows = [omnigen_plan.Row("p", ("a",), "e", "a", "", 1, 512, 50, 2.5, 1.6)] * 100
-    assert omnigen_plan.hours(rows)["RTX 3090"] == pytest.approx(1.0)
-    half = [omnigen_plan.Row("p", ("a", "b"), "e", "a", "", 1, 1024, 25, 2.5, 1.6)] * 100
-    assert omnigen_plan.hours(half)["RTX 3090"] == pytest.approx(100 * 43 * 2 / 3600)
+    rows = [Row("p", ("a",), "e", "a", "", 1, 512, 50, 2.5, 1.6)] * 100
+    assert hours(rows)["RTX 3090"] == pytest.approx(1.0)
+    half = [Row("p", ("a", "b"), "e", "a", "", 1, 1024, 25, 2.5, 1.6)] * 100
+    assert hours(half)["RTX 3090"] == pytest.approx(100 * 43 * 2 / 3600)
 
 
 # ---------------------------------------------------------------------------------------------------------- photographs
@@ -236,7 +237,7 @@ def test_other_options_draw_another_plan_until_an_image_is_there(tmp_path, own_h
 def test_the_default_is_as_many_images_as_the_dataset_has(tmp_path, own_home):
     made = job(tmp_path, own_home, images=0)
     assert len(made.rows) == 534
-    said = omnigen_plan.describe(made)
+    said = describe(made)
     assert (
         "534 images of 12 people" in said
         and "RTX 3090" in said
@@ -263,10 +264,10 @@ def test_options_are_checked(own_home):
 
 
 def test_portraits_are_drawn_where_a_tiny_job_has_no_references(own_home, monkeypatch):
-    from lib.data import omnigen_tiny
+    from lib.data.omnigen import examples
 
-    monkeypatch.setattr(omnigen_tiny, "PEOPLE", 3)
+    monkeypatch.setattr(examples, "PEOPLE", 3)
     made = open_job(dataset="1", references="", tiny=True)
     assert made.target == own_home / "datasets" / "tiny" and len(made.rows) == 6
-    assert {row.size for row in made.rows} == {64} and "NOISE" in omnigen_plan.describe(made)
+    assert {row.size for row in made.rows} == {64} and "NOISE" in describe(made)
     assert np.all(made.photos["usable"])

@@ -10,8 +10,9 @@ import pytest
 from PIL import ExifTags, Image
 from support import PROJECT
 
-from lib.data import audit, loading
-from lib.data.pictures import SUFFIXES, Unreadable, decode_picture, is_picture, jpeg_quality, read_picture
+from lib.data.audit import audit
+from lib.data.images import decode, views
+from lib.data.images.pictures import SUFFIXES, Unreadable, decode_picture, is_picture, jpeg_quality, read_picture
 from lib.study.names import UserError
 
 SHARED = PROJECT.parent / "shared" / "data"
@@ -44,7 +45,7 @@ def test_quality_of_tables_in_between_is_the_nearest():
 @pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"progressive": True}, {"quality": 20}])
 def test_pixels_are_those_of_the_training(options):
     data = encoded(**options)
-    np.testing.assert_array_equal(decode_picture(data).pixels, loading.decode(data))
+    np.testing.assert_array_equal(decode_picture(data).pixels, decode.decode(data))
 
 
 def test_other_formats_and_modes_have_pixels_and_no_quality():
@@ -109,7 +110,7 @@ def test_a_jpeg_that_lost_data_is_no_picture_for_anyone(tmp_path, capfd, loss, o
     row = audit.inspect_file(tmp_path / "a.jpg")
     assert row["issue"] == f"set aside: {reason(read_picture, tmp_path / 'a.jpg')}" and row["width"] == 128
     with pytest.raises(UserError, match=r"a\.jpg: cannot be decoded .* run 01_data_audit again"):
-        loading.ImageFile(tmp_path / "a.jpg", row["sha256"]).read()
+        views.ImageFile(tmp_path / "a.jpg", row["sha256"]).read()
     assert capfd.readouterr() == ("", "")
 
 
@@ -201,7 +202,7 @@ def test_decoders_write_nothing_to_standard_error(tmp_path):
     (tmp_path / "cut.tif").write_bytes(encoded("TIFF", grainy(), compression="tiff_lzw")[:middle])
     Image.fromarray(grainy()).save(tmp_path / "lost.jpg")
     (tmp_path / "lost.jpg").write_bytes((tmp_path / "lost.jpg").read_bytes()[:2000] + b"\xff\xd9")
-    program = "import sys, pathlib; from lib.data import audit\n" + (
+    program = "import sys, pathlib; from lib.data.audit import audit\n" + (
         "for name in sys.argv[1:]: print(audit.inspect_file(pathlib.Path(name))['issue'])"
     )
     names = sorted(map(str, tmp_path.iterdir()))
@@ -210,7 +211,7 @@ def test_decoders_write_nothing_to_standard_error(tmp_path):
 
 
 def test_more_pixels_than_allowed_are_refused_before_decoding(monkeypatch):
-    monkeypatch.setattr("lib.data.pictures.MAX_PIXELS", 96 * 96 - 1)
+    monkeypatch.setattr("lib.data.images.pictures.MAX_PIXELS", 96 * 96 - 1)
     assert "more than" in reason(decode_picture, encoded())
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from support import GOOD_TABLE, images, issues, refused
 
-from lib.data import listing, sources
+from lib.data.source import listing, sources
 from lib.study.names import DATASETS, LABELS, NOT_OMNIGEN
 from lib.study.options import Reading
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.data.split import assign_splits, clusters
+from lib.data.audit.split import assign_splits, clusters
 from lib.study.names import UserError
 
 

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from lib.data import pipelines, portrait, standin
+from lib.data.standin import draw as standin
+from lib.data.standin import head, people, pipelines
 
 EACH = 32
 
@@ -207,8 +208,8 @@ def test_the_generator_keeps_colours_and_the_amount_of_detail(monkeypatch):
     ratios = []
     for seed in range(8):
         rng = np.random.default_rng(seed)
-        look = portrait.make_look("smile", "frontal", rng)
-        photo = pipelines.camera(portrait.paint(portrait.make_person(rng), look, rng), rng)
+        look = people.make_look("smile", "frontal", rng)
+        photo = pipelines.camera(head.paint(people.make_person(rng), look, rng), rng)
         traced = pipelines.generate(photo.copy(), rng)
         ratios.append(detail(traced) / detail(photo))
         assert np.abs(cv2.blur(traced, (32, 32)) - cv2.blur(photo, (32, 32))).max() < 0.02

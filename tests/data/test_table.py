@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from support import GOOD_TABLE, images, refused
 
-from lib.data import listing, sources
-from lib.data.table import read_table
+from lib.data.source import listing, sources
+from lib.data.source.table import read_table
 from lib.study.names import LABELS
 from lib.study.options import Reading
 

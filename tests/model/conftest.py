@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from lib import study
-from lib.data import audit
+from lib.data.audit import audit
 from lib.metrics import evaluation
-from lib.model import network
+from lib.model import heads, network, pooling
 from lib.model.backbone import build_backbone
-from lib.model.detector import write_detector
-from lib.model.features import Engine
+from lib.model.engine import Engine
 from lib.model.scores import run_files, score_images
-from lib.pretrained import resolve
+from lib.model.use.detector import write_detector
+from lib.study.pretrained import resolve
 
 SIDE = 64
 
@@ -34,11 +34,11 @@ def linear_detector():
     """Makes a detector with a linear head; without coefficients, with some that split noise images about evenly."""
 
     def make(backbone: keras.Model, recipe: study.Recipe, coefficients=None, mean=0.0, std=1.0) -> keras.Model:
-        width = network.pooled(backbone, recipe).output_shape[1]
+        width = pooling.pooled(backbone, recipe).output_shape[1]
         if coefficients is None:
             coefficients = np.random.default_rng(0).normal(0, 3 / np.sqrt(width), width)
         mean, variance = np.zeros(width) + mean, np.zeros(width) + np.square(std)
-        return network.assemble(backbone, network.linear_head(mean, variance, coefficients, 0.1), recipe)
+        return network.assemble(backbone, heads.linear_head(mean, variance, coefficients, 0.1), recipe)
 
     return make
 

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_image
 
-from lib.model import backbone
-from lib.pretrained import Weights, lite0_file
+from lib.model import backbone, torch_file
 from lib.study.names import UserError
+from lib.study.pretrained import Weights, lite0_file
 
 
 def photograph(name):
@@ -75,7 +75,7 @@ def test_b0_stem_input_is_imagenets_whichever_way_weights_are_loaded(b0_file, wa
 
 
 def test_b0_without_the_correction_would_be_caught(b0_file, monkeypatch):
-    monkeypatch.setattr(backbone, "_square_variance", lambda model, path: None)
+    monkeypatch.setattr("lib.model.backbone._square_variance", lambda model, path: None)
     with pytest.raises(RuntimeError, match="stem input differs"):
         backbone.build_b0(Weights("efficientnet-b0", b0_file, imagenet=False))
 
@@ -95,11 +95,11 @@ def test_state_dict_that_names_code_is_refused(tmp_path):
     path = tmp_path / "bad.pth"
     path.write_bytes(pickle.dumps(Malicious()))
     with pytest.raises(UserError, match="refused"):
-        backbone.read_torch_state_dict(path)
+        torch_file.read_torch_state_dict(path)
 
 
 def test_state_dict_cut_short_is_refused(tmp_path):
     path = tmp_path / "short.pth"
     path.write_bytes(lite0_file().read_bytes()[:-1000])
     with pytest.raises(UserError):
-        backbone.read_torch_state_dict(path)
+        torch_file.read_torch_state_dict(path)

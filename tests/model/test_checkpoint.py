@@ -13,14 +13,16 @@ import pandas as pd
 import pytest
 from support import HOME, PROJECT
 
-from lib.model.checkpoint import Checkpoint, Progress
+from lib.model.training.checkpoint import Checkpoint, Progress
 
 # The real stages on few and small images.
 SCRIPT = """
 import dataclasses, sys
 from lib import study
-from lib.data import audit, sources
-from lib.model import training
+from lib.data.source import sources
+from lib.data.audit import audit
+from lib.data.standin import dataset
+from lib.model.training.stages import fine_tune, train_phase1
 recipe = study.RECIPES["original"]
 study.RECIPES["original"] = dataclasses.replace(
     recipe, image_size=64, views=1, batch_size=16,
@@ -29,13 +31,13 @@ study.RECIPES["original"] = dataclasses.replace(
 run = study.open_run(dataset="control", recipe="original", backbone="efficientnet-lite0")
 if sys.argv[1] == "phase1":
     source = sources.find_source("control")
-    audit.draw_standins(source, run, 96, lambda count: None)
+    dataset.draw_standins(source, run, 96, lambda count: None)
     images = audit.audit_files(source, audit.list_files(source, 96), lambda count: None)
     pairs = audit.find_pairs(run, images)
     run.write_audit(audit.split_images(images, pairs, run.seed), pairs, {"seed": run.seed})
-    training.train_phase1(run)
+    train_phase1(run)
 else:
-    training.fine_tune(run, "partial")
+    fine_tune(run, "partial")
 """
 
 

@@ -7,10 +7,13 @@ import pytest
 from support import PROJECT
 
 import run_all
-from lib import code_hash, study
-from lib.code_hash import closure, notebook_imports
-from lib.data.loading import View
-from lib.model import features, scores, training, trials
+from lib import study
+from lib.data.images.views import View
+from lib.model import engine, features, scores
+from lib.model.training import trials
+from lib.model.training.stages import _stage_key
+from lib.study import code_hash
+from lib.study.code_hash import closure, notebook_imports
 
 
 @pytest.fixture
@@ -22,8 +25,8 @@ def keys(trained_run):
     step = {step.notebook[:2]: step for step in study.STEPS}
     return {
         "features": lambda: str(features._features_folder("kind", 3, View("crop"))),
-        "engine": lambda: str(features._converted_path("model")),
-        "stage": lambda: training._stage_key(trained_run, "full", ""),
+        "engine": lambda: str(engine._converted_path("model")),
+        "stage": lambda: _stage_key(trained_run, "full", ""),
         "trial": lambda: trials.trial_key(backbone, trial, images),
         "scores": lambda: scores.scores_key(trained_run.model_path("full"), trained_run.recipe, images),
         "notebook 02": lambda: run_all._source(step["02"]),
@@ -34,18 +37,24 @@ def keys(trained_run):
 EVERYTHING = {"features", "engine", "stage", "trial", "scores", "notebook 02", "notebook 04"}
 DEPENDS = {
     "model/network.py": EVERYTHING,
+    "model/pooling.py": EVERYTHING,
     # A saved model has its whole backbone in its file.
     "model/backbone.py": EVERYTHING - {"scores", "notebook 04"},
+    "model/engine.py": EVERYTHING,
     "model/features.py": EVERYTHING,
-    "data/loading.py": EVERYTHING,
-    "data/degrade.py": EVERYTHING,
+    "data/images/decode.py": EVERYTHING,
+    "data/images/views.py": EVERYTHING,
+    "data/images/degrade.py": EVERYTHING,
     "model/scores.py": EVERYTHING - {"features", "engine"},
-    "model/training.py": {"stage", "trial", "notebook 02"},
+    "model/training/fitting.py": {"stage", "trial", "notebook 02"},
+    "model/training/stages.py": {"stage", "trial", "notebook 02"},
     "metrics/delong.py": {"stage", "trial", "notebook 02", "notebook 04"},
-    "model/trials.py": {"trial"},
-    "model/detector.py": {"notebook 02", "notebook 04"},
+    "model/training/trials.py": {"trial"},
+    "model/use/detector.py": {"notebook 02", "notebook 04"},
+    # How results are laid out is no part of what a network computes.
+    "study/results.py": EVERYTHING - {"features", "engine"},
     "report/page.py": set(),
-    "data/omnigen.py": set(),
+    "data/omnigen/plan.py": set(),
 }
 
 
@@ -93,8 +102,8 @@ def test_labels_groups_and_views_are_part_of_the_keys(trained_run, keys):
 
 def test_imports_are_followed_into_functions_packages_and_notebooks():
     found = {path.relative_to(PROJECT).as_posix() for path in closure("lib.model.features")}
-    assert {"lib/__init__.py", "lib/model/__init__.py", "lib/data/loading.py", "lib/data/degrade.py"} <= found
-    assert "lib/model/training.py" not in found
+    assert {"lib/__init__.py", "lib/model/__init__.py", "lib/data/images/views.py", "lib/data/images/degrade.py"} <= found
+    assert "lib/model/training/stages.py" not in found and "lib/study/results.py" not in found
     for step in (*study.STEPS, *study.EXPERIMENTS.values(), study.GENERATE):
         assert "lib.study" in notebook_imports(step.source) or step is study.GENERATE
     with pytest.raises(ValueError, match=r"lib\.nowhere"):

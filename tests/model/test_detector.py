@@ -11,9 +11,9 @@ from support import complaints, refused
 
 from lib import study
 from lib.metrics import calibration
-from lib.model import detector
-from lib.model.detector import Statistics, find_detector, read_detector, unfinished_detector, write_elsewhere
 from lib.model.scores import run_files
+from lib.model.use import detector
+from lib.model.use.detector import Statistics, find_detector, read_detector, unfinished_detector, write_elsewhere
 
 
 def rewrite(path, change, seal=True):

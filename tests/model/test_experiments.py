@@ -11,12 +11,13 @@ from auditing import write_audit
 from support import made_up_trial
 
 from lib import study
-from lib.data import audit
-from lib.model import experiments, network, trials
+from lib.data.audit import audit
+from lib.model import heads, network
 from lib.model.backbone import build_backbone, build_lite0
-from lib.model.experiments import IMBALANCE
-from lib.model.trials import Trial, run_trial
-from lib.pretrained import lite0_file, resolve
+from lib.model.training import experiments, trials
+from lib.model.training.experiments import IMBALANCE
+from lib.model.training.trials import Trial, run_trial
+from lib.study.pretrained import lite0_file, resolve
 from lib.study.recipes import RECIPES
 
 
@@ -142,7 +143,7 @@ def test_batch_normalisation_can_be_trained_where_the_recipe_says_so():
     backbone = build_backbone(resolve("efficientnet-lite0"))
     recipe = dataclasses.replace(RECIPES["original"], batch_norm="trained", image_size=64)
     keras.utils.set_random_seed(0)
-    model = network.assemble(backbone, network.study_head(1280), recipe)
+    model = network.assemble(backbone, heads.study_head(1280), recipe)
     network.unfreeze(model, recipe, "full")
     moving = [weight for weight in model.get_layer("backbone").weights if "moving_mean" in weight.path]
     before = [weight.numpy() for weight in moving]

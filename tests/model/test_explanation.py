@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lib.model import explanation, network
+from lib.model import heads, network
+from lib.model.pooling import pooled
+from lib.model.use import explanation
 
 
 @pytest.fixture(scope="module", params=["average", "multilevel"])
@@ -32,7 +34,7 @@ def planted(lite0, detectors, linear_detector, pooling):
     for image in np.flatnonzero(y):
         top, left = 8 + 64 * (quarter[image] // 2), 8 + 64 * (quarter[image] % 2)
         images[image, top : top + 48, left : left + 48] = check[..., None]
-    features = network.pooled(lite0, recipe)(images.astype("float32"), training=False).numpy()
+    features = pooled(lite0, recipe)(images.astype("float32"), training=False).numpy()
     mean, std = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-3)
     regression = LogisticRegression(C=1e-3, max_iter=300).fit((features - mean) / std, y)
     return linear_detector(lite0, recipe, regression.coef_[0], mean, std), images, y, quarter
@@ -87,7 +89,7 @@ def test_with_average_pooling_both_maps_are_the_same(detectors):
 def test_the_studys_head_has_maps_where_the_probability_is_saturated(lite0, detectors):
     recipe, _ = detectors["average"]
     keras.utils.set_random_seed(0)
-    head = network.study_head(1280)
+    head = heads.study_head(1280)
     last = head.layers[-1]
     last.set_weights([last.kernel.numpy() * 1e4, np.array([1e3], "float32")])
     detector = network.assemble(lite0, head, recipe)

@@ -7,10 +7,10 @@ import IPython.display
 import ipywidgets as widgets
 import pytest
 
-from lib import frontend
-from lib.model import panel
-from lib.model.detector import read_detector
-from lib.model.scoring import Scorer, score_bytes
+from lib.model.use.detector import read_detector
+from lib.model.use.scorer import Scorer, score_bytes
+from lib.panels import scoring as panel
+from lib.show import frontend
 
 NOW = datetime.now(tz=UTC)
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from lib import study
-from lib.data.degrade import LEVELS, degrade
-from lib.data.loading import View, read_rgb
-from lib.model import network, robustness, scores, transfer
+from lib.data.images.decode import read_rgb
+from lib.data.images.degrade import LEVELS, degrade
+from lib.data.images.views import View
+from lib.model import network, scores
+from lib.model.use import robustness, transfer
 
 THREE = [("jpeg", 30.0), ("rescale", 0.5), ("noise", 10.0)]
 

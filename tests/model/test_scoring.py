@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lib.data.pictures import read_picture
+from lib.data.images.pictures import read_picture
 from lib.metrics import calibration, thresholds
 from lib.model import scoring
-from lib.model.detector import read_detector
-from lib.model.scoring import COLUMNS, Scorer, score_bytes, score_pictures
+from lib.model.use.detector import read_detector
+from lib.model.use.scorer import COLUMNS, Scorer, Seen, score_bytes, score_pictures
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,8 @@ def test_order_is_kept_over_batches_and_each_file_is_read_once(scorer, paths, tm
         read.append(path)
         return read_picture(path)
 
-    monkeypatch.setattr(scoring, "BATCH", 3)
-    monkeypatch.setattr(scoring, "read_picture", counted)
+    monkeypatch.setattr("lib.model.use.scorer.BATCH", 3)
+    monkeypatch.setattr("lib.model.use.scorer.read_picture", counted)
     bad = tmp_path / "none.jpg"
     given = [bad, *paths.values(), bad]
     done = []
@@ -114,7 +114,7 @@ def test_order_is_kept_over_batches_and_each_file_is_read_once(scorer, paths, tm
 
 
 def test_no_more_than_a_few_batches_are_taken_ahead(scorer, paths, monkeypatch):
-    monkeypatch.setattr(scoring, "BATCH", 2)
+    monkeypatch.setattr("lib.model.use.scorer.BATCH", 2)
     taken, path = [], next(iter(paths.values()))
 
     def endless():
@@ -186,7 +186,7 @@ def test_a_stopped_or_failed_writing_leaves_the_old_file(score, pictures, tmp_pa
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(scoring, "score_pictures", stopped)
+    monkeypatch.setattr("lib.model.scoring.score_pictures", stopped)
     assert score(pictures, "--out", target)[0] == 1
     assert target.read_text() == "old" and not list(tmp_path.glob(".writing-*"))
 
@@ -237,9 +237,9 @@ def test_what_is_wrong_with_a_picture_is_said_by_codes(scorer, tmp_path):
     assert codes(noise, quality=79) == {"compressed": "JPEG quality about 79, at least 80 in training"}
     assert "unlike" in codes(pixels) and "too_large" in codes(pixels)
     assert "too_large" not in codes(pixels[:160])
-    found = scorer.picture_warnings(scoring.Seen(63, 90, "PNG", None, None), 0.5)
+    found = scorer.picture_warnings(Seen(63, 90, "PNG", None, None), 0.5)
     assert set(found) == {"too_small"} and "63 pixels" in found["too_small"]
-    assert not scorer.picture_warnings(scoring.Seen(64, 90, "PNG", None, None), 1.0)
+    assert not scorer.picture_warnings(Seen(64, 90, "PNG", None, None), 1.0)
 
 
 def test_explanations_take_no_name_that_is_taken(score, pictures, tmp_path):

@@ -17,17 +17,23 @@ from sklearn.preprocessing import StandardScaler
 from support import finish, refused
 
 from lib import study
-from lib.data import standin
-from lib.data.loading import ImageFile, load_views, recipe_view
+from lib.data.images.batches import load_views
+from lib.data.images.views import ImageFile, recipe_view
+from lib.data.standin import draw as standin
 from lib.metrics import measures
-from lib.model import features, network, training
+from lib.model import engine, heads, network, pooling
 from lib.model.backbone import build_backbone
-from lib.model.features import Engine, FeatureStore, frozen_features
+from lib.model.engine import Engine
+from lib.model.features import FeatureStore, frozen_features
 from lib.model.scores import run_files, saved_engine
-from lib.model.trials import random_weights
-from lib.pretrained import resolve
+from lib.model.training.fitting import FusedAdam, _BestEpoch, probabilities
+from lib.model.training.heads import train_head
+from lib.model.training.sampling import MAX_USES, class_weights, feature_batches, training_rows
+from lib.model.training.stages import ACTIVATION_BUDGET, _features, fine_tune, train_phase1
+from lib.model.training.trials import random_weights
 from lib.study.files import file_hash
 from lib.study.names import UserError, as_int
+from lib.study.pretrained import resolve
 from lib.study.recipes import RECIPES, Phase
 
 SMALL = {name: dataclasses.replace(recipe, image_size=64, batch_size=8) for name, recipe in RECIPES.items()}
@@ -44,14 +50,14 @@ def recipe(request):
 
 
 def test_class_weights_make_both_classes_count_the_same():
-    weights = training.class_weights(np.array([0] * 90 + [1] * 10))
+    weights = class_weights(np.array([0] * 90 + [1] * 10))
     assert weights == {0: pytest.approx(100 / 180), 1: pytest.approx(5.0)}
     assert 90 * weights[0] == pytest.approx(10 * weights[1])
 
 
 def test_class_weights_need_both_classes():
     with pytest.raises(ValueError, match="both classes"):
-        training.class_weights(np.zeros(5, int))
+        class_weights(np.zeros(5, int))
 
 
 def separable(rng, count, width=20):
@@ -63,10 +69,8 @@ def separable(rng, count, width=20):
 def test_head_learns_and_the_same_seed_gives_the_same_scores(name):
     rng = np.random.default_rng(0)
     (train, labels), (validation, truth) = separable(rng, 120), separable(rng, 60)
-    runs = [
-        training.train_head(train, [train, train], labels, validation, truth, RECIPES[name], seed) for seed in (3, 3, 4)
-    ]
-    scores = [training._probabilities(head, validation) for head, _ in runs]
+    runs = [train_head(train, [train, train], labels, validation, truth, RECIPES[name], seed) for seed in (3, 3, 4)]
+    scores = [probabilities(head, validation) for head, _ in runs]
     assert measures.roc_auc(truth, scores[0]) > 0.9
     np.testing.assert_array_equal(scores[0], scores[1])
     # Another seed starts the study's head elsewhere; the regression that a linear head starts from has one answer, whatever
@@ -77,15 +81,15 @@ def test_head_learns_and_the_same_seed_gives_the_same_scores(name):
 def test_head_keeps_the_epoch_that_validation_prefers():
     rng = np.random.default_rng(1)
     (train, labels), (validation, truth) = separable(rng, 120), separable(rng, 60)
-    head, history = training.train_head(train, [train], labels, validation, truth, RECIPES["original"], 0)
-    best = measures.roc_auc(truth, training._probabilities(head, validation))
+    head, history = train_head(train, [train], labels, validation, truth, RECIPES["original"], 0)
+    best = measures.roc_auc(truth, probabilities(head, validation))
     assert best == pytest.approx(history["val_roc_auc"].max(), abs=1e-9)
     assert history.loc[history["kept"], "val_roc_auc"].tolist() == [history["val_roc_auc"].max()]
     assert len(history) == RECIPES["original"].phase1.epochs + 1
 
 
 def test_study_head_is_the_original_studys():
-    layers = network.study_head(1280).layers
+    layers = heads.study_head(1280).layers
     dense = [layer.units for layer in layers if isinstance(layer, keras.layers.Dense)]
     dropout = [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)]
     assert dense == [1024, 512, 256, 1] and dropout == [0.5, 0.4, 0.4]
@@ -93,8 +97,8 @@ def test_study_head_is_the_original_studys():
 
 def detector(backbone, recipe):
     keras.utils.set_random_seed(0)
-    width = network.pooled(backbone, recipe).output_shape[1]
-    return network.assemble(backbone, network.study_head(width), recipe)
+    width = pooling.pooled(backbone, recipe).output_shape[1]
+    return network.assemble(backbone, heads.study_head(width), recipe)
 
 
 def test_stages_unfreeze_whole_blocks_and_never_batch_normalisation(backbone, recipe):
@@ -145,7 +149,7 @@ def test_damaged_or_missing_model_is_one_clear_line(tmp_path):
 
 
 def test_engine_agrees_with_keras(backbone, recipe):
-    model = network.pooled(backbone, recipe)
+    model = pooling.pooled(backbone, recipe)
     images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), "uint8")
     expected = model(images.astype("float32"), training=False).numpy()
     engine = Engine(model, 64)
@@ -190,7 +194,7 @@ def test_what_float16_cannot_hold_is_refused_and_not_kept(tmp_path):
 def test_random_weights_give_features_that_differ_in_the_store(name, backbone, control):
     keras.utils.set_random_seed(0)
     recipe, files = SMALL[name], control[0][:16]
-    extractor = network.pooled(random_weights(backbone), recipe)
+    extractor = pooling.pooled(random_weights(backbone), recipe)
     [kept] = frozen_features(
         files,
         recipe_view(recipe),
@@ -239,8 +243,8 @@ def test_a_stage_that_ends_where_it_began_has_the_scores_it_began_with(trained_r
     images.to_csv(trained_run.folder / "images.csv", index=False)
     recipe = dataclasses.replace(SMALL["tuned"].quick(), partial=Phase(epochs=0, learning_rate=1e-4))
     run = dataclasses.replace(trained_run, recipe=recipe)
-    training.train_phase1(run)
-    training.fine_tune(run, "partial")
+    train_phase1(run)
+    fine_tune(run, "partial")
     scores = run.scores().pivot(index="image_id", columns="stage", values="score")
     assert len(scores) == len(images) // 2
     pd.testing.assert_series_equal(scores["partial"], scores["phase1"], check_names=False, rtol=0, atol=0)
@@ -266,11 +270,11 @@ def test_fine_tuning_after_a_new_split_asks_for_phase_1_again(trained_run, detec
     ):
         changed.to_csv(trained_run.folder / "images.csv", index=False)
         with pytest.raises(UserError, match=r"another split .* run notebook 02_phase1_training .* again"):
-            training.fine_tune(trained_run, "partial")
+            fine_tune(trained_run, "partial")
 
 
 def test_an_engine_gives_batch_after_batch_what_it_gives_for_each(backbone):
-    engine = Engine(network.pooled(backbone, SMALL["original"]), 64)
+    engine = Engine(pooling.pooled(backbone, SMALL["original"]), 64)
     batches = [np.random.default_rng(size).integers(0, 255, (size, 64, 64, 3), "uint8") for size in (5, 1, 3)]
     taken = []
 
@@ -290,7 +294,7 @@ def test_features_are_computed_once(backbone, control):
 
     def engine():
         made.append(1)
-        return Engine(network.pooled(backbone, SMALL["original"]), 64)
+        return Engine(pooling.pooled(backbone, SMALL["original"]), 64)
 
     view = recipe_view(SMALL["original"])
     options = {"kinds": {"test": 1280}, "engine": engine, "on_progress": lambda count: None}
@@ -304,8 +308,8 @@ def test_several_kinds_of_features_are_computed_at_once_and_only_where_one_is_mi
     files, seen = control[0][:10], []
     recipe = SMALL["tuned"]
     joint, alone = (
-        Engine(network.pooled_with_boundary(backbone, recipe), 64),
-        Engine(network.pooled(backbone, recipe), 64),
+        Engine(pooling.pooled_with_boundary(backbone, recipe), 64),
+        Engine(pooling.pooled(backbone, recipe), 64),
     )
 
     class Counted:
@@ -333,11 +337,11 @@ def test_several_kinds_of_features_are_computed_at_once_and_only_where_one_is_mi
     assert seen == [4, 10]
 
 
-@pytest.mark.parametrize(("budget", "keeps"), [(training.ACTIVATION_BUDGET, True), (0, False)])
+@pytest.mark.parametrize(("budget", "keeps"), [(ACTIVATION_BUDGET, True), (0, False)])
 def test_the_partial_stage_goes_on_from_what_phase_1_has_kept_within_the_budget(
     trained_run, monkeypatch, budget, keeps
 ):
-    monkeypatch.setattr(training, "ACTIVATION_BUDGET", budget)
+    monkeypatch.setattr("lib.model.training.stages.ACTIVATION_BUDGET", budget)
     images = pd.read_csv(trained_run.folder / "images.csv", keep_default_na=False)
     images["split"] = ["train", "train", "validation", "test"] * (len(images) // 4)
     images.to_csv(trained_run.folder / "images.csv", index=False)
@@ -348,11 +352,11 @@ def test_the_partial_stage_goes_on_from_what_phase_1_has_kept_within_the_budget(
             made.append(model)
             super().__init__(model, *rest, **options)
 
-    monkeypatch.setattr(training, "Engine", Counted)
+    monkeypatch.setattr("lib.model.training.stages.Engine", Counted)
     recipe = dataclasses.replace(SMALL["original"].quick(), partial=Phase(epochs=1, learning_rate=1e-4))
     run = dataclasses.replace(trained_run, recipe=recipe)
-    training.train_phase1(run)
-    training.fine_tune(run, "partial")
+    train_phase1(run)
+    fine_tune(run, "partial")
     widths = [model.output_shape[1] for model in made]
     # Phase 1's, the one that scores at the end where the stage has moved, and without kept activations one for the epoch.
     [joint] = [width for width in widths if width != 1]
@@ -363,7 +367,7 @@ def test_the_partial_stage_goes_on_from_what_phase_1_has_kept_within_the_budget(
 @pytest.mark.parametrize("name", ["original", "tuned"])
 def test_control_stays_null(backbone, control, name):
     files, labels, groups = control
-    extractor = network.pooled(backbone, RECIPES[name])
+    extractor = pooling.pooled(backbone, RECIPES[name])
     options = {"kinds": {f"control {name}": extractor.output_shape[1]}, "on_progress": lambda count: None}
     [rows] = frozen_features(files, recipe_view(RECIPES[name]), engine=lambda: Engine(extractor, 224), **options)
     features = rows[:]
@@ -378,21 +382,21 @@ def test_control_stays_null(backbone, control, name):
 
 
 def test_the_halves_of_the_network_are_the_whole(backbone, recipe):
-    features = network.pooled(backbone, recipe)
+    features = pooling.pooled(backbone, recipe)
     rng = np.random.default_rng(0)
     if recipe.head == "study":
-        head = network.study_head(features.output_shape[1])
+        head = heads.study_head(features.output_shape[1])
     else:
         width = features.output_shape[1]
-        head = network.linear_head(np.zeros(width), np.ones(width), rng.normal(0, 0.01, width), 0.0)
+        head = heads.linear_head(np.zeros(width), np.ones(width), rng.normal(0, 0.01, width), 0.0)
     model = network.assemble(backbone, head, recipe)
     network.unfreeze(model, recipe, "partial")
-    lower, upper = network.split_at_boundary(model.get_layer("backbone"), recipe)
+    lower, upper = pooling.split_at_boundary(model.get_layer("backbone"), recipe)
     upper = keras.Model(upper.input, head(upper.output))
     images = rng.uniform(0, 255, (4, 64, 64, 3)).astype("float32")
     whole = np.asarray(model(images, training=False))
     np.testing.assert_allclose(np.asarray(upper(lower(images))), whole, rtol=1e-4, atol=1e-5)
-    both = np.asarray(network.pooled_with_boundary(backbone, recipe)(images))
+    both = np.asarray(pooling.pooled_with_boundary(backbone, recipe)(images))
     width = features.output_shape[1]
     np.testing.assert_allclose(both[:, :width], np.asarray(features(images)), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(both[:, width:], np.asarray(lower(images)), rtol=1e-4, atol=1e-5)
@@ -412,7 +416,7 @@ def test_feature_batches_hold_each_image_once_an_epoch_and_go_on_where_they_were
     labels = np.arange(10) % 2
 
     def epochs(seed, done, count):
-        data = training.feature_batches(views, labels, labels * 2.0, 4, seed, done, width=1)
+        data = feature_batches(views, labels, labels * 2.0, 4, seed, done, width=1)
         return [[part.numpy() for part in batch] for batch in data.take(3 * count)]
 
     two = epochs(1, 0, 2)
@@ -437,14 +441,14 @@ def test_a_file_that_changes_while_all_layers_train_is_named(trained_run, detect
     changed = run_files(trained_run, images.query("split == 'train'"))[3].path
     changed.write_bytes(changed.read_bytes() + b"more")
     with pytest.raises(UserError, match=f"{changed.name}: has changed since the audit"):
-        training.fine_tune(trained_run, "full")
+        fine_tune(trained_run, "full")
 
 
 def test_the_optimiser_does_what_keras_adam_does():
     x, y = np.random.default_rng(0).normal(size=(64, 5)).astype("float32"), np.arange(64) % 2
     rate = keras.optimizers.schedules.CosineDecay(0.1, 12)
     weights = []
-    for optimiser in (keras.optimizers.Adam, training.FusedAdam):
+    for optimiser in (keras.optimizers.Adam, FusedAdam):
         keras.utils.set_random_seed(1)
         model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(7, "relu"), keras.layers.Dense(1, "sigmoid")])
         start = model.get_weights()
@@ -458,16 +462,16 @@ def test_the_optimiser_does_what_keras_adam_does():
 
 def test_a_rare_class_is_used_as_often_as_the_other_and_each_time_in_another_way(tmp_path):
     images = pd.DataFrame({"image_id": list("abcdefgh"), "label": ["real"] * 6 + ["synthetic"] * 2, "sha256": "0"})
-    rows = training.training_rows(images, RECIPES["tuned"])
+    rows = training_rows(images, RECIPES["tuned"])
     assert rows["label"].value_counts().to_dict() == {"real": 6, "synthetic": 6}
     assert rows["copy"].tolist() == [0] * 8 + [1, 1, 2, 2] and rows["image_id"][8:].tolist() == list("ghgh")
     for as_before in (
-        training.training_rows(images, RECIPES["original"]),
-        training.training_rows(images[3:], RECIPES["tuned"])[:5],
+        training_rows(images, RECIPES["original"]),
+        training_rows(images[3:], RECIPES["tuned"])[:5],
     ):
         assert (as_before["copy"] == 0).all()
     lonely = pd.concat([images[:1].assign(label="synthetic"), *[images[:1]] * 50])
-    assert training.training_rows(lonely, RECIPES["tuned"])["label"].value_counts()["synthetic"] == training.MAX_USES
+    assert training_rows(lonely, RECIPES["tuned"])["label"].value_counts()["synthetic"] == MAX_USES
     file = ImageFile(tmp_path, "0" * 64)
     names = {file._replace(copy=use).name for use in range(3)}
     assert len(names) == 3 and file.name == file.key
@@ -483,7 +487,7 @@ def test_the_start_is_kept_unless_an_epoch_is_better_beyond_chance():
     assert aucs == sorted(aucs) and len(set(aucs)) == 3
 
     def best(margin: float, *epochs: np.ndarray, start: np.ndarray, groups=None) -> int:
-        keeper = training._BestEpoch((lambda: start, truth, groups), Phase(2, 1e-3, margin=margin), print, None)
+        keeper = _BestEpoch((lambda: start, truth, groups), Phase(2, 1e-3, margin=margin), print, None)
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
         keeper.begin(model, None)
         for epoch, scores in enumerate(epochs, start=1):
@@ -502,15 +506,15 @@ def test_the_start_is_kept_unless_an_epoch_is_better_beyond_chance():
 
 def test_a_saved_model_is_converted_once_and_the_networks_used_last_are_kept(trained_run, own_home, monkeypatch):
     path, converted = trained_run.model_path("full"), []
-    convert = features._converted
-    monkeypatch.setattr(features, "_converted", lambda *given: converted.append(1) or convert(*given))
+    convert = engine._converted
+    monkeypatch.setattr("lib.model.engine._converted", lambda *given: converted.append(1) or convert(*given))
     view = np.full((1, 64, 64, 3), 90, "uint8")
     first = saved_engine(path, 64)(view)
     np.testing.assert_array_equal(saved_engine(path, 64)(view), first)
     assert len(converted) == 1
     kept = own_home / "cache" / "engines"
     (name,) = (file.name for file in kept.iterdir())
-    monkeypatch.setattr(features, "MAX_ENGINES", 2)
+    monkeypatch.setattr("lib.model.engine.MAX_ENGINES", 2)
     for number in range(3):
         (kept / f"{number}.tflite").write_bytes(b"")
         os.utime(kept / f"{number}.tflite", (number, number))
@@ -521,7 +525,7 @@ def test_a_saved_model_is_converted_once_and_the_networks_used_last_are_kept(tra
 
 
 def test_an_engine_is_freed_with_its_last_user(backbone):
-    engine = Engine(network.pooled(backbone, SMALL["original"]), 64)
+    engine = Engine(pooling.pooled(backbone, SMALL["original"]), 64)
     engine(np.zeros((2, 64, 64, 3), "float32"))
     alive = weakref.ref(engine)
     del engine
@@ -537,9 +541,9 @@ def test_further_uses_of_an_image_have_features_of_their_own(backbone, trained_r
         images["label"] == "real", "train", np.where(images.index % 4 == 0, "train", "validation")
     )
     parts = {split: rows.reset_index(drop=True) for split, rows in images.groupby("split")}
-    parts = {**parts, "train": training.training_rows(parts["train"], recipe)}
-    extractor = network.pooled(backbone, recipe)
-    plain, views = training._features(run, backbone, parts, "a test")
+    parts = {**parts, "train": training_rows(parts["train"], recipe)}
+    extractor = pooling.pooled(backbone, recipe)
+    plain, views = _features(run, backbone, parts, "a test")
     rows = parts["train"]
     assert len(rows) == len(plain["train"]) == len(views[1]) and rows["copy"].max() == 3
     one = rows.index[rows["image_id"] == rows["image_id"].iloc[-1]]
@@ -554,13 +558,11 @@ def test_further_uses_of_an_image_have_features_of_their_own(backbone, trained_r
 
 def test_fine_tuning_too_early_names_the_notebooks_that_come_before(own_home):
     run = study.open_run(dataset="1")
-    said = refused(training.fine_tune, run, "partial")
+    said = refused(fine_tune, run, "partial")
     assert said.endswith("run notebook 02_phase1_training with the same parameters first, and before it 01_data_audit")
     finish(run)
-    assert refused(training.fine_tune, run, "partial").endswith(
-        "run notebook 02_phase1_training with the same parameters first"
-    )
-    assert "run notebook 03_fine_tuning" in refused(training.fine_tune, run, "full")
+    assert refused(fine_tune, run, "partial").endswith("run notebook 02_phase1_training with the same parameters first")
+    assert "run notebook 03_fine_tuning" in refused(fine_tune, run, "full")
 
 
 def test_the_record_of_a_run_is_of_its_scores_until_there_are_new_ones(own_home, monkeypatch):
@@ -570,8 +572,8 @@ def test_the_record_of_a_run_is_of_its_scores_until_there_are_new_ones(own_home,
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "_features", stopped)
+    monkeypatch.setattr("lib.model.training.stages._features", stopped)
     with pytest.raises(KeyboardInterrupt):
-        training.train_phase1(dataclasses.replace(run, seed=8))
+        train_phase1(dataclasses.replace(run, seed=8))
     assert run.recorded()["options"]["seed"] == 7
     assert study.finished_runs(run.results, run.models, False) == [run]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from support import finish, finish_stages, refused
 
-from lib.model import transfer
+from lib.model.use import transfer
 from lib.study.names import STAGES, UserError
 from lib.study.run import open_run
 

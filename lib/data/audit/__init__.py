@@ -1,0 +1,1 @@
+"""What is in a dataset: every file opened, copies, shortcuts, the split."""

@@ -1,0 +1,284 @@
+"""What is in a dataset and whether it can be trusted: every file opened and decoded once, and a row for each."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.data.audit.duplicates import conflicts, find_duplicates, find_overlap, perceptual_hashes, small_grey
+from lib.data.audit.split import SHARES, assign_splits, clusters
+from lib.data.images.pictures import Unreadable, decode_picture
+from lib.data.source.listing import image_files
+from lib.data.source.sources import Source
+from lib.study.names import ASIDE, LABELS, NOTE, SPLITS, UserError
+from lib.study.run import Run
+from lib.study.steps import IMAGE_COLUMNS
+
+_TASK = 32  # files a thread takes at once: large enough to hide the cost of handing them over
+
+# What is known of a file that was not opened.
+_UNREAD = {
+    **{"width": 0, "height": 0, "format": "", "bytes": 0, "sha256": "", "phash": "", "issue": "", "pixel_sha256": ""},
+    **{"mode": "", "quantisation": np.nan, "subsampling": "", "exif": 0, "icc": 0},
+}
+
+
+def list_files(source: Source, limit: int | None = None) -> pd.DataFrame:
+    """Files to audit, columns as `listing.image_files`: all, or a sample drawn by name, equally many of both classes.
+
+    Args:
+        limit: of the files of both classes together. Where the source gives a split, each split gets its share of them, or
+            all that it has: a split without a class could not be used.
+    """
+    files = image_files(source)
+    if limit is None:
+        return files
+    chosen = []
+    for (split, label), rows in files.groupby(["split", "label"], sort=True):
+        if not label:  # set aside, and listed whole
+            chosen.append(rows)
+            continue
+        if not source.stand_in:  # stand-ins are taken in order, so that people stay complete
+            name = rows["path"].map(lambda path: hashlib.sha256(_written(Path(path).name).encode()).hexdigest())
+            rows = rows.loc[name.sort_values(kind="stable").index]
+        chosen.append(rows.head(math.ceil(limit // 2 * SHARES.get(split, 1))))
+    return pd.concat(chosen).sort_index().reset_index(drop=True)
+
+
+def inspect_file(path: Path) -> dict:
+    """Open, hash and decode one file, once.
+
+    Returns:
+        The columns of the image table that a file alone decides. `issue` is empty, or notes on an image that is used
+        (`note: …`), or the reason why it is set aside (`set aside: …`). `quantisation` is the mean step of a JPEG's
+        luma table, NaN for other formats; `exif` (EXIF or XMP) and `icc` are 1 where the file carries such a block.
+        Never raises for a bad file.
+    """
+    return _inspect_all([path])[0]
+
+
+def _inspect_all(paths: list[Path | None]) -> list[dict]:
+    """`inspect_file` of each; what stands for None is not opened. Hashes are computed together, which is faster."""
+    found = [(dict(_UNREAD), None) if path is None else _inspect(path) for path in paths]
+    small = [grey for _, grey in found if grey is not None]
+    hashes = iter(perceptual_hashes(np.stack(small)) if small else [])
+    return [row if grey is None else {**row, "phash": next(hashes)} for row, grey in found]
+
+
+def _inspect(path: Path) -> tuple[dict, np.ndarray | None]:
+    """A file's row without its perceptual hash, and what that is made from if the image can be used."""
+    row = dict(_UNREAD)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return {**row, "issue": f"{ASIDE}cannot be read ({error.strerror})"}, None
+    row |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    try:
+        picture = decode_picture(data, path.suffix.lower())
+    except Unreadable as error:
+        return {**row, **error.facts, "issue": f"{ASIDE}{error}"}, None
+    row |= {**picture.facts, "pixel_sha256": hashlib.sha256(picture.pixels).hexdigest()}
+    row |= {"issue": NOTE + ", ".join(picture.notes) if picture.notes else ""}
+    return row, small_grey(picture.pixels)
+
+
+def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int], None]) -> pd.DataFrame:
+    """The image table without splits of our own: one row per file found, on all cores.
+
+    Args:
+        files: columns label, path, group, split, issue (`listing.image_files`); a file with an issue is not opened.
+
+    Returns:
+        Columns IMAGE_COLUMNS; `split` as the source gives it, mostly empty.
+
+    Raises:
+        UserError: a class has no usable image.
+    """
+    # Column by column: a dictionary for each of 179,430 rows would weigh more than what is in it.
+    columns = {name: [] for name in _UNREAD}
+    for row in _inspected(source.root, files, on_progress):
+        for name, value in row.items():
+            columns[name].append(value)
+    rows = pd.DataFrame(columns)
+    refused = files["issue"].to_numpy() != ""
+    rows["issue"] = np.where(refused, files["issue"], rows["issue"])
+    images = pd.concat([files[["label", "group", "split"]].reset_index(drop=True), rows], axis=1)
+    # Lists: a name whose bytes are no Unicode may not stand in a column of text.
+    names, written = files["path"].tolist(), [_written(name) for name in files["path"]]
+    images["path"] = written
+    unwritable = [name != other for name, other in zip(names, written)]
+    images.loc[unwritable, "issue"] = f"{ASIDE}its name cannot be written in a table; rename it"
+    images["image_id"] = [hashlib.sha256(path.encode()).hexdigest()[:16] for path in images["path"]]
+    images.loc[images["issue"].str.startswith(ASIDE), "split"] = ""
+    for label in LABELS:
+        mine = images[images["label"] == label]
+        if mine["issue"].str.startswith(ASIDE).all():
+            reasons = "; ".join(mine["issue"].unique()[:3])
+            raise UserError(f"{source.root}: no usable {label} image among {len(mine)} files ({reasons})")
+    return images[list(IMAGE_COLUMNS)]
+
+
+def _inspected(root: Path, files: pd.DataFrame, on_progress: Callable[[int], None]) -> Iterator[dict]:
+    """`inspect_file` of every row, in order; only a few tasks ahead are held, whatever the number of files."""
+    paths, issues = files["path"].tolist(), files["issue"].tolist()
+
+    def inspect(start: int) -> list[dict]:
+        part = range(start, min(start + _TASK, len(paths)))
+        # A row with an issue is a broken link, a pipe …: opening it could hang.
+        return _inspect_all([None if issues[row] else root / paths[row] for row in part])
+
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = deque()
+        for start in range(0, len(paths), _TASK):
+            waiting.append(pool.submit(inspect, start))
+            if len(waiting) > 4 * workers:
+                yield from _finished(waiting.popleft().result(), on_progress)
+        while waiting:
+            yield from _finished(waiting.popleft().result(), on_progress)
+
+
+def _finished(rows: list[dict], on_progress: Callable[[int], None]) -> list[dict]:
+    on_progress(len(rows))
+    return rows
+
+
+def _written(name: str) -> str:
+    """A name as images.csv can hold it: bytes that are no Unicode, and carriage returns, become escapes."""
+    return name.encode("utf-8", "backslashreplace").decode().replace("\r", "\\r")
+
+
+def usable(images: pd.DataFrame) -> pd.Series:
+    """Whether each row of an image table is not set aside."""
+    return ~images["issue"].str.startswith(ASIDE)
+
+
+def find_pairs(run: Run, images: pd.DataFrame) -> pd.DataFrame:
+    """Copies among the usable images, and copies of them in every other dataset audited so far; columns PAIR_COLUMNS."""
+    used = images[usable(images)]
+    others = {other.name: other.used_images() for other in run.siblings()}
+    return pd.concat([find_duplicates(used), find_overlap(used, others)], ignore_index=True)
+
+
+def split_images(images: pd.DataFrame, pairs: pd.DataFrame, seed: int, before: pd.Series | None = None) -> pd.DataFrame:
+    """The image table with splits; pictures that stand in both classes have no known label and are set aside.
+
+    A split that the source gives is honoured; `mark_across_split` shows where copies cross it. Images without a person
+    get their copies' cluster as group, so that intervals resample them together too.
+
+    Args:
+        before: image_id to split of images that an earlier audit placed; they stay where they were.
+
+    Raises:
+        UserError: too few groups for three splits, or a given split that lacks a class.
+    """
+    images = images.copy()
+    own = pairs[pairs["other_dataset"] == ""]
+    used = images[usable(images)].reset_index()
+    in_conflict = conflicts(used, own)
+    _set_aside(images, used.loc[in_conflict, "index"], "the same picture is in both classes")
+    used = used[~in_conflict].reset_index(drop=True)
+    numbers = _numbers(own, used)
+    if (used["split"] == "").all():
+        split = assign_splits(used, numbers, seed, before)
+        images.loc[used["index"], "split"] = split.to_numpy()
+        _set_aside(images, used.loc[split == "", "index"], "joins images that are on two sides of the split")
+        used = used[split != ""].reset_index(drop=True)
+        numbers = _numbers(own, used)
+    else:
+        _check_given(used)
+    cluster = pd.Series(clusters(used["group"], numbers))
+    joined = cluster.map(cluster.value_counts()).gt(1) & used["group"].eq("")
+    names = used.groupby(cluster)["image_id"].min()
+    images.loc[used["index"][joined], "group"] = ("copies-" + cluster[joined].map(names)).to_numpy()
+    return images
+
+
+def choose_validation_again(images: pd.DataFrame, pairs: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The image table with training and validation images drawn anew; the test images and those without a split stay.
+
+    Args:
+        images: an image table with splits.
+        pairs: its copies, columns PAIR_COLUMNS.
+        seed: of the draw.
+
+    Raises:
+        UserError: too few groups for two splits.
+    """
+    images = images.copy()
+    drawn = images[images["split"].isin(["train", "validation"])].reset_index()
+    shares = {split: SHARES[split] / (SHARES["train"] + SHARES["validation"]) for split in ("train", "validation")}
+    split = assign_splits(drawn, _numbers(pairs[pairs["other_dataset"] == ""], drawn), seed, shares=shares)
+    images.loc[drawn["index"], "split"] = split.to_numpy()
+    return images
+
+
+def _numbers(pairs: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
+    """The pairs as row numbers (n, 2) of an image table; pairs of images that are not in it are left out."""
+    row = pd.Series(images.index, images["image_id"])
+    inside = pairs[pairs["image_a"].isin(row.index) & pairs["image_b"].isin(row.index)]
+    return np.stack([row[inside["image_a"]], row[inside["image_b"]]], 1).reshape(-1, 2)
+
+
+def _set_aside(images: pd.DataFrame, rows: pd.Series, reason: str) -> None:
+    images.loc[rows, "issue"] = ASIDE + reason
+    images.loc[rows, "split"] = ""
+
+
+def _check_given(used: pd.DataFrame) -> None:
+    counts = used.groupby(["split", "label"]).size()
+    for split in SPLITS:
+        for label in LABELS:
+            if not counts.get((split, label), 0):
+                raise UserError(f"the given {split} split has no usable {label} image; expected both classes in each")
+
+
+def split_counts(images: pd.DataFrame) -> pd.DataFrame:
+    """Number of used images for each split and label: columns split, label, images."""
+    used = images[images["split"] != ""]
+    counts = used.groupby(["split", "label"]).size().rename("images").reset_index()
+    return counts.sort_values("split", key=lambda column: column.map(SPLITS.index)).reset_index(drop=True)
+
+
+def mark_across_split(pairs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The pairs with `across_split` filled in; after a split of our own it is False everywhere within the dataset."""
+    split = images.set_index("image_id")["split"]
+    first, second = pairs["image_a"].map(split), pairs["image_b"].map(split).fillna("")
+    return pairs.assign(across_split=((first != second) & (first != "") & (second != "")).astype(bool))
+
+
+def summary(run: Run, source: Source, images: pd.DataFrame, pairs: pd.DataFrame, shortcut: dict) -> dict:
+    """What audit.json holds.
+
+    Args:
+        shortcut: `roc_auc` of the probe with its interval, `warning`, and `before`, the probe before normalising.
+    """
+    used = int((images["split"] != "").sum())
+    own = pairs[pairs["other_dataset"] == ""]
+    return {
+        "dataset": {
+            **{"name": run.name, "source": source.words, "images": len(images), "stand_in": source.stand_in},
+            **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
+            "reading": run.reading.as_dict(),
+        },
+        "understood": dataclasses.asdict(source.understood),
+        "seed": run.seed,
+        **{"found": len(images), "used": used, "set_aside": len(images) - used},
+        "pairs": {
+            "exact": int((own["kind"] == "exact").sum()),
+            "near": int((own["kind"] == "near").sum()),
+            "two_labels": int((~own["same_label"].astype(bool)).sum()),
+            "across_split": int(own["across_split"].sum()),
+            "other_datasets": pairs["other_dataset"].loc[lambda name: name != ""].value_counts().to_dict(),
+        },
+        "shortcut": shortcut,
+    }

@@ -1,0 +1,1 @@
+"""From picture files to what the network sees: decoding, views, degradations, batches."""

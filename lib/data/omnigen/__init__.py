@@ -1,0 +1,1 @@
+"""Making a dataset with OmniGen: prompts, plan, job, pipeline."""

@@ -1,0 +1,215 @@
+"""One job of generating: a plan with the folder that it fills, and what it will cost."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from lib.data.audit.split import MIN_GROUPS
+from lib.data.omnigen.examples import example_references
+from lib.data.omnigen.plan import (
+    DATASETS,
+    VERSION,
+    Row,
+    assign_uses,
+    draw_plan,
+    plan_table,
+    read_photographs,
+    read_plan,
+)
+from lib.data.omnigen.prompts import read_settings
+from lib.data.source.checks import printable
+from lib.data.source.folders import entries
+from lib.data.source.manifest import read_manifest
+from lib.data.source.sources import RECORD
+from lib.study.files import home, text_hash, write_json, write_table
+from lib.study.names import UserError
+
+# Seconds an image takes at 512 x 512 and 50 steps by number of references, as OmniGen's authors state them for none,
+# one and two references; three are extrapolated.
+SECONDS = {"RTX 3090": {1: 36, 2: 43, 3: 50}, "A800": {1: 14, 2: 15, 3: 16}}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A set to be generated.
+
+    Attributes:
+        name: `dataset_1` … `dataset_4`, or `tiny`.
+        references: folder of the people's folders.
+        work: where it grows; it is renamed to `target` when it is whole.
+        target: `datasets/<id>`, which a run then uses.
+        photos: columns person, name, sha256, usable, use.
+        rows: the plan.
+        door: side in pixels and JPEG quality by which both classes leave.
+        tiny: whether a tiny random model is to draw noise in OmniGen's place.
+    """
+
+    name: str
+    references: Path
+    work: Path
+    target: Path
+    photos: pd.DataFrame = field(repr=False, compare=False)
+    rows: list[Row] = field(repr=False, compare=False)
+    door: tuple[int, int] = (256, 90)
+    tiny: bool = False
+
+    @property
+    def plan(self) -> pd.DataFrame:
+        """The plan as a table, columns PLAN_COLUMNS."""
+        return plan_table(self.rows)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the set is whole and in its place."""
+        return (self.target / RECORD).is_file()
+
+    @property
+    def place(self) -> Path:
+        """Where its files are now."""
+        return self.target if self.is_finished else self.work
+
+    def shown(self, path: Path) -> str:
+        """A path as a notebook shows it: below the study's home folder."""
+        return path.relative_to(home()).as_posix() if path.is_relative_to(home()) else path.name
+
+
+def open_job(
+    *, dataset: str, references: str, images: int = 0, prompts: str = "", seed: int = 7, tiny: bool = False
+) -> Job:
+    """The set that these options name, with its plan drawn or, where it was drawn before, read.
+
+    Args:
+        dataset: `1` … `4`; not used where `tiny`.
+        references: folder that holds a folder of photographs for each person; "" with `tiny`: drawn portraits.
+        images: number of images to generate; 0: as many as the dataset has by the manifest (two a person if `tiny`).
+        prompts: a copy of prompts.toml, or "".
+        tiny: a set of noise from a tiny random model in `datasets/tiny`, small in every way.
+
+    Raises:
+        UserError: an option, photograph or setting that cannot be used, or a place that holds something else.
+    """
+    if not tiny and dataset not in DATASETS:
+        raise UserError(f"--dataset {dataset}: expected one of {', '.join(DATASETS)} to generate")
+    if images < 0:
+        raise UserError(f"--images {images}: expected 0 or more")
+    settings = read_settings(Path(prompts) if prompts else None)
+    if tiny:
+        settings = dataclasses.replace(settings, size=64, steps=2, door=(64, settings.door[1]))
+    if not references and not tiny:
+        raise UserError("--references: expected a folder that holds a folder of photographs for each person")
+    folder, name = Path(references), "tiny" if tiny else f"dataset_{dataset}"
+    if not references:
+        folder = example_references()
+    photos = read_photographs(folder, settings.door[0])
+    images = images or (2 * photos["person"].nunique() if tiny else _manifest_images(dataset))
+    photos = assign_uses(photos, images, seed)
+    photographs = text_hash(photos[["person", "name", "sha256"]].to_numpy().tolist())
+    asked = {"--images": images, "--seed": seed, "--tiny": tiny, "the photographs": photographs}
+    asked |= {"the prompts": text_hash(dataclasses.asdict(settings)), "this program": VERSION}
+    work, target = home() / "datasets" / "generating" / name, home() / "datasets" / ("tiny" if tiny else dataset)
+    place = _prepare(work, target, asked)
+    if not (place / "plan.json").is_file():
+        work.mkdir(parents=True, exist_ok=True)
+        write_table(work / "plan.csv", draw_plan(photos, settings, images, seed))
+        write_json(work / "plan.json", {"schema": 1, "asked": asked})
+    rows = read_plan(place / "plan.csv", photos, settings.door[0])
+    return Job(name, Path(os.path.realpath(folder)), work, target, photos, rows, settings.door, tiny)
+
+
+def _manifest_images(dataset: str) -> int:
+    rows = read_manifest().query("dataset == @dataset and label == 'synthetic' and location == 'standin:'")
+    return int(rows["images"].sum())
+
+
+def _prepare(work: Path, target: Path, asked: dict) -> Path:
+    """Where the plan is or belongs; an earlier plan that asked for something else is kept if any image of it is there.
+
+    Raises:
+        UserError: the place holds other images, or a set that other options were given for.
+    """
+    if (target / RECORD).is_file():
+        _refuse_other(target, asked, f"move {target} away to generate another set")
+        return target
+    check_free(target)
+    if (work / "plan.json").is_file():
+        if any((work / "provenance").glob("*.json")):
+            _refuse_other(work, asked, f"give the same again, or delete {work} to start anew")
+        elif _asked(work) != asked:
+            (work / "plan.json").unlink()
+    return work
+
+
+def check_free(target: Path) -> None:
+    """Raise unless a generated set can be put at `target`: nothing is there, or an empty folder.
+
+    Raises:
+        UserError: names it.
+    """
+    if os.path.lexists(target) and (target.is_symlink() or not target.is_dir() or entries(target)):
+        raise UserError(f"{printable(target)}: something is there already; move it away, or choose another --dataset")
+
+
+def _refuse_other(place: Path, asked: dict, advice: str) -> None:
+    before = _asked(place)
+    other = [name for name in asked if before.get(name) != asked[name]]
+    if other:
+        found = f"it was begun with other {', other '.join(other)}"
+        raise UserError(f"{printable(place)}: {found}; {printable(advice)}")
+
+
+def _asked(place: Path) -> dict:
+    try:
+        return json.loads((place / "plan.json").read_text(encoding="utf-8"))["asked"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{printable(place / 'plan.json')}: cannot be read ({error}); delete it") from None
+
+
+def hours(rows: Iterable[Row]) -> dict[str, float]:
+    """Hours that the rows take, by GPU; a rough estimate, scaled from SECONDS by steps and pixels."""
+    work = [(len(row.references), row.steps / 50 * (row.size / 512) ** 2) for row in rows]
+    return {gpu: sum(table[count] * part for count, part in work) / 3600 for gpu, table in SECONDS.items()}
+
+
+def coverage(job: Job) -> pd.DataFrame:
+    """Number of planned images of each expression (rows) and angle (columns)."""
+    return pd.crosstab(job.plan["expression"], job.plan["angle"])
+
+
+def _span(least: int, most: int) -> str:
+    one = "image" if most == 1 else "images"
+    return f"{least:,} {one}" if least == most else f"{least:,} or {most:,} {one}"
+
+
+def describe(job: Job) -> str:
+    """The plan in a few lines: people, images, cost, where it lies."""
+    photos, rows = job.photos, job.rows
+    people = photos["person"].nunique()
+    uses = photos["use"].value_counts()
+    counts = pd.Series([len(row.references) for row in rows]).value_counts().sort_index()
+    cells = pd.Series([(row.expression, row.angle) for row in rows]).value_counts()
+    cost = ", ".join(f"{value:.1f} h on one {gpu}" for gpu, value in hours(rows).items())
+    lines = [
+        f"{job.name}: {len(rows):,} images of {people} people to generate",
+        f"  photographs: {uses['reference']:,} references, {uses['real']:,} as the real class, "
+        f"{uses.get('', 0):,} not needed or too small",
+        f"  references an image: {', '.join(f'{number} in {count:,}' for number, count in counts.items())}",
+        f"  expressions x angles: {len(cells)} pairs, {_span(cells.min(), cells.max())} each",
+        f"  both classes leave as {job.door[0]} x {job.door[0]} JPEG of quality {job.door[1]}",
+        "  cost: seconds on a CPU; the images are NOISE of a tiny random model, not OmniGen"
+        if job.tiny
+        else f"  cost: about {cost}, and 8.1 GB of model to download once",
+        f"  plan: {job.shown(job.place / 'plan.csv')}; result: {job.shown(job.target)}",
+    ]
+    with_real = photos.loc[photos["use"] == "real", "person"].nunique()
+    if min(with_real, people) < MIN_GROUPS:
+        lines.append(f"  note: {with_real} people have real images; a study needs {MIN_GROUPS} for its three splits")
+    if not job.tiny:
+        lines.append("  use photographs only of people who agreed to this (docs/omnigen.md)")
+    return "\n".join(lines)

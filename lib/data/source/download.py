@@ -1,0 +1,193 @@
+"""Fetches the public set that has as many images as a dataset; only when the user asks for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lib.data.source.manifest import read_manifest
+from lib.data.source.sources import TWIN, Source, Twin, count_files, twin, twin_source
+from lib.study.files import home, write_json
+from lib.study.names import UserError
+from lib.study.options import run_name
+
+# kagglehub resumes in its cache only: given an output folder that is not empty it stops, or wipes it first. So it works
+# in this folder beside the set, on the same disk, and what is whole is moved.
+CACHE = ".kagglehub"
+# The datasets that have a public set by the manifest.
+TWINS = ("3", "4")
+# Not from the set's own page, which could not be read when this was written.
+SIZE = "size not known here; a copy under the same name elsewhere takes about 1.8 GB, twice that while unpacking"
+
+
+def describe(dataset: str) -> str:
+    """What would be downloaded for a dataset, in a few lines: what it is, how much, its licence and where it goes.
+
+    Raises:
+        UserError: there is no public set for this dataset.
+    """
+    found = _twin(dataset)
+    rows = read_manifest().query("dataset == @dataset and location.str.startswith('kaggle:')")
+    parts = ", ".join(f"{folder} {count:,}" for folder, count in found.counts.items())
+    return "\n".join(
+        [
+            f"Kaggle set {found.handle} for dataset {dataset}: {TWIN}",
+            f"  images: {sum(found.counts.values()):,} of dataset {dataset} ({parts})",
+            f"  note: {rows['notes'].iloc[0]}",
+            f"  origin: {rows['origin'].iloc[0]}",
+            f"  licence: {rows['licence'].iloc[0]}",
+            f"  download: the whole set, of which other datasets may be parts; {SIZE}",
+            f"  goes to: {found.root}",
+        ]
+    )
+
+
+def fetch(
+    dataset: str,
+    download: Callable[[str, Path], Path] | None = None,
+    on_line: Callable[[str], None] = print,
+) -> Source:
+    """Download the public set of a dataset, unless it is there, count its files and mark it as complete.
+
+    A run that was stopped goes on where it was: a second call asks kagglehub for the rest.
+
+    Args:
+        download: gets the set's handle and the folder where it belongs; returns the folder that holds it, whose files
+            are then moved to where they belong. Default: kagglehub.
+        on_line: is told what happens.
+
+    Returns:
+        The set as a source.
+
+    Raises:
+        UserError: no public set for this dataset, no way to download it, or other numbers of files than expected.
+    """
+    found = _twin(dataset)
+    counts = _counts(found)
+    _refuse_extra(found, counts)
+    if counts == found.counts:
+        on_line(f"{found.root}: all {sum(counts.values()):,} images are there; nothing to download")
+    else:
+        # From here on the set is not whole until it has been counted again.
+        _call(found, lambda: found.marker.unlink(missing_ok=True))
+        on_line(f"downloading Kaggle set {found.handle} to {found.root}")
+        place = _call(found, lambda: (download or _with_kagglehub)(found.handle, found.root))
+        _call(found, lambda: _move_into(Path(place), found.root))
+        counts = _counts(found)
+        _refuse_extra(found, counts)
+        _refuse_missing(found, counts)
+        on_line(f"{found.root}: all {sum(counts.values()):,} images are there")
+    content = {"handle": found.handle, "counts": counts, "time": datetime.now(UTC).isoformat(timespec="seconds")}
+    _call(found, lambda: write_json(found.marker, content))
+    return twin_source(found, run_name(dataset, "", ""))
+
+
+def _twin(dataset: str) -> Twin:
+    found = twin(dataset)
+    if found is None:
+        raise UserError(f"dataset {dataset}: there is no public set to download; {_by_hand(dataset)}")
+    return found
+
+
+def _by_hand(dataset: str) -> str:
+    if dataset == "control":
+        return "its images are drawn"
+    folder = home() / "datasets" / dataset
+    return f"images can be put into {folder / 'real'} and {folder / 'synthetic'} by hand"
+
+
+def _counts(found: Twin) -> dict[str, int]:
+    return {folder: count_files(found.root / folder) for folder in found.counts}
+
+
+def _refuse_extra(found: Twin, counts: dict[str, int]) -> None:
+    if any(counts[folder] > wanted for folder, wanted in found.counts.items()):
+        raise UserError(
+            f"{found.root}: more files than expected: {_compared(found, counts)}; the set may have changed, or other "
+            "files lie there: move that folder away and download again"
+        )
+
+
+def _refuse_missing(found: Twin, counts: dict[str, int]) -> None:
+    if counts != found.counts:
+        raise UserError(
+            f"{found.root}: the download is not complete: {_compared(found, counts)}; running the same command again "
+            "resumes it"
+        )
+
+
+def _compared(found: Twin, counts: dict[str, int]) -> str:
+    return ", ".join(f"{folder} {counts[folder]:,} of {wanted:,}" for folder, wanted in found.counts.items())
+
+
+def _call(found: Twin, action: Callable):
+    """What `action` returns; whatever goes wrong becomes one line."""
+    try:
+        return action()
+    except UserError as error:
+        raise UserError(f"{error}; {_by_hand(_dataset(found))}") from None
+    except Exception as error:  # network, access, disk, archive: libraries raise many kinds
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"{found.handle} could not be downloaded ({type(error).__name__}: {reason}); running the same command "
+            f"again resumes it, and {_by_hand(_dataset(found))}"
+        ) from None
+
+
+def _dataset(found: Twin) -> str:
+    return found.marker.stem.removeprefix("complete-")
+
+
+def _with_kagglehub(handle: str, folder: Path) -> Path:
+    """Download a Kaggle set with kagglehub into its cache beside `folder`; goes on with a half-downloaded archive."""
+    if os.environ.get("STUDY_OFFLINE") == "1":
+        raise UserError(f"{handle} cannot be downloaded: STUDY_OFFLINE is set to 1")
+    cache = folder.parent.parent / CACHE
+    cache.mkdir(parents=True, exist_ok=True)
+    # In Kaggle's and Colab's own notebooks kagglehub would hand out a read-only folder instead of files.
+    settings = {"KAGGLEHUB_CACHE": str(cache), "DISABLE_KAGGLE_CACHE": "true", "DISABLE_COLAB_CACHE": "true"}
+    with _environment(settings):
+        try:
+            import kagglehub
+        except ImportError as error:
+            raise UserError(f"{handle} cannot be downloaded: the package kagglehub cannot be used ({error})") from None
+        return Path(kagglehub.dataset_download(handle))
+
+
+@contextlib.contextmanager
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _move_into(place: Path, root: Path) -> None:
+    """Move every file below `place` to the same path below `root`; files that are there under the name are replaced."""
+    if not place.is_dir():
+        raise UserError(f"{place}: nothing was downloaded to this folder")
+    if place.resolve() == root.resolve():
+        return
+    if root.resolve().is_relative_to(place.resolve()):
+        raise UserError(f"{place}: expected the downloaded files in a folder that does not hold {root}")
+    for above, _, names in os.walk(place, onerror=_raise):
+        target = root / Path(above).relative_to(place)
+        target.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            # A move within one disk is a rename, so a file is there whole or not at all.
+            shutil.move(os.path.join(above, name), target / name)
+    shutil.rmtree(place)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,126 @@
+"""What lies in a folder, and what of it must not be opened: nothing is skipped, links are followed only where asked."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lib.data.source.checks import printable
+from lib.study.names import ASIDE, UserError
+
+OUTSIDE = f"{ASIDE}a link that points outside the data folder (--follow-links uses it)"
+
+
+def walk(top: Path, follow: bool = False) -> Iterator[tuple[str, os.DirEntry]]:
+    """Everything at any depth of a folder that is no folder, with its path below `top`, each folder once.
+
+    Args:
+        follow: whether links to folders are followed, too. A folder that was met before comes out as an entry.
+
+    Raises:
+        UserError: a folder is missing or cannot be read.
+    """
+    waiting, met = [""], {os.path.realpath(top)}
+    while waiting:
+        above = waiting.pop()
+        for entry in entries(os.path.join(top, above) if above else top):
+            inside = f"{above}/{entry.name}" if above else entry.name
+            # Without links every folder is met once.
+            real = os.path.realpath(entry.path) if follow else inside
+            if is_folder(entry, follow) and real not in met:
+                met.add(real)
+                waiting.append(inside)
+            else:
+                yield inside, entry
+
+
+def entries(folder: str | Path) -> list[os.DirEntry]:
+    """What lies directly in a folder, by name.
+
+    Raises:
+        UserError: the folder is missing or cannot be read.
+    """
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=_name)
+    except OSError as error:
+        raise UserError(f"{printable(folder)}: this folder cannot be read ({error.strerror})") from None
+
+
+def _name(entry: os.DirEntry) -> str:
+    return entry.name
+
+
+def is_folder(entry: os.DirEntry, follow: bool = False) -> bool:
+    """Whether an entry is a folder; a link to one only where links are followed."""
+    try:
+        # Windows' junctions are links that is_symlink does not know; Python knows them since 3.12.
+        return entry.is_dir(follow_symlinks=follow) and (follow or not getattr(entry, "is_junction", bool)())
+    except OSError:  # a link to itself
+        return False
+
+
+def check_inside(folder: Path, root: Path) -> None:
+    """Refuse a folder that a link leads out of `root`, a path with links resolved."""
+    if not Path(os.path.realpath(folder)).is_relative_to(root):
+        raise UserError(
+            f"{printable(folder)}: a link that points outside the data folder; expected a folder inside it "
+            "(put the images there, or give the folder that holds them)"
+        )
+
+
+# ----------------------------------------------------------------------------------------- what must not be opened
+
+
+def entry_issue(entry: os.DirEntry, root: Path, follow: bool = False) -> str:
+    """Why an entry of `walk` must not be opened (`set aside: …`), or "".
+
+    Args:
+        root: the data folder with links resolved; links may not lead out of it, unless `follow`.
+    """
+    if entry.is_file(follow_symlinks=False):
+        return ""
+    if entry.is_symlink():
+        return _link_issue(entry.path, root, follow)
+    return _kind_issue(entry.stat(follow_symlinks=False))
+
+
+def path_issues(paths: Iterable[str], root: Path, follow: bool = False) -> list[str]:
+    """`entry_issue` of paths below `root`, which may not be there."""
+    paths = list(paths)
+    # Folders on the way may be links as well; each is resolved once, not for every file.
+    inside = {
+        folder: follow or Path(os.path.realpath(root / folder)).is_relative_to(root)
+        for folder in set(map(posixpath.dirname, paths))
+    }
+    return [_path_issue(path, root, follow) if inside[posixpath.dirname(path)] else OUTSIDE for path in paths]
+
+
+def _path_issue(path: str, root: Path, follow: bool) -> str:
+    full = os.path.join(root, path)
+    try:
+        found = os.lstat(full)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{ASIDE}no such file"
+    except OSError as error:
+        return f"{ASIDE}cannot be read ({error.strerror})"
+    return _link_issue(full, root, follow) if stat.S_ISLNK(found.st_mode) else _kind_issue(found)
+
+
+def _link_issue(path: str, root: Path, follow: bool) -> str:
+    try:
+        found = os.stat(path)
+    except OSError:  # its target is missing, a loop, or cannot be reached
+        return f"{ASIDE}broken link"
+    if not (follow or Path(os.path.realpath(path)).is_relative_to(root)):
+        return OUTSIDE
+    if stat.S_ISDIR(found.st_mode):
+        return f"{ASIDE}a link to a folder, {'which is read by its other name' if follow else 'not followed'}"
+    return _kind_issue(found)
+
+
+def _kind_issue(found: os.stat_result) -> str:
+    return "" if stat.S_ISREG(found.st_mode) else f"{ASIDE}not a regular file"

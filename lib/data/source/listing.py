@@ -1,0 +1,61 @@
+"""Every file of a source: nothing is skipped, and what must not be opened is set aside with its reason."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from lib.data.source.folders import check_inside, entry_issue, walk
+from lib.data.source.sources import Source
+from lib.study.names import UserError
+
+PEOPLE = "people.csv"  # columns path and group: how stand-ins and generated sets carry groups
+FILE_COLUMNS = ["label", "path", "group", "split", "issue"]
+
+
+def image_files(source: Source) -> pd.DataFrame:
+    """Every file of a source; nothing is skipped.
+
+    Returns:
+        One row per file in the order of label, then path. Columns: label, "" for files of neither class; path relative to
+        the source's root with `/`, exactly as on disk (names that are no Unicode hold surrogate escapes); group and
+        split, "" where there is none; issue, "" or a reason that starts with `set aside: ` for what is not to be opened.
+
+    Raises:
+        UserError: a folder is missing or cannot be read.
+    """
+    if source.rows is not None:
+        rows = list(source.rows[FILE_COLUMNS].itertuples(index=False, name=None))
+    else:
+        # A file of that name among a user's own images could mean anything; a table carries their groups.
+        people = _people(source.root) if source.stand_in or source.generated else {}
+        rows = [(label, path, people.get(path, ""), "", issue) for label, path, issue in _folder_rows(source)]
+    # Python sorts, and the columns hold objects: pandas' own text columns cannot hold surrogate escapes.
+    return pd.DataFrame(sorted(rows), columns=FILE_COLUMNS, dtype=object)
+
+
+def _folder_rows(source: Source) -> list[tuple[str, str, str]]:
+    rows = []
+    for label, folders in source.folders.items():
+        for folder in folders:
+            if source.stand_in and not os.path.lexists(folder):
+                continue  # not drawn yet
+            check_inside(folder, source.root)
+            above = folder.relative_to(source.root).as_posix()
+            rows += [(label, f"{above}/{inside}", entry_issue(entry, source.root)) for inside, entry in walk(folder)]
+    return rows
+
+
+def _people(root: Path) -> dict[str, str]:
+    """Path to person of images made by this program; nobody while they are being made, which ends with people.csv."""
+    path = root / PEOPLE
+    if not path.is_file():
+        return {}
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False).set_index("path")["group"].to_dict()
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        expected = "expected a CSV table with columns path and group; correct or delete it"
+        raise UserError(f"{path}: cannot be read ({reason}); {expected}") from None

@@ -1,0 +1,266 @@
+"""The user's own table of images, CSV or Parquet: path, label and, where wanted, group and split."""
+
+from __future__ import annotations
+
+import math
+import os
+import posixpath
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from lib.data.source.checks import csv_lines, printable, refusal, validate
+from lib.data.source.folders import path_issues
+from lib.data.source.layout import LEFT_OUT, ROW_COLUMNS, check_stated
+from lib.data.source.names import COLUMNS, class_of, label_of, split_of
+from lib.study.names import LABELS, SPLITS, UserError
+from lib.study.options import Reading
+
+TABLES = (".csv", ".tsv", ".parquet")
+_KNOWN = {name: column for column, names in COLUMNS.items() for name in names}
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path of a table names something below the table's folder, on any system."""
+    outside = path.startswith("/") or re.match(r"[A-Za-z]:", path) or ".." in path.split("/")
+    return not (outside or "\\" in path or "\0" in path or posixpath.normpath(path.strip()) == ".")
+
+
+def _each(check: Callable[[str], bool], expected: str) -> pa.Check:
+    return pa.Check(check, element_wise=True, error=expected)
+
+
+_SCHEMA = pa.DataFrameSchema(
+    {
+        "path": pa.Column(
+            checks=[
+                _each(_is_inside, "a file's path relative to the table's folder, with / and without .."),
+                pa.Check(lambda paths: ~paths.map(posixpath.normpath).duplicated(), error="each path once"),
+            ]
+        ),
+        "group": pa.Column(),
+        "split": pa.Column(
+            checks=[
+                _each(lambda text: not text.strip() or bool(split_of(text)), f"{', '.join(SPLITS)}, or nothing"),
+                pa.Check(
+                    lambda splits: (splits.str.strip() != "") | (splits.str.strip() == "").all(),
+                    error=f"{', '.join(SPLITS)}: in every row, or in none",
+                ),
+            ]
+        ),
+    }
+)
+
+
+def read_table(path: Path, reading: Reading | None = None) -> pd.DataFrame:
+    """A table of images in the words of this study, in the table's order.
+
+    Args:
+        path: a .csv, .tsv or .parquet file with columns path and label and, where wanted, group and split, under the
+            names of `names.COLUMNS`. Other columns are ignored, but for those that contradict the label.
+        reading: what the user states about it.
+
+    Returns:
+        Columns as `layout.read_folder` gives them.
+
+    Raises:
+        UserError: names the file, the row (a spreadsheet's line, or a Parquet file's row counted from 1), the column,
+            what was found and what was expected.
+    """
+    reading = reading or Reading()
+    unit = "row" if path.suffix.lower() == ".parquet" else "line"
+    every = _read_parquet(path) if unit == "row" else _read_csv(path)
+    frame = _four_columns(every)
+    if frame.empty:
+        raise UserError(f"{printable(path)}: empty; expected a row for each image")
+    if reading.split == "anew":
+        frame["split"] = ""
+    frame["path"] = _relative(frame["path"], path.parent)
+    check_stated(reading, frame["label"], printable(path))
+    meant = {text: reading.stated.get(text.strip().lower()) or label_of(text) for text in set(frame["label"])}
+    words = _each(lambda text: bool(meant[text]), "real, synthetic or fake, or 0 (real) or 1; or --labels WORD=CLASS")
+    validate(frame, _SCHEMA.add_columns({"label": pa.Column(checks=words)}), path, unit)
+    frame["path"] = frame["path"].map(posixpath.normpath)
+    _check_contradictions(path, unit, frame, frame["label"].map(meant), every, reading)
+    files = pd.DataFrame(
+        {
+            "label": frame["label"].map(meant),
+            "path": [_as_on_disk(name, path.parent) for name in frame["path"]],
+            "group": frame["group"],
+            "split": frame["split"].map(split_of),
+            "word": [_word(text.strip(), reading) for text in frame["label"]],
+            "inner": _of_folder(frame["path"], _inner),
+        },
+        dtype=object,
+    ).reset_index(drop=True)
+    files["issue"] = path_issues(files["path"], path.parent, reading.follow_links)
+    files.loc[files["label"] == "none", ["label", "split", "issue"]] = ["", "", LEFT_OUT]
+    _check_classes(path, files)
+    return files[ROW_COLUMNS]
+
+
+def _word(text: str, reading: Reading) -> str:
+    return f"label {text}" + (" (--labels)" if text.lower() in reading.stated else "")
+
+
+def _of_folder(paths: pd.Series, what: Callable[[list[str]], object]) -> list:
+    """What a function says of the folders on the way to each path; asked once for each folder, not for every file."""
+    known = {folder: what(folder.split("/")) for folder in set(map(posixpath.dirname, paths))}
+    return [known[posixpath.dirname(path)] for path in paths]
+
+
+def _inner(folders: list[str]) -> tuple[str, ...]:
+    """The folders that say neither class nor split."""
+    return tuple(name for name in folders if name and not class_of(name) and not split_of(name))
+
+
+def _relative(paths: pd.Series, folder: Path) -> pd.Series:
+    """Paths from the table's folder; an absolute path is made relative where it lies below that folder."""
+    above = {name: os.path.realpath(name) for name in set(map(posixpath.dirname, paths)) if os.path.isabs(name)}
+    inside = {name: real for name, real in above.items() if Path(real).is_relative_to(folder)}
+
+    def relative(path: str) -> str:
+        real = inside.get(posixpath.dirname(path))
+        return path if real is None else (Path(real) / posixpath.basename(path)).relative_to(folder).as_posix()
+
+    return paths.map(relative)
+
+
+def _as_on_disk(path: str, folder: Path) -> str:
+    """A path with its letters composed as the file's name has them: some systems take `ü` apart into two."""
+    forms = (path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path))
+    return path if path.isascii() else next((form for form in forms if os.path.lexists(folder / form)), path)
+
+
+def _check_classes(path: Path, files: pd.DataFrame) -> None:
+    for label in LABELS:
+        if label not in set(files["label"]):
+            raise UserError(f"{printable(path)}: column label: found no {label} image, expected both classes")
+    for split in SPLITS if (files["split"] != "").any() else ():
+        for label in LABELS:
+            if not ((files["split"] == split) & (files["label"] == label)).any():
+                raise UserError(
+                    f"{printable(path)}: column split: found no {label} image in {split}, expected both classes in each "
+                    f"of {', '.join(SPLITS)}; --split anew draws another split"
+                )
+
+
+# ------------------------------------------------------------------------------------- what else speaks of the label
+
+
+def _check_contradictions(
+    path: Path, unit: str, frame: pd.DataFrame, labels: pd.Series, every: pd.DataFrame, reading: Reading
+) -> None:
+    """Refuse a table whose other columns, folders or file names say another class than its labels are read as.
+
+    What names only one class throughout says nothing of the images (a folder `deepfake set` that holds both). A label that
+    the user has stated is taken as stated.
+    """
+    open_rows = ~frame["label"].str.strip().str.lower().isin(reading.stated)
+    for where, said in _other_words(frame, every).items():
+        against = open_rows & (said != "") & (said != labels)
+        if set(said) >= set(LABELS) and against.any():
+            row = against.idxmax()
+            wanted = Counter(zip(frame.loc[open_rows, "label"].str.strip(), said[open_rows]))
+            states = {value: label for (value, label), _ in reversed(wanted.most_common()) if label}
+            stated = ",".join(f"{value}={label}" for value, label in sorted(states.items()))
+            raise UserError(
+                f"{printable(path)}: {unit} {row}, column label: found {frame.at[row, 'label']!r}, which is read as "
+                f"{labels[row]}, but {where} says {said[row]} (so in {against.sum():,} of {len(frame):,} rows); "
+                f"correct one of them, or state what the labels mean: --labels {stated}"
+            )
+
+
+def _other_words(frame: pd.DataFrame, every: pd.DataFrame) -> dict[str, pd.Series]:
+    """What says a class in words beside the column that is read: where it stands, and the class of each row or ""."""
+    columns = [name for name in every if name in COLUMNS["label"] and name != frame.attrs["label"]]
+    found = {f"column {name}": every[name].map(class_of) for name in columns}
+    found["its folder"] = pd.Series(_of_folder(frame["path"], _class_of_folders), frame.index)
+    found["its file name"] = frame["path"].map(lambda path: class_of(posixpath.splitext(posixpath.basename(path))[0]))
+    return found
+
+
+def _class_of_folders(folders: list[str]) -> str:
+    said = {class_of(name) for name in folders} - {""}
+    return said.pop() if len(said) == 1 else ""
+
+
+# ------------------------------------------------------------------------------------------------- columns and cells
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """The known columns of a CSV table as text; the index holds each row's line as a spreadsheet counts it."""
+    lines = csv_lines(path)
+    names, rows = _plain(path, lines.iloc[0].tolist()), lines.iloc[1:]
+    return pd.DataFrame({name: rows[at] for name, at in names.items()}, index=rows.index, dtype=object)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    """The known columns of a Parquet table as text; the index holds each row's number, from 1."""
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError:
+        raise UserError(
+            f"{printable(path)}: Parquet tables need the package pyarrow; install it or give a .csv"
+        ) from None
+    try:
+        file = parquet.ParquetFile(path)
+        stored = file.schema_arrow.names
+        names = _plain(path, stored)
+        # pyarrow hands out plain Python values; pandas would turn a column of 0, 1 and nothing into decimals.
+        table = file.read(columns=[stored[at] for at in names.values()])
+        columns = {name: table.column(stored[at]).to_pylist() for name, at in names.items()}
+    except (OSError, ValueError, arrow.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{printable(path)}: cannot be read as a Parquet table ({reason})") from None
+    rows = range(1, table.num_rows + 1)
+    for row, value in zip(rows, columns[_first("path", columns)]):
+        if value is not None and not isinstance(value, str):
+            raise refusal(path, f"row {row}", "path", value, "text")
+    values = {name: [_text(value) for value in columns[name]] for name in names}
+    return pd.DataFrame(values, index=rows, dtype=object)
+
+
+def _text(value: object) -> str:
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return "" if missing else str(value)
+
+
+def _plain(path: Path, names: list[str]) -> dict[str, int]:
+    """Where the known columns of a table are, by their names in small letters.
+
+    Raises:
+        UserError: path or label is missing, or a column is there twice.
+    """
+    plain = [name.strip().lower() for name in names]
+    expected = "path and label and, where wanted, group and split (other names that are known: docs/data.md)"
+    for column in COLUMNS:
+        twice = [name for name in COLUMNS[column] if plain.count(name) > 1]
+        missing = column in ("path", "label") and not any(name in plain for name in COLUMNS[column])
+        if twice or missing:
+            what = f"column {twice[0]} is twice" if twice else f"column {column} is missing"
+            found = ", ".join(repr(name) for name in names[:12])
+            raise UserError(f"{printable(path)}: {what}; found columns {found}, expected {expected}")
+    return {name: at for at, name in enumerate(plain) if name in _KNOWN}
+
+
+def _first(column: str, names: pd.DataFrame | dict) -> str:
+    return next((name for name in COLUMNS[column] if name in names), "")
+
+
+def _four_columns(every: pd.DataFrame) -> pd.DataFrame:
+    """Columns path, label, group and split; "" where there is none. `attrs` holds the name of the label's column."""
+    found = {column: _first(column, every) for column in COLUMNS}
+    if found["split"] != "split":
+        named = [name for name in COLUMNS["split"] if name in every and all(map(split_of, every[name]))]
+        found["split"] = named[0] if named else ""
+    frame = pd.DataFrame({column: every[name] if name else "" for column, name in found.items()}, index=every.index)
+    frame = frame.astype(object)
+    frame.attrs = {"label": found["label"]}
+    return frame

@@ -1,0 +1,1 @@
+"""Training: samples, heads, fitting, the three stages, and experiments of many trainings."""

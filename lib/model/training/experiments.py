@@ -1,0 +1,251 @@
+"""What each choice of a recipe brings, and what each wrong turn costs: many short trainings on one audited dataset.
+
+Every seed draws training and validation images anew. The test images are those of the run in every training, so that no
+recipe is chosen on images that a test score is read from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lib.data.audit import audit
+from lib.data.source import listing, sources
+from lib.model.training.trials import Trial, inputs_divided_by_255, random_weights, run_trial
+from lib.show.progress import progress
+from lib.study.names import LABELS, STAGES
+from lib.study.pretrained import resolve
+from lib.study.recipes import FRESH, RECIPES, Phase, Recipe
+from lib.study.run import Run
+
+# Seeds of validation's images and of the training that an ablation repeats everything with.
+REPEATS = 3
+# Images of the frequent class for each one of the rare class.
+IMBALANCE = 9
+# Images of an epoch of fine-tuning in the wrong turns of a quick run.
+QUICK_EPOCH = 128
+
+
+def trial_images(run: Run, trial: Trial) -> pd.DataFrame:
+    """The run's image table for a trial: training and validation drawn anew by its seed, without the thinned images.
+
+    A split that the user gave stays as it is.
+    """
+    images = run.images()
+    given = listing.image_files(sources.source_of(run))["split"]
+    if trial.seed != run.seed and (given == "").all():
+        images = audit.choose_validation_again(images, run.pairs(), trial.seed)
+    if not trial.rare:
+        return images
+    images = images.copy()
+    for split in ("train", "validation"):
+        inside = images["split"] == split
+        rare = images.index[inside & (images["label"] == trial.rare)]
+        kept = (inside & (images["label"] != trial.rare)).sum() // IMBALANCE
+        order = np.random.default_rng([trial.seed, STAGES.index("full")]).permutation(len(rare))
+        images.loc[rare[order[kept:]], "split"] = ""
+    return images
+
+
+def _run_all(run: Run, experiment: str, trials: Sequence[Trial]) -> list[pd.DataFrame]:
+    # Decided once: `auto` may have to ask the network, and another answer halfway would mix two backbones.
+    run = dataclasses.replace(run, backbone=resolve(run.backbone, run.weights).backbone)
+    # Where the user wants it trained again, as `Run.train_again` has noted.
+    again = run.trials / f"{experiment}.again"
+    since = again.stat().st_mtime if again.is_file() else 0
+    found = []
+    for number, trial in enumerate(trials, start=1):
+        with progress(
+            len(trials), f"{experiment}, training {number} of {len(trials)}: {trial.name}", "trainings"
+        ) as done:
+            done(number - 1)
+        found.append(run_trial(run, trial, trial_images(run, trial), since))
+    return found
+
+
+# ----------------------------------------------------------------------------------------------------------- ablation
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The tuned recipe with one choice made otherwise, or another recipe to set beside it.
+
+    Attributes:
+        choice: what is chosen.
+        setting: how this variant chooses.
+        recipe: the whole recipe.
+        until: the last stage that is trained.
+        judged: the stage that it is judged after; empty for the last.
+    """
+
+    choice: str
+    setting: str
+    recipe: Recipe
+    until: str = "phase1"
+    judged: str = ""
+
+    @property
+    def name(self) -> str:
+        """Choice and setting."""
+        return f"{self.choice}: {self.setting}"
+
+
+def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
+    """The recipe itself, then every variant of it: first those judged after phase 1, then those judged after fine-tuning.
+
+    The original recipe comes last.
+
+    Args:
+        fine_tuning: whether the costly second part is wanted.
+    """
+    other = lambda **changes: dataclasses.replace(recipe, **changes)
+    phase = lambda base, **changes: dataclasses.replace(base, **changes)
+    wide = other(image_size=RECIPES["wide"].image_size)
+    window = f"window of {wide.image_size} pixels (wide)"
+    found = [
+        Variant("phase 1", "as tuned", recipe),
+        Variant("view", "whole image resized", other(view="resize")),
+        Variant("view", window, wide),
+        Variant("pooling", "average of the last layer", other(pooling="average")),
+        Variant("view and pooling", "resized, average (the original's)", other(view="resize", pooling="average")),
+        Variant("head", "the study's 1024-512-256", other(head="study")),
+        Variant("head", "small, 64 units", other(head="small")),
+        Variant("head", "linear, from a logistic regression", other(head="logistic")),
+        Variant("head", "regression alone, no epochs", other(phase1=phase(recipe.phase1, epochs=0))),
+        Variant("phase-1 learning rate", "1e-3", other(phase1=phase(recipe.phase1, learning_rate=1e-3))),
+        Variant("phase-1 schedule", "constant", other(phase1=phase(recipe.phase1, schedule="constant"))),
+        Variant("label smoothing", "0.1", other(label_smoothing=0.1)),
+        Variant("augmented views", "none", other(views=0)),
+        Variant("augmented views", "fresh every epoch", other(views=FRESH)),
+    ]
+    found.append(Variant("degraded views", "none, crops and flips alone", other(degradation="")))
+    if not fine_tuning:
+        return found
+    partial, full = phase(recipe.partial, epochs=2), recipe.full
+    found += [
+        Variant("fine-tuning", "as tuned: the full stage alone", recipe, "full"),
+        Variant("fine-tuning", "partial stage, then full", other(partial=partial), "full"),
+        Variant("fine-tuning", "partial stage alone", other(partial=partial), "full", "partial"),
+        Variant("fine-tuning", "two epochs of all images", other(full=phase(full, epochs=2, images=None)), "full"),
+        Variant("fine-tuning", "kept wherever validation is higher", other(full=phase(full, margin=0.0)), "full"),
+        Variant("fine-tuning", f"the full stage, {window}", wide, "full"),
+        Variant("full learning rate", "2e-5", other(full=phase(full, learning_rate=2e-5)), "full"),
+        Variant("everything", "the original recipe", RECIPES["original"], "full"),
+    ]
+    return found
+
+
+def ablation(run: Run) -> pd.DataFrame:
+    """Train the tuned recipe and each variant of it with REPEATS seeds; validation compares them (see metrics/repeats.py).
+
+    A quick run trains every third variant with one seed, and leaves fine-tuning out.
+
+    Returns:
+        Validation scores: columns variant, choice, setting, seed, total (seconds of all stages; features that were kept
+        already are not counted), then TRIAL_COLUMNS; `stage` is the last one that was trained.
+    """
+    recipe = run.recipe if run.quick else RECIPES["tuned"]
+    found = variants(recipe, fine_tuning=False)[::3] if run.quick else variants(recipe)
+    cases = [(each, seed) for each in found for seed in _seeds(run)]
+    frames = _run_all(
+        run, "ablation", [Trial(f"{each.name} {seed}", each.recipe, each.until, seed) for each, seed in cases]
+    )
+    rows = []
+    for (each, seed), frame in zip(cases, frames):
+        stage = each.judged or each.until
+        words = {
+            "variant": each.name,
+            "choice": each.choice,
+            "setting": each.setting,
+            "seed": seed,
+            "stage": each.until,
+        }
+        spent = frame.groupby("stage")["seconds"].first()[list(STAGES[: STAGES.index(stage) + 1])]
+        mine = (frame["split"] == "validation") & (frame["stage"] == stage)
+        rows.append(frame[mine].assign(**words, total=spent.sum()))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _seeds(run: Run) -> list[int]:
+    return [run.seed + number for number in range(1 if run.quick else REPEATS)]
+
+
+# ---------------------------------------------------------------------------------------------------------- imbalance
+
+
+def imbalance(run: Run) -> pd.DataFrame:
+    """The recipe on the data as they are and with one class thinned to a ninth of the other, either way.
+
+    A recipe that gives a rare class more views is shown beside itself with weights in the loss alone.
+
+    Training and validation images are thinned; the test images stay, so that both recalls are read on as many as before.
+
+    Returns:
+        Scores of validation and test after the last stage: columns case, seed, train_real, train_synthetic (training
+        images of each class), then TRIAL_COLUMNS.
+    """
+    cases = [("balanced", "", run.recipe)]
+    for words, rare in (("1 synthetic for 9 real", "synthetic"), ("1 real for 9 synthetic", "real")):
+        cases.append((words, rare, run.recipe))
+        if run.recipe.rare == "views":
+            cases.append((f"{words}, weights alone", rare, dataclasses.replace(run.recipe, rare="weights")))
+    rows = []
+    for case, rare, recipe in cases:
+        trials = [Trial(f"{case} {seed}", recipe, "full", seed, rare=rare) for seed in _seeds(run)]
+        for trial, frame in zip(trials, _run_all(run, "imbalance", trials)):
+            counts = trial_images(run, trial).query("split == 'train'")["label"].value_counts()
+            counted = {f"train_{label}": int(counts[label]) for label in LABELS}
+            rows.append(frame.query("stage == 'full'").assign(case=case, seed=trial.seed, **counted))
+    return pd.concat(rows, ignore_index=True)
+
+
+# --------------------------------------------------------------------------------------------------------- wrong turns
+
+
+TURNS = {
+    "a": "none: the recipe, run correctly",
+    "b": "inputs divided by 255 first",
+    "c": "predictions of a shuffled generator against unshuffled labels",
+    "d": "random weights, frozen base",
+    "e": "fine-tuning at 1e-8 only, from an untrained head",
+    "f": "BatchNorm in training mode while fine-tuning",
+    "g": "threshold of best F1 chosen on test",
+}
+
+
+def wrong_turns(run: Run) -> pd.DataFrame:
+    """The original recipe run correctly, and with each of the mistakes that such studies make.
+
+    Returns:
+        Scores of validation and test: columns turn, what, chosen_on (the split that the threshold is chosen on), then
+        TRIAL_COLUMNS of the last stage that is trained. `c` and `g` are other readings of `a`'s scores.
+    """
+    recipe = RECIPES["original"]
+    if run.quick:
+        # Without fine-tuning there would be no mistakes in it to see.
+        short = {name: dataclasses.replace(recipe.phase(name), epochs=1, images=QUICK_EPOCH) for name in STAGES[1:]}
+        recipe = dataclasses.replace(recipe.quick(), **short)
+    none = lambda phase: dataclasses.replace(phase, epochs=0)
+    tiny = Phase(epochs=1 if run.quick else 5, learning_rate=1e-8)
+    only_tiny = dataclasses.replace(recipe, phase1=none(recipe.phase1), partial=none(recipe.partial), full=tiny)
+    trials = {
+        "a": Trial("a", recipe, "full", run.seed),
+        "b": Trial("b", recipe, "full", run.seed, change=inputs_divided_by_255),
+        "d": Trial("d", recipe, "phase1", run.seed, change=random_weights),
+        "e": Trial("e", only_tiny, "full", run.seed),
+        "f": Trial("f", dataclasses.replace(recipe, batch_norm="trained"), "full", run.seed),
+    }
+    frames = dict(zip(trials, _run_all(run, "wrong_turns", list(trials.values()))))
+    rng = np.random.default_rng(run.seed)
+    shuffled = frames["a"].groupby(["stage", "split"])["score"].transform(lambda scores: rng.permutation(scores))
+    frames |= {"c": frames["a"].assign(score=shuffled), "g": frames["a"]}
+    rows = []
+    for turn, what in TURNS.items():
+        until = trials[turn].until if turn in trials else "full"
+        words = {"turn": turn, "what": what, "chosen_on": "test" if turn == "g" else "validation"}
+        rows.append(frames[turn][frames[turn]["stage"] == until].assign(**words))
+    return pd.concat(rows, ignore_index=True)

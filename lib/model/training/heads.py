@@ -1,0 +1,143 @@
+"""Training a head on frozen features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+import numpy as np
+import pandas as pd
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
+
+from lib.model import heads
+from lib.model.training.checkpoint import Checkpoint
+from lib.model.training.fitting import fit_stage, inference, probabilities
+from lib.model.training.sampling import TOGETHER, Views, class_weights, feature_batches
+from lib.study.recipes import Recipe
+
+# Strengths of regularisation that validation chooses from, for the regression that starts a linear head: the penalty of the
+# ridge regression, for each feature, and the inverse penalty of the logistic one.
+PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
+
+INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
+
+# The regression needs its rows in memory at once, in float32, and how each two of them are alike; of more rows (images and
+# their views) than these it sees a sample, and the epochs that follow see all.
+MAX_REGRESSION_ROWS = 5_000
+
+
+def train_head(
+    train: np.ndarray,
+    views: Views,
+    labels: np.ndarray,
+    validation: np.ndarray,
+    validation_labels: np.ndarray,
+    recipe: Recipe,
+    seed: int,
+    checkpoint: Checkpoint | None = None,
+    groups: np.ndarray | None = None,
+) -> tuple[keras.Model, pd.DataFrame]:
+    """Train a head on frozen features.
+
+    Args:
+        train: features (images, n) of the training images' plain view.
+        views: what the epochs use, and where they are kept also the regression that starts a linear head.
+        labels: 0 or 1 of each training image.
+        validation: features (images, n) of the validation images.
+        validation_labels: their labels.
+        checkpoint: where progress is kept, so that a killed training goes on.
+        groups: name of the group (a person, say) of each validation image; None where images are independent.
+
+    Returns:
+        The head with the weights of its best epoch by validation AUC, and the history: one row per epoch, 0 being the
+        head as it started, with the training measures, `val_loss`, `val_roc_auc`, `weight_change` and `score_change` (the
+        largest change of any weight and of any validation score since the start), and `kept`, true of the best epoch.
+    """
+    keras.utils.set_random_seed(seed)
+    weight = class_weights(labels)
+    if recipe.head == "study":
+        head = heads.study_head(validation.shape[1])
+    elif recipe.head == "small":
+        scaler = _scaler(train.astype("float32"))
+        head = heads.small_head(scaler.mean_, np.square(scaler.scale_))
+    else:
+        kept = [train] if callable(views) else views
+        regression = {"linear": _ridge, "logistic": _logistic}[recipe.head]
+        head = _linear_head(kept, labels, validation, validation_labels, seed, regression)
+    weights = np.array([weight[label] for label in labels])
+    images = recipe.phase1.epoch_images(len(labels))
+    steps = -(-images // recipe.batch_size)
+    options = {"width": validation.shape[1], "images": images}
+    data = lambda done: feature_batches(views, labels, weights, recipe.batch_size, seed, done, **options)
+    features = validation.astype("float32")
+    infer = inference(head)
+    score = lambda: probabilities(infer, features)
+    # What is left of an epoch must not be cut off or run over: as many as divide its steps.
+    together = max(count for count in range(1, TOGETHER + 1) if steps % count == 0)
+    judged = (score, validation_labels, groups)
+    history = fit_stage(head, data, steps, judged, recipe, "phase1", checkpoint, together=together)
+    return head, history
+
+
+def _linear_head(
+    views: Sequence[np.ndarray],
+    labels: np.ndarray,
+    validation: np.ndarray,
+    validation_labels: np.ndarray,
+    seed: int,
+    regression: Callable,
+) -> keras.Model:
+    """A linear head that starts as the regression which does best on the validation images; a view of an image is a row.
+
+    Args:
+        regression: gives the coefficients of one strength of regularisation after the other.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(views) * len(labels))[:MAX_REGRESSION_ROWS]
+    version, image = np.divmod(chosen, len(labels))
+    train = np.empty((len(chosen), validation.shape[1]), "float32")
+    for number, view in enumerate(views):
+        train[version == number] = view[image[version == number]]
+    scaler = _scaler(train)
+    train = scaler.transform(train, copy=False)
+    check = scaler.transform(validation.astype("float32"), copy=False)
+    found = list(regression(train, labels[image]))
+    aucs = [roc_auc_score(validation_labels, check @ coefficients) for coefficients in found]
+    best = found[int(np.argmax(aucs))]
+    # Slope and intercept of the logit are fitted to the validation scores, both classes counting the same (Platt 1999).
+    scores = check @ best
+    centre, spread = scores.mean(), max(scores.std(), 1e-6)
+    logistic = LogisticRegression(class_weight="balanced").fit((scores[:, None] - centre) / spread, validation_labels)
+    # Where validation says that higher scores are no more synthetic, the direction stays what training made it.
+    slope = max(float(logistic.coef_[0, 0]), 0.1) / spread
+    intercept = float(logistic.intercept_[0]) - slope * centre
+    return heads.linear_head(scaler.mean_, np.square(scaler.scale_), slope * best, intercept)
+
+
+def _ridge(rows: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
+    """Coefficients of ridge regressions on the labels.
+
+    They are Fisher's discriminant with a shrunk covariance: unlike a logistic regression, which leans on the few images
+    nearest to the other class, it uses how all of them scatter, so that a rare class gains from the images of the other one.
+    """
+    # Fewer rows than features: solved through the rows' products, which all penalties share.
+    products, targets = rows @ rows.T, labels - labels.mean()
+    for penalty in PENALTIES:
+        ridge = KernelRidge(alpha=penalty * rows.shape[1], kernel="precomputed").fit(products, targets)
+        yield rows.T @ ridge.dual_coef_.astype("float32")
+
+
+def _logistic(rows: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
+    """Coefficients of logistic regressions, both classes counting the same."""
+    for strength in INVERSE_PENALTIES:
+        regression = LogisticRegression(C=strength, class_weight="balanced", max_iter=200).fit(rows, labels)
+        yield regression.coef_[0].astype("float32")
+
+
+def _scaler(features: np.ndarray) -> StandardScaler:
+    scaler = StandardScaler().fit(features)
+    # A channel that is (nearly) constant on few training images would explode on others.
+    scaler.scale_ = np.maximum(scaler.scale_, 1e-3)
+    return scaler

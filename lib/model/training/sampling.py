@@ -1,0 +1,115 @@
+"""What an epoch is made of: images, their weights, and batches of their features."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from lib.model.features import Rows
+from lib.study.recipes import Recipe
+from lib.study.run import Run
+
+# Batches of features that are taken from their views at once, and steps of a head that Keras takes before it comes back to
+# Python, at most: such a step takes a few milliseconds, the way back one more.
+TOGETHER = 16
+
+# How often an image of a rare class is used in an epoch, at most: its views become more and more alike.
+MAX_USES = 10
+
+# What the epochs of a stage draw their features from: arrays (images, n), one for each view of the images, or a function
+# from the epoch (from 1) to such arrays.
+Views = Sequence[np.ndarray | Rows] | Callable[[int], Sequence[np.ndarray]]
+
+
+def class_weights(labels: np.ndarray) -> dict[int, float]:
+    """Weights that make both classes count the same: images / (2 * images of the class), as scikit-learn's `balanced`.
+
+    Args:
+        labels: 0 or 1 of each training image.
+
+    Raises:
+        ValueError: a class is missing.
+    """
+    counts = np.bincount(labels, minlength=2)
+    if (counts == 0).any():
+        raise ValueError(f"training images of both classes are needed, found {counts[0]} real, {counts[1]} synthetic")
+    return {label: len(labels) / (2 * counts[label]) for label in (0, 1)}
+
+
+def split_rows(run: Run) -> dict[str, pd.DataFrame]:
+    """Split to the rows of its images; the training rows are those of `training_rows`."""
+    parts = {split: rows.reset_index(drop=True) for split, rows in run.used_images().groupby("split")}
+    return {**parts, "train": training_rows(parts["train"], run.recipe)}
+
+
+def training_rows(images: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """The training images as an epoch uses them: where the recipe asks for it, those of a rare class several times.
+
+    Args:
+        images: rows of the training images.
+
+    Returns:
+        The rows, then further uses of some of them, numbered from 1 in the column `copy`: as many as bring the rare class
+        nearest to the other one's number, at most MAX_USES - 1 of each image.
+    """
+    counts = images["label"].value_counts()
+    uses = min(MAX_USES, round(counts.max() / counts.min())) if recipe.rare == "views" and len(counts) == 2 else 1
+    rare = images[images["label"] == counts.idxmin()]
+    return pd.concat([images.assign(copy=0), *(rare.assign(copy=use) for use in range(1, uses))], ignore_index=True)
+
+
+def feature_batches(
+    views: Views,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    batch_size: int,
+    seed: int,
+    done: int = 0,
+    *,
+    width: int,
+    images: int | None = None,
+) -> tf.data.Dataset:
+    """Endless batches of what the frozen part of the network gives for the training images.
+
+    Args:
+        views: what an epoch draws from: it uses one view of each image.
+        labels, weights: of each image.
+        done: epochs that are finished already; the next batch is the one after them.
+        width: number of features.
+        images: how many of the images an epoch uses, drawn anew each time; None uses all.
+
+    Returns:
+        Dataset of float32 (features (batch, n), labels (batch, 1), weights (batch, 1)), at most `batch_size` rows each.
+    """
+    steps = -(-(images or len(labels)) // batch_size)
+    kept = "float32" if callable(views) else "float16"
+
+    def together():
+        """Several batches at a time: Python would hold the training up if it had to give each of them."""
+        for epoch in itertools.count(done + 1):
+            given = views(epoch) if callable(views) else views
+            order, version = drawn(len(labels), len(given), seed, epoch, images)
+            # array_split makes the last batches one row smaller; those of one size go together.
+            for _, same in itertools.groupby(np.array_split(order, steps), len):
+                batches = np.stack(list(same))
+                for rows in np.split(batches, range(TOGETHER, len(batches), TOGETHER)):
+                    features = np.empty((*rows.shape, width), kept)
+                    for number, view in enumerate(given):
+                        mine = version[rows] == number
+                        features[mine] = view[rows[mine]]
+                    yield features, labels[rows, None], weights[rows, None]
+
+    kinds = ((width, kept), (1, "float32"), (1, "float32"))
+    spec = tuple(tf.TensorSpec((None, None, columns), kind) for columns, kind in kinds)
+    data = tf.data.Dataset.from_generator(together, output_signature=spec).prefetch(1).unbatch()
+    return data.map(lambda features, *rest: (tf.cast(features, "float32"), *rest)).prefetch(2)
+
+
+def drawn(count: int, views: int, seed: int, epoch: int, images: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """The images of an epoch in their order, and the view that each of all images would have in it."""
+    rng = np.random.default_rng([seed, epoch])
+    return rng.permutation(count)[:images], rng.integers(views, size=count)

@@ -1,0 +1,319 @@
+"""Training in the study's three stages: a head on frozen features, then some blocks, then all of them.
+
+Only the training split is fitted and only the validation split chooses (early stopping, regularisation); the test split
+is scored at the end of a stage and looked at by nobody here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import shutil
+from collections.abc import Callable, Iterable
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from lib.data.images.batches import load_views, training_batches
+from lib.data.images.views import FRESH_VERSION, ImageFile, recipe_view
+from lib.model import network, pooling
+from lib.model.backbone import build_backbone
+from lib.model.engine import Engine
+from lib.model.features import BATCH, Rows, features_kind, frozen_features
+from lib.model.scores import image_scores, run_files, saved_engine, score_images
+from lib.model.training.checkpoint import Checkpoint
+from lib.model.training.fitting import fit_stage, inference, make_deterministic, probabilities, validation_measures
+from lib.model.training.heads import train_head
+from lib.model.training.sampling import class_weights, drawn, feature_batches, split_rows
+from lib.show.progress import progress
+from lib.study.code_hash import code_hash
+from lib.study.files import device, file_hash, text_hash, versions, written_whole
+from lib.study.names import STAGES, UserError, as_int, independent_groups
+from lib.study.pretrained import resolve
+from lib.study.recipes import FRESH, Recipe
+from lib.study.run import Run
+from lib.study.steps import step_of
+
+# Bytes that the activations before the first trained block may take on disk: 60 to 80 kB an image and view. Above it, the
+# partial stage computes them anew for every epoch.
+ACTIVATION_BUDGET = 8 * 2**30
+
+
+def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None = None) -> None:
+    """Phase 1: train the head on features of the frozen backbone, plain and augmented.
+
+    Leaves models/…/phase1.keras, the stage's rows in scores.csv and history.csv, and run.json.
+
+    Args:
+        change: makes another backbone of the pretrained one before anything is computed; its name is part of the keys
+            of all that is kept.
+    """
+    weights = resolve(run.backbone, run.weights)
+    # With its code, which is no part of what this module imports.
+    origin = f"{weights.sha256}/{text_hash(inspect.getsource(change))}" if change else weights.sha256
+    key = _stage_key(run, "phase1", origin)
+    if _is_done(run, "phase1", key):
+        return
+    make_deterministic(run.seed)
+    # Noted with the scores, not before: until then run.json is of those that are there.
+    made = {
+        "options": {
+            **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
+            "reading": run.reading.as_dict(),
+            **{"backbone": run.backbone, "weights": run.weights, "quick": run.quick, "seed": run.seed},
+        },
+        "backbone": weights.backbone,
+        "weights": weights.describe(),
+        "weights_sha256": origin,
+        "device": device(),
+        "versions": versions(),
+    }
+    backbone = build_backbone(weights)
+    backbone = change(backbone) if change else backbone
+    parts = split_rows(run)
+    plain, augmented = _features(run, backbone, parts, origin)
+    head, history = train_head(
+        plain["train"],
+        augmented,
+        as_int(parts["train"]["label"]).to_numpy(),
+        plain["validation"],
+        as_int(parts["validation"]["label"]).to_numpy(),
+        run.recipe,
+        run.seed,
+        _checkpoint(run, "phase1", key),
+        groups=independent_groups(parts["validation"]).to_numpy(),
+    )
+    infer = inference(head)
+    scored = [(parts[split], probabilities(infer, plain[split])) for split in ("validation", "test")]
+    _replace_model(run, "phase1", network.assemble(backbone, head, run.recipe))
+    _finish(run, "phase1", key, scored, history, **made)
+
+
+def _stage_key(run: Run, stage: str, before: str) -> str:
+    """Changes with everything a stage's result depends on: code, recipe, seed, images, and what it starts from."""
+    images = run.used_images()[["image_id", "sha256", "label", "group", "split"]]
+    code = code_hash(__name__)
+    return text_hash(code, dataclasses.asdict(run.recipe), run.seed, stage, before, images.to_numpy().tolist())
+
+
+def _is_done(run: Run, stage: str, key: str) -> bool:
+    """Whether an earlier call has finished this very stage and its results are still there."""
+    files = [run.model_path(stage), run.recipe_folder / "scores.csv", run.recipe_folder / "run.json"]
+    if not all(path.is_file() for path in files):
+        return False
+    return run.recorded().get("stages", {}).get(stage) == key and stage in set(run.scores()["stage"])
+
+
+def _checkpoint(run: Run, stage: str, key: str) -> Checkpoint:
+    return Checkpoint(run.model_path(stage).with_name(f"{stage}.checkpoint.npz"), key)
+
+
+def _replace_model(run: Run, stage: str, model: keras.Model) -> None:
+    """Store a stage's model. What was made of the one that was there goes before it does."""
+    run.outdate(step_of(stage))
+    network.save(model, run.model_path(stage))
+
+
+def _finish(
+    run: Run,
+    stage: str,
+    key: str,
+    scored: list[tuple[pd.DataFrame, np.ndarray]],
+    history: pd.DataFrame,
+    **made: object,
+) -> None:
+    """Store the scores and the history of a stage whose model is stored, note that it is done, and forget its checkpoint."""
+    rows = [rows[["image_id", "label", "split"]].assign(stage=stage, score=scores) for rows, scores in scored]
+    run.add_stage(pd.concat(rows, ignore_index=True), history.assign(stage=stage))
+    run.record(stages={stage: key}, **made)
+    _checkpoint(run, stage, key).remove()
+
+
+def _boundary_kind(recipe: Recipe, weights_hash: str) -> str:
+    return f"{features_kind(recipe, weights_hash)}/before block {recipe.unfreeze_from}"
+
+
+def _engine(model: keras.Model, recipe: Recipe, kinds: Iterable[str]) -> Callable[[], Engine]:
+    """Makes the engine of a frozen model when it is first asked for."""
+    return functools.cache(lambda: Engine(model, recipe.image_size, key=text_hash(*kinds, recipe.image_size)[:24]))
+
+
+def _features(run: Run, backbone: keras.Model, parts: dict[str, pd.DataFrame], weights_hash: str):
+    """Frozen features: of the plain view for every split, and the training split's as `train_head` takes its views.
+
+    What the partial stage goes on from is computed on the way, and kept with them.
+    """
+    recipe = run.recipe
+    files = {split: run_files(run, rows) for split, rows in parts.items()}
+    frozen = pooling.pooled(backbone, recipe)
+    kinds = {features_kind(recipe, weights_hash): frozen.output_shape[1]}
+    total = sum(map(len, files.values())) + max(0, recipe.views) * len(files["train"])
+    if _can_keep(recipe, "partial"):
+        joint = pooling.pooled_with_boundary(backbone, recipe)
+        width = joint.output_shape[1] - frozen.output_shape[1]
+        if _fits(width, total):
+            frozen, kinds = joint, {**kinds, _boundary_kind(recipe, weights_hash): width}
+    engine = _engine(frozen, recipe, kinds)
+    with progress(total, "frozen features") as advance:
+
+        def pooled(part: list[ImageFile], version: int) -> np.ndarray:
+            view = recipe_view(recipe, version, run.seed if version else 0)
+            return frozen_features(part, view, kinds=kinds, engine=engine, on_progress=advance)[0][:]
+
+        def compute(split: str, version: int) -> np.ndarray:
+            first = [file for file in files[split] if not file.copy]
+            further = files[split][len(first) :]
+            if not further:
+                return pooled(first, version)
+            # The plain view is the same in every use of an image: further ones have one more augmented view instead.
+            return np.concatenate([pooled(first, version), pooled(further, version or max(0, recipe.views) + 1)])
+
+        plain = {split: compute(split, 0) for split in files}
+        kept = [plain["train"], *(compute("train", version) for version in range(1, recipe.views + 1))]
+    if recipe.views != FRESH:
+        return plain, kept
+
+    def fresh(epoch: int) -> list[np.ndarray]:
+        view = recipe_view(recipe, FRESH_VERSION + epoch, run.seed)
+        return [np.concatenate(list(engine().stream(load_views(files["train"], view, BATCH))))]
+
+    return plain, fresh
+
+
+def fine_tune(run: Run, stage: str) -> None:
+    """Train the `partial` or `full` stage from where the stage before it ended.
+
+    Leaves models/…/<stage>.keras and the stage's rows in scores.csv and history.csv.
+
+    Raises:
+        UserError: the stage before it has not been trained, or on another split than today's.
+    """
+    before = {"partial": "phase1", "full": "partial"}[stage]
+    run.require(run.model_path(before), step_of(before))
+    scored = run.scores().query("stage == @before and split != 'train'").set_index("image_id")
+    today = run.used_images().query("split != 'train'").set_index("image_id")
+    if not scored[["label", "split"]].sort_index().equals(today[["label", "split"]].sort_index()):
+        raise UserError(
+            f"{run.model_path(before)} was trained on another split of the images than today's: run notebook "
+            "02_phase1_training with the same parameters again"
+        )
+    key = _stage_key(run, stage, file_hash(run.model_path(before)))
+    if _is_done(run, stage, key):
+        return
+    if not run.recipe.phase(stage).epochs:
+        _skip(run, stage, key, scored)
+        return
+    # Before the model is built: its dropout draws its seeds then.
+    make_deterministic(run.seed)
+    model = network.load(run.model_path(before))
+    network.unfreeze(model, run.recipe, stage)
+    parts = split_rows(run)
+    labels = as_int(parts["train"]["label"]).to_numpy()
+    weight = class_weights(labels)
+    weights = np.array([weight[label] for label in labels])
+    known = scored["score"]
+    start = known[parts["validation"]["image_id"]].to_numpy()
+    truth = as_int(parts["validation"]["label"]).to_numpy()
+    groups = independent_groups(parts["validation"]).to_numpy()
+    train, validation = (run_files(run, parts[split]) for split in ("train", "validation"))
+    used = run.recipe.phase(stage).epoch_images(len(train))
+    steps = -(-used // run.recipe.batch_size)
+    kept = _kept_activations(run, model, train, validation) if _can_keep(run.recipe, stage) else None
+    if kept:
+        upper, views, plain = kept
+        batches = (views, labels, weights, run.recipe.batch_size, run.seed)
+        data = lambda done: feature_batches(*batches, done, width=upper.input_shape[1], images=used)
+        infer = inference(upper)
+        score = lambda: probabilities(infer, plain, run.recipe.batch_size)
+        judged = (score, truth, groups)
+        history = fit_stage(upper, data, steps, judged, run.recipe, stage, _checkpoint(run, stage, key), start)
+    else:
+        data = lambda done: training_batches(train, labels, weights, run.recipe, run.seed, done, used)[0]
+        score = lambda: image_scores(Engine(model, run.recipe.image_size), validation, recipe_view(run.recipe))
+        judged = (score, truth, groups)
+        try:
+            history = fit_stage(model, data, steps, judged, run.recipe, stage, _checkpoint(run, stage, key), start)
+        except tf.errors.OpError:
+            # tf.data wraps what a file's reader raised; reading them again raises it as it is, and names the file.
+            for file in train:
+                file.read()
+            raise
+    _replace_model(run, stage, model)
+    changed = history.loc[history["kept"], "epoch"].item() > 0
+    _finish(run, stage, key, _end_scores(run, stage, parts, known, changed), history)
+
+
+def _end_scores(
+    run: Run, stage: str, parts: dict[str, pd.DataFrame], known: pd.Series, changed: bool
+) -> list[tuple[pd.DataFrame, np.ndarray]]:
+    """Scores of validation and test by the stored model of a stage; `known` are those of the stage before it."""
+    asked = [parts[split] for split in ("validation", "test")]
+    if stage != STAGES[-1] and not changed:
+        # The stage ended where it began, and so did its scores. Those of the last are what the detector gives for a picture,
+        # to the last digit, which phase 1's, from features in float16, are not.
+        return [(rows, known[rows["image_id"]].to_numpy()) for rows in asked]
+    engine = saved_engine(run.model_path(stage), run.recipe.image_size)
+    return [(rows, score_images(engine, run_files(run, rows), run.recipe)) for rows in asked]
+
+
+def _skip(run: Run, stage: str, key: str, before: pd.DataFrame) -> None:
+    """A stage to which the recipe gives no epochs: its model is the one before it.
+
+    Args:
+        before: rows of scores.csv of the stage before, by image_id.
+    """
+    known, parts = before["score"], split_rows(run)
+    run.outdate(step_of(stage))
+    with written_whole(run.model_path(stage)) as temporary:
+        shutil.copyfile(run.model_path(STAGES[STAGES.index(stage) - 1]), temporary)
+    rows = parts["validation"]
+    scores = known[rows["image_id"]].to_numpy()
+    start = validation_measures(as_int(rows["label"]).to_numpy(), scores)
+    history = pd.DataFrame([start]).assign(epoch=0, weight_change=0.0, score_change=0.0, kept=True)
+    _finish(run, stage, key, _end_scores(run, stage, parts, known, False), history)
+
+
+def _can_keep(recipe: Recipe, stage: str) -> bool:
+    """Whether the lower blocks give the same in every epoch of a stage, and there are epochs to use it."""
+    fixed = recipe.batch_norm == "frozen" and recipe.views != FRESH
+    return stage == "partial" and fixed and recipe.partial.epochs > 0
+
+
+def _fits(width: int, rows: int) -> bool:
+    """Whether so many rows of activations (float16) stay within the budget."""
+    return 2 * width * rows <= ACTIVATION_BUDGET
+
+
+def _kept_activations(
+    run: Run, model: keras.Model, train: list[ImageFile], validation: list[ImageFile]
+) -> tuple[keras.Model, list[Rows], Rows] | None:
+    """What the unchanged lower half of the network gives for the training views that are used and for validation, once.
+
+    Returns:
+        The upper half with the head, the training images' views (plain first), and the validation images; None where
+        keeping them would take more than ACTIVATION_BUDGET on disk.
+    """
+    recipe, count, views = run.recipe, len(train), run.recipe.views + 1
+    lower, upper = pooling.split_at_boundary(model.get_layer("backbone"), recipe)
+    upper = keras.Model(upper.input, model.get_layer("head")(upper.output))
+    # The draws follow from the seed: what no epoch will use is not computed, where phase 1 has not kept it on its way.
+    wanted = np.zeros((views, count), bool)
+    for epoch in range(1, recipe.partial.epochs + 1):
+        order, version = drawn(count, views, run.seed, epoch, recipe.partial.epoch_images(count))
+        wanted[version[order], order] = True
+    total = int(wanted.sum()) + len(validation)
+    if not _fits(lower.output_shape[1], total):
+        return None
+    kinds = {_boundary_kind(recipe, run.recorded()["weights_sha256"]): lower.output_shape[1]}
+    with progress(total, "activations of the frozen blocks") as advance:
+        options = {"kinds": kinds, "engine": _engine(lower, recipe, kinds), "on_progress": advance}
+        kept = [
+            frozen_features(
+                train, recipe_view(recipe, version, run.seed if version else 0), **options, wanted=wanted[version]
+            )[0]
+            for version in range(views)
+        ]
+        return upper, kept, frozen_features(validation, recipe_view(recipe), **options)[0]

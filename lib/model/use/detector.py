@@ -1,0 +1,483 @@
+"""A detector as a folder that holds all it needs to score pictures, and says what it was trained on.
+
+`detector.json` names the model and the sha256 of every file it relies on, and carries a hash of itself: a folder that was
+changed by accident or half copied is refused. (Who changes a file and all hashes on purpose is not found out: hashes are
+no signature.) What it gave on other datasets lies in `elsewhere.json`, which comes later and may be missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import keras
+import numpy as np
+import pandas as pd
+
+from lib.data.audit.appearance import sample_rows
+from lib.data.images.pictures import jpeg_quality
+from lib.data.images.views import ImageFile, View, recipe_view
+from lib.data.source.checks import printable
+from lib.metrics import calibration, evaluation
+from lib.model import network
+from lib.model.engine import Engine
+from lib.model.features import BATCH, Rows, features_kind, frozen_features
+from lib.model.scores import run_files, saved_engine
+from lib.model.use import explanation
+from lib.show.progress import progress
+from lib.study.files import file_hash, home, text_hash, versions, write_json, written_whole
+from lib.study.names import LABELS, STAGES, UserError, as_int
+from lib.study.run import Run
+from lib.study.steps import DETECTOR_FILES, ELSEWHERE_FILE
+
+SCHEMA = 1
+CONTENT, STATISTICS = DETECTOR_FILES
+ELSEWHERE = ELSEWHERE_FILE
+# At most this many training images, and as many validation images, say what training images look like to the network.
+MOST = 2000
+# Share of validation images that are not unlike the training data.
+USUAL = 0.99
+# Validation images of each class whose average map explanations are read against.
+MAPPED, QUICK_MAPPED = 50, 4
+# Added to the features' deviations, as a part of the median one, and the least deviation at all: a channel that is (nearly)
+# constant on the training images would explode on others.
+_ADDED_SCALE, _LEAST_SCALE = 0.1, 1e-3
+UNLIKENESS = (
+    "mean squared z-score of the features before the head, by mean and standard deviation of the training images, divided "
+    "by its 99% quantile on validation images"
+)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the training images look like to the network.
+
+    Attributes:
+        mean, scale: float32 (features,), of the features before the head.
+        limit: mean squared z-score that 99% of the validation images do not exceed.
+        average_map: float32 (side, side), the map of contributions of the average validation image.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    limit: float
+    average_map: np.ndarray
+
+    def unlikeness(self, features: np.ndarray) -> np.ndarray:
+        """How unlike the training images pictures are to the network; 1 at the limit, above it more so.
+
+        The squared Mahalanobis distance per feature, with a diagonal covariance: as good here as one with principal
+        components (docs/scoring.md), and 17,920 numbers instead of millions. Lee et al. 2018 ("A simple unified framework for
+        detecting out-of-distribution samples") and Rippel et al. 2021 ("Modeling the distribution of normal data in
+        pre-trained deep features", EfficientNet's levels) use it with a full covariance.
+
+        Args:
+            features: (pictures, features).
+
+        Returns:
+            float (pictures,), 0 upwards.
+        """
+        return _mean_square(features, self.mean, self.scale) / self.limit
+
+
+def _mean_square(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    scores = (features - mean) / scale
+    return np.einsum("ij,ij->i", scores, scores, dtype="float64") / features.shape[1]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A model with all that its scores need to be read.
+
+    Attributes:
+        folder: where it lies.
+        content: as detector.json holds it (docs/schemas/detector.schema.json).
+        statistics: of its training images.
+        elsewhere: other dataset to what it gave there, as elsewhere.json holds it; empty where that is not known.
+    """
+
+    folder: Path
+    content: dict
+    statistics: Statistics
+    elsewhere: dict
+
+    @property
+    def training(self) -> dict:
+        """The training summary."""
+        return self.content["training"]
+
+    @property
+    def view(self) -> View:
+        """How a picture becomes the network's input."""
+        return View(self.content["preprocessing"]["view"], self.content["preprocessing"]["image_size"])
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Names of the thresholds."""
+        return tuple(self.content["thresholds"])
+
+    def threshold(self, policy: str) -> float:
+        """The score from which on a picture is called synthetic.
+
+        Raises:
+            UserError: a policy that was not chosen for this detector.
+        """
+        if policy not in self.policies:
+            raise UserError(f"--policy {policy}: expected one of {', '.join(self.policies)}")
+        return self.content["thresholds"][policy]["threshold"]
+
+    def probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """Scores 0-1, as the network gives them, as probabilities of synthetic, by the calibration that validation recommends."""
+        method = self.content["calibration"]
+        if method["method"] == calibration.UNCALIBRATED:
+            return np.asarray(scores, "float64")
+        return calibration.from_dict(method)(scores)
+
+    def model(self) -> keras.Model:
+        """The network, loaded in Keras' safe mode."""
+        return network.load(self.folder / self.content["model"])
+
+    def engine(self) -> Engine:
+        """The network and its features, as `network.with_features`, on the fast engine; kept in the cache once converted."""
+        model = self.content["model"]
+        return saved_engine(self.folder / model, self.view.size, self.content["files"][model])
+
+    def describe(self) -> str:
+        """What it is and what it gave, in a line."""
+        known = self.training
+        quick = ", quick" if known["quick"] else ""
+        return (
+            f"{known['name']}, {known['recipe']['name']} recipe{quick}, {known['weights']}; trained on "
+            f"{sum(known['images']['train'].values()):,} images ({known['source']}); test AUC {_interval(known['test']['roc_auc'])}"
+        )
+
+    def warnings(self, policy: str) -> dict[str, str]:
+        """Why not to trust any of its scores: stable code to a sentence; empty where nothing is known against them."""
+        known, found = self.training, {}
+        if known["stand_in"]:
+            found["stand_ins"] = (
+                "the model was trained on drawn stand-ins: its scores say nothing about real generators"
+            )
+        if known["quick"]:
+            found["quick"] = "the model comes from a quick run, on few images and epochs"
+        auc = known["test"]["roc_auc"]
+        if _is_chance(auc):
+            found["at_chance"] = f"the model is at chance on its own test images: AUC {_interval(auc)}"
+        if known["warning"]:
+            found["shortcut"] = f"the audit of its training data warns: {known['warning']}"
+        # Where both classes are alike, every detector is at chance.
+        failed = [
+            f"{name} (AUC {_interval(row['roc_auc'])})"
+            for name, row in self.elsewhere.items()
+            if not row["control"] and _is_chance(row["roc_auc"])
+        ]
+        if failed:
+            found["chance_elsewhere"] = f"the model is at chance on other data: {', '.join(failed)}"
+        if why := self.content["thresholds"][policy]["why"]:
+            found["one_class"] = f"the threshold {policy} {why}"
+        # Detectors of an earlier version do not say.
+        if few := self.content["thresholds"][policy].get("too_few"):
+            found["too_few_real"] = f"the threshold {policy}: {few}"
+        return found
+
+
+def _is_chance(auc: dict) -> bool:
+    # None: an interval that is not defined, such as that of images of one person.
+    return auc["low"] is not None and auc["low"] <= 0.5
+
+
+def _interval(numbers: dict) -> str:
+    value, low, high = ("-" if numbers[name] is None else f"{numbers[name]:.3f}" for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+# ------------------------------------------------------------------------------------------------------------- making
+
+
+def write_detector(run: Run) -> Detector:
+    """Make the folder of a run's models a complete detector, that of the last stage.
+
+    Reads what notebook 04 has stored (thresholds.json, calibration.json, metrics.json), and looks at training and validation
+    images once. Test images are not looked at.
+
+    Raises:
+        UserError: a model or a file of results is missing, or an image has changed since the audit.
+    """
+    stage = STAGES[-1]
+    metrics, thresholds = run.metrics()["stages"][stage], run.thresholds()["stages"][stage]
+    made = _of_stage(run, stage, metrics, thresholds, run.calibration()["stages"][stage])
+    with written_whole(run.model_folder / STATISTICS) as temporary:
+        found = made.statistics
+        np.savez(temporary, mean=found.mean, scale=found.scale, limit=found.limit, average_map=found.average_map)
+    made.content["files"][STATISTICS] = file_hash(run.model_folder / STATISTICS)
+    # Last, as the sign that everything is there.
+    write_json(run.model_folder / CONTENT, _sealed(made.content))
+    return made
+
+
+def unfinished_detector(run: Run, stage: str) -> Detector:
+    """A detector of any trained stage, complete in memory alone: its thresholds and calibration are computed here."""
+    scored = run.scored().query("stage == @stage")
+    metrics, thresholds = evaluation.evaluate(scored)
+    return _of_stage(run, stage, metrics[stage], thresholds[stage], evaluation.calibrate(scored)[stage])
+
+
+def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibrations: dict) -> Detector:
+    path = run.model_path(stage)
+    model, sha256 = network.load(path), file_hash(path)
+    images, recommended = run.used_images(), calibrations["recommended"]
+    statistics = _statistics(run, model, stage, sha256, images)
+    content = {
+        "schema": SCHEMA,
+        "model": path.name,
+        "stage": stage,
+        "files": {path.name: sha256},
+        "preprocessing": {"view": run.recipe.view, "image_size": run.recipe.image_size, "pixels": "RGB, 0-255"},
+        "thresholds": {
+            policy: {
+                **{name: found[name] for name in ("threshold", "interval", "degenerate", "why")},
+                "too_few": found.get("too_few", ""),
+                **{f"test_{name}": metrics["policies"][policy][name] for name in evaluation.RECALLS},
+            }
+            for policy, found in thresholds.items()
+        },
+        "calibration": calibrations["methods"].get(recommended, {"method": recommended}),
+        "unlikeness": {"measure": UNLIKENESS, "limit": statistics.limit, "quantile": USUAL},
+        "training": _summary(run, images, metrics),
+    }
+    return Detector(path.parent, content, statistics, {})
+
+
+def _statistics(run: Run, model: keras.Model, stage: str, sha256: str, images: pd.DataFrame) -> Statistics:
+    # Ordered by content: a part is a fair sample, and always the same one.
+    parts = {
+        split: run_files(run, images[images["split"] == split].sort_values("sha256").head(MOST))
+        for split in ("train", "validation")
+    }
+    mapped = sample_rows(images[images["split"] == "validation"], QUICK_MAPPED if run.quick else MAPPED)
+    with progress(sum(map(len, parts.values())), "features of training images") as advance:
+        train, validation = (_kept_features(run, model, stage, sha256, files, advance) for files in parts.values())
+    count, total, squares = len(train), 0.0, 0.0
+    for features in train.chunks(BATCH):
+        features = features.astype("float64")
+        total, squares = total + features.sum(0), squares + np.square(features).sum(0)
+    mean = total / count
+    mean, scale = mean.astype("float32"), _scale(squares / count - np.square(mean)).astype("float32")
+    distances = [_mean_square(features.astype("float32"), mean, scale) for features in validation.chunks(BATCH)]
+    _, maps = explanation.explain_images(run, model, mapped)
+    average = explanation.average_map(maps.contributions.sum(axis=1), as_int(mapped["label"]).to_numpy())
+    limit = float(np.quantile(np.concatenate(distances), USUAL))
+    return Statistics(mean, scale, limit, average.astype("float32"))
+
+
+def _kept_features(
+    run: Run, model: keras.Model, stage: str, sha256: str, files: Sequence[ImageFile], advance: Callable[[int], None]
+) -> Rows:
+    """Features (images, n) of files as the head sees them: those of phase 1 where the backbone is still the pretrained one."""
+    history = run.history()
+    later = history["stage"].isin(STAGES[1 : STAGES.index(stage) + 1])
+    is_pretrained = "kept" in history and not (later & history["kept"] & history["epoch"].gt(0)).any()
+    kind = features_kind(run.recipe, run.recorded()["weights_sha256"] if is_pretrained else sha256)
+    return frozen_features(
+        files,
+        recipe_view(run.recipe),
+        kinds={kind: model.get_layer("head").input_shape[1]},
+        engine=lambda: _BeforeHead(saved_engine(run.model_path(stage), run.recipe.image_size, sha256)),
+        on_progress=advance,
+    )[0]
+
+
+class _BeforeHead:
+    """A saved model's engine that gives what the head sees, without the score."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Features (batch, n) of batch after batch."""
+        for outputs in self._engine.stream(batches):
+            yield outputs[:, 1:]
+
+
+def _scale(variances: np.ndarray) -> np.ndarray:
+    """What differences of features are divided by."""
+    variances = np.maximum(variances, 0)
+    added = np.square(_ADDED_SCALE * np.sqrt(np.median(variances)))
+    return np.maximum(np.sqrt(variances + added), _LEAST_SCALE)
+
+
+def _summary(run: Run, images: pd.DataFrame, metrics: dict) -> dict:
+    """What detector.json says of the training: where the images are from, what they are like, what came out."""
+    audit, known = run.audit(), run.recorded()
+    shorter = images[["width", "height"]].min(axis=1)
+    steps = images.loc[images["quantisation"].notna(), "quantisation"]
+    counts = images.groupby(["split", "label"]).size()
+    return {
+        **{"name": run.name, "dataset": run.dataset, "source": run.source(), "warning": run.warning()},
+        "stand_in": bool(audit["dataset"]["stand_in"]),
+        **{"recipe": dataclasses.asdict(run.recipe), "quick": run.quick, "seed": run.seed},
+        **{name: known[name] for name in ("backbone", "weights", "weights_sha256") if name in known},
+        "images": {
+            split: {label: int(counts.get((split, label), 0)) for label in LABELS} for split in images["split"].unique()
+        },
+        "shorter_side": _range(shorter),
+        "formats": images["format"].value_counts().to_dict(),
+        "jpeg_quality": _range(steps.map(jpeg_quality)) if len(steps) else None,
+        "test": {"roc_auc": metrics["test"]["roc_auc"]},
+        "versions": versions(),
+    }
+
+
+def _range(values: pd.Series) -> dict:
+    return {"least": int(values.min()), "median": float(values.median()), "most": int(values.max())}
+
+
+def _sealed(content: dict) -> dict:
+    """Content of a JSON file with its own hash."""
+    content = json.loads(json.dumps(content))  # as it will be read: no tuples, nothing but JSON values
+    return {**content, "sha256": text_hash(content)}
+
+
+# ------------------------------------------------------------------------------------------------------- other datasets
+
+
+def write_elsewhere(runs: Sequence[Run], compared: pd.DataFrame) -> None:
+    """Note beside each complete detector what it gave on other datasets; what is known of more datasets is kept.
+
+    Args:
+        runs: finished runs.
+        compared: as `comparison.compare` gives it; rows of the last stage on another run's dataset are used.
+    """
+    datasets = {run.name: run for run in runs}
+    for run in runs:
+        if not (run.model_folder / CONTENT).is_file():
+            continue
+        model = read_detector(run.model_folder).content["files"][f"{STAGES[-1]}.keras"]
+        found = _elsewhere(run.model_folder, model)
+        mine = (compared["trained_on"] == run.name) & (compared["recipe"] == run.recipe.name)
+        rows = compared[mine & (compared["stage"] == STAGES[-1]) & (compared["tested_on"] != run.name)]
+        rows = rows[rows["roc_auc"].notna()]
+        for name, tests in rows[rows["tested_on"].isin(datasets)].groupby("tested_on"):
+            first = tests.iloc[0]
+            found[name] = {
+                **{"source": datasets[name].source(), "control": datasets[name].dataset == "control"},
+                **{"images": int(first["images"]), "roc_auc": _numbers(first, "roc_auc")},
+                "policies": {
+                    row["policy"]: {recall: _numbers(row, recall) for recall in evaluation.RECALLS}
+                    for _, row in tests.iterrows()
+                },
+            }
+        if found:
+            content = {"schema": SCHEMA, "model_sha256": model, "tested_on": found}
+            write_json(run.model_folder / ELSEWHERE, _sealed(content))
+
+
+def _numbers(row: pd.Series, name: str) -> dict[str, float | None]:
+    values = {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
+    return {key: None if pd.isna(value) else float(value) for key, value in values.items()}
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+def find_detector(folder: str = "") -> Detector:
+    """The detector in a folder, or the only complete one below models/; one of a full run goes before quick ones.
+
+    Raises:
+        UserError: no detector there, or several to choose from.
+    """
+    if folder:
+        return read_detector(Path(folder))
+    models = home() / "models"
+    found = [path.parent for path in sorted(models.glob(f"*/*/{CONTENT}"))]
+    found = found or [path.parent for path in sorted(models.glob(f"quick/*/*/{CONTENT}"))]
+    if not found:
+        raise UserError(
+            f"no detector in {printable(models)}: train one first (python run_all.py --dataset 1, or --data with images of "
+            "your own), or name its folder with --model"
+        )
+    if len(found) > 1:
+        raise UserError(f"several detectors: choose one with --model: {', '.join(map(printable, found))}")
+    return read_detector(found[0])
+
+
+def read_detector(folder: Path) -> Detector:
+    """A detector from its folder, every file of it checked.
+
+    Raises:
+        UserError: a file is missing, was changed, or was written by another version of this program.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(
+            f"--model {printable(folder)}: no folder; expected one such as models/dataset_1/tuned that holds {CONTENT}"
+        )
+    if not (folder / CONTENT).is_file():
+        below = ", ".join(printable(path.parent) for path in sorted(folder.glob(f"**/{CONTENT}"))[:6])
+        hint = (
+            f"did you mean {below}?" if below else "run notebook 04 of its run again, which makes the folder complete"
+        )
+        raise UserError(
+            f"--model {printable(folder)}: {CONTENT} is missing, which holds thresholds, calibration and the training summary; {hint}"
+        )
+    content = _unsealed(folder / CONTENT)
+    files = content.get("files")
+    names = {content.get("model"), STATISTICS}
+    if not isinstance(files, dict) or not names <= set(files) or any(Path(name).name != name for name in files):
+        raise _refused(folder / CONTENT, "does not say which files it relies on")
+    for name, expected in files.items():
+        if not (folder / name).is_file():
+            raise _refused(folder / name, "is missing")
+        if file_hash(folder / name) != expected:
+            raise _refused(folder / name, f"is not the file that {CONTENT} was written for (sha256 differs)")
+    try:
+        with np.load(folder / STATISTICS, allow_pickle=False) as stored:
+            arrays = {name: np.asarray(stored[name]) for name in ("mean", "scale", "limit", "average_map")}
+        found = Detector(
+            folder,
+            content,
+            Statistics(**{**arrays, "limit": float(arrays["limit"])}),
+            _elsewhere(folder, files[content["model"]]),
+        )
+        # What a score needs is asked for now, not after the first picture.
+        found.probabilities(np.array([0.5]))
+        int(found.view.size)
+        for policy in found.policies:
+            float(found.threshold(policy))
+            found.warnings(policy)
+        found.describe()
+    except (OSError, BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _refused(folder / CONTENT, f"cannot be used ({type(error).__name__}: {error})") from None
+    return found
+
+
+def _unsealed(path: Path, cure: str = "") -> dict:
+    """A JSON file whose hash is right, without it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _refused(path, f"cannot be read ({' '.join(str(error).split())})", cure) from None
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        found = content.get("schema") if isinstance(content, dict) else None
+        raise _refused(path, f"is of version {found!r}, this program reads version {SCHEMA}", cure)
+    seal = content.pop("sha256", None)
+    if seal != text_hash(content):
+        raise _refused(path, "was changed after it was written (its own sha256 differs)", cure)
+    return content
+
+
+def _elsewhere(folder: Path, model: str) -> dict:
+    """What is known of other datasets; what an older model of this folder gave is not this one's."""
+    if not (folder / ELSEWHERE).is_file():
+        return {}
+    content = _unsealed(folder / ELSEWHERE, "delete it, and run notebook 05 again")
+    return content["tested_on"] if content["model_sha256"] == model else {}
+
+
+def _refused(path: Path, what: str, cure: str = "") -> UserError:
+    cure = cure or "run notebook 04 of its run again (run_all.py --from 04), or copy the whole folder anew"
+    return UserError(f"{printable(path)}: {what}; {cure}")

@@ -1,0 +1,64 @@
+"""Scores of a run's own test images after what happens to pictures on their way to a reader (lib/data/images/degrade.py)."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pandas as pd
+
+from lib.data.images.degrade import LEVELS
+from lib.data.images.views import recipe_view
+from lib.model.scores import image_scores, run_files, saved_engine, scores_key
+from lib.model.use.transfer import test_images
+from lib.show.progress import progress
+from lib.study.files import read_cached_table, text_hash
+from lib.study.names import UserError
+from lib.study.run import Run
+
+# How the images as they are are called in the column `degradation`.
+NONE = "none"
+
+
+def degradations(run: Run) -> list[tuple[str, float]]:
+    """Kinds and levels that the curves use, mildest first; of a quick run the last level of each kind."""
+    return [(kind, float(level)) for kind, levels in LEVELS.items() for level in (levels[-1:] if run.quick else levels)]
+
+
+def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
+    """Scores of a stage on the run's test images, at most 2,000 of them, as they are and after each degradation.
+
+    Pictures are degraded on their way into the network, and only scores are kept: a table for each degradation, so that
+    a run that was killed goes on with the next one.
+
+    Returns:
+        Columns image_id, degradation (`none` first, with the scores of scores.csv), level, y, group, score.
+
+    Raises:
+        UserError: the stage has not been trained, or an image has changed since the audit.
+    """
+    path = run.model_path(stage)
+    if not path.is_file():
+        raise UserError(f"{path} is not there yet: run the training notebooks with the same parameters first")
+    images, _ = test_images(run, run)
+    files = run_files(run, images)
+    clean = run.scored().query("stage == @stage and split == 'test'").set_index("image_id").loc[images["image_id"]]
+    rows = clean.reset_index()[["image_id", "y", "group", "score"]]
+    frames = [rows.assign(degradation=NONE, level=np.nan)]
+    # Built at its first use: not where all scores are kept already.
+    engine = functools.cache(lambda: saved_engine(path, run.recipe.image_size))
+    settings = scores_key(path, run.recipe, images)
+    asked = degradations(run)
+    with progress(len(asked) * len(files), "degraded images") as advance:
+        for kind, level in asked:
+            degradation, scores = f"{kind} {level:g}", []
+
+            def compute(degradation=degradation, scores=scores) -> pd.DataFrame:
+                view = recipe_view(run.recipe, degradation=degradation)
+                scores.append(image_scores(engine(), files, view, advance))
+                return pd.DataFrame({"image_id": images["image_id"], "score": scores[0]})
+
+            kept = read_cached_table("scores", text_hash("degraded", settings, degradation)[:24], compute)
+            advance(len(files) - sum(map(len, scores)))
+            frames.append(rows.assign(score=kept["score"].to_numpy(), degradation=kind, level=level))
+    return pd.concat(frames, ignore_index=True)[["image_id", "degradation", "level", "y", "group", "score"]]

@@ -1,0 +1,309 @@
+"""Scores of pictures by a detector, each with why not to trust it, and pictures of where a score comes from."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from lib.data.images.batches import ahead
+from lib.data.images.pictures import SUFFIXES, Picture, Unreadable, decode_picture, is_picture, read_picture
+from lib.data.source.checks import printable
+from lib.data.source.folders import entries
+from lib.metrics import figures, thresholds
+from lib.metrics.checks import decimals
+from lib.model.features import BATCH
+from lib.model.use import explanation
+from lib.model.use.detector import Detector
+from lib.study.files import written_whole
+from lib.study.names import LABELS, UserError
+
+COLUMNS = (
+    *("path", "decision", "probability", "score", "policy", "threshold", "unlikeness"),
+    *("width", "height", "format", "jpeg_quality", "warnings", "why", "explained", "error"),
+)
+
+# Below it a JPEG is heavily compressed where the training images tell nothing, because none of them was a JPEG.
+LOWEST_QUALITY = 50
+
+# A picture whose shorter side is this many times that of the largest training image is of another scale.
+MUCH_LARGER = 2
+
+EXPLAINED = "_explained"
+
+_MARK = "Explanation of a score"  # in the PNG files that --explain writes: those it may write again
+
+_SHOWN = 512  # the longer side of a picture in its explanation, pixels
+
+
+class Seen(NamedTuple):
+    """What is kept of a picture once its view has been made.
+
+    Attributes:
+        height, width: of the picture, pixels.
+        format: as Pillow names it, such as `JPEG`.
+        jpeg_quality: as in `Picture`.
+        shown: a small copy of it for its explanation, or None.
+    """
+
+    height: int
+    width: int
+    format: str
+    jpeg_quality: int | None
+    shown: np.ndarray | None
+
+
+class Scorer:
+    """A detector at work, with a threshold."""
+
+    def __init__(self, detector: Detector, policy: str = "balanced"):
+        """Raises UserError for a policy that the detector does not have."""
+        self.detector, self.policy = detector, policy
+        self.threshold = detector.threshold(policy)
+        self.warnings = detector.warnings(policy)
+
+    @cached_property
+    def engine(self):
+        """Built at its first use: that takes seconds."""
+        return self.detector.engine()
+
+    def see(self, picture: Picture, show: bool = False) -> tuple[Seen, np.ndarray]:
+        """What is kept of a picture, and its view, uint8 (side, side, 3)."""
+        shown = _small(picture.pixels) if show else None
+        height, width = picture.pixels.shape[:2]
+        seen = Seen(height, width, picture.facts["format"], picture.jpeg_quality, shown)
+        return seen, self.detector.view.apply(picture.pixels, "")
+
+    def rows(self, names: Sequence[str], seen: Sequence[Seen], views: np.ndarray) -> list[dict]:
+        """A row of COLUMNS for each picture.
+
+        Args:
+            names: what stands in `path`.
+            seen: what is known of each picture.
+            views: uint8 (pictures, side, side, 3).
+        """
+        outputs = self.engine(views)
+        # As scores.csv holds them: the shortest decimals of float32. Thresholds were chosen on those.
+        scores = np.array([float(str(score)) for score in outputs[:, 0]])
+        called = thresholds.apply(self.threshold, scores)
+        probabilities = self.detector.probabilities(scores)
+        unlike = self.detector.statistics.unlikeness(outputs[:, 1:])
+        rows = []
+        for name, one, score, label, probability, distance in zip(names, seen, scores, called, probabilities, unlike):
+            found = {**self.picture_warnings(one, float(distance)), **self.warnings}
+            rows.append(
+                {
+                    **dict.fromkeys(COLUMNS),
+                    **{"path": name, "decision": LABELS[label], "probability": float(probability)},
+                    **{"score": float(score), "policy": self.policy, "threshold": self.threshold},
+                    **{"unlikeness": float(distance), "width": one.width, "height": one.height},
+                    **{"format": one.format, "jpeg_quality": one.jpeg_quality},
+                    **{"warnings": list(found), "why": "; ".join(found.values())},
+                }
+            )
+        return rows
+
+    def picture_warnings(self, seen: Seen, unlikeness: float) -> dict[str, str]:
+        """Why not to trust the score of a picture: stable code to words; what holds for all of them is in `warnings`."""
+        known, side, found = self.detector.training, self.detector.view.size, {}
+        shorter, most = min(seen.height, seen.width), known["shorter_side"]["most"]
+        if shorter < side:
+            found["too_small"] = (
+                f"shorter side of {shorter} pixels, enlarged to the {side} that the network takes: enlarging wipes traces out"
+            )
+        if shorter > MUCH_LARGER * most:
+            part = side * side / (seen.height * seen.width)
+            looked = f"only its middle {side} x {side} pixels were looked at, {part:.1%} of it"
+            squeezed = f"it was squeezed to {side} x {side} pixels"
+            found["too_large"] = f"shorter side of {shorter} pixels, {most} at most in training: " + (
+                looked if self.detector.view.kind == "crop" else squeezed
+            )
+        if seen.jpeg_quality is not None:
+            known_quality = known["jpeg_quality"]
+            least = known_quality["least"] if known_quality else LOWEST_QUALITY
+            if seen.jpeg_quality < least:
+                trained = f"at least {least} in training" if known_quality else "no JPEG in training"
+                found["compressed"] = f"JPEG quality about {seen.jpeg_quality}, {trained}"
+        if not unlikeness <= 1:
+            found["unlike"] = (
+                f"unlike the training data: {unlikeness:.2g} times the distance that 99% of its own images stay within"
+            )
+        return found
+
+
+def score_pictures(
+    scorer: Scorer,
+    paths: Iterable[Path],
+    *,
+    explained: Path | None = None,
+    on_progress: Callable[[int], None] = lambda count: None,
+) -> Iterator[dict]:
+    """Score picture files, in order, each decoded once and by all cores while the network works on those before.
+
+    At most a few batches are in memory, whatever the number of files.
+
+    Args:
+        paths: of the files.
+        explained: folder that gets a picture with its map for each, or None.
+        on_progress: called with the number of files just done.
+
+    Yields:
+        A row of COLUMNS for each path, None where nothing is known; where a file could not be scored, `error` says why.
+    """
+    explain = Explainer(scorer.detector, explained) if explained else None
+
+    def load(part: list[Path]) -> tuple[list[Seen | Unreadable], np.ndarray]:
+        found, views = [], []
+        for path in part:
+            try:
+                seen, view = scorer.see(read_picture(path), show=explain is not None)
+                views.append(view)
+            except Unreadable as error:
+                seen = error
+            found.append(seen)
+        return found, np.stack(views) if views else np.empty(0)
+
+    for part, (found, views) in ahead(load, paths, BATCH):
+        rows = [{**dict.fromkeys(COLUMNS), "path": printable(path), "warnings": []} for path in part]
+        good = [number for number, one in enumerate(found) if isinstance(one, Seen)]
+        if good:
+            seen = [found[number] for number in good]
+            scored = scorer.rows([rows[number]["path"] for number in good], seen, views)
+            if explain:
+                for row, name in zip(scored, explain([part[number] for number in good], scored, seen, views)):
+                    row["explained"] = printable(name)
+            for number, row in zip(good, scored):
+                rows[number] = row
+        for row, one in zip(rows, found):
+            row["error"] = str(one) if isinstance(one, Unreadable) else None
+        yield from rows
+        on_progress(len(part))
+
+
+def score_bytes(scorer: Scorer, name: str, data: bytes) -> dict:
+    """The row of one picture that lies in memory, as `score_pictures` gives it."""
+    try:
+        seen, view = scorer.see(decode_picture(data))
+    except Unreadable as error:
+        return {**dict.fromkeys(COLUMNS), "path": name, "warnings": [], "error": str(error)}
+    return scorer.rows([name], [seen], view[None])[0]
+
+
+def _small(pixels: np.ndarray) -> np.ndarray:
+    scale = _SHOWN / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+class Explainer:
+    """Writes a picture of where each score comes from; never over a file that is not such a picture."""
+
+    def __init__(self, detector: Detector, folder: Path):
+        self.detector, self.folder, self._taken = detector, folder, set()
+
+    @cached_property
+    def _model(self):
+        return self.detector.model()
+
+    def __call__(
+        self, paths: Sequence[Path], rows: Sequence[dict], seen: Sequence[Seen], views: np.ndarray
+    ) -> list[Path]:
+        """The files written, one for each picture."""
+        maps = explanation.explain(self._model, views).contributions.sum(axis=1)
+        heats = maps - self.detector.statistics.average_map
+        return [self._write(*one) for one in zip(paths, rows, seen, views, heats)]
+
+    def _write(self, path: Path, row: dict, seen: Seen, view: np.ndarray, heat: np.ndarray) -> Path:
+        name = printable(path.name)
+        title = f"{name if len(name) < 80 else name[:77] + '…'}: {row['decision']}, probability of synthetic {decimals(row['probability'])}"
+        if row["warnings"]:
+            title += f"\nwarnings: {', '.join(row['warnings'])}"
+        box = _box(seen, self.detector.view.kind, self.detector.view.size)
+        figure = figures.explained_picture(seen.shown, box, view, heat, title)
+        target = self._free(printable(path.stem))
+        with written_whole(target) as temporary, warnings.catch_warnings():
+            # A letter that the font lacks is drawn as a box; the file has its true name.
+            warnings.filterwarnings("ignore", "Glyph")
+            figure.savefig(temporary, dpi=110, metadata={"Title": _MARK})
+        return target
+
+    def _free(self, stem: str) -> Path:
+        """A name that no picture of this call has, and no file that --explain has not written."""
+        for number in itertools.count(1):
+            target = self.folder / f"{stem}{EXPLAINED}{'' if number == 1 else f'_{number}'}.png"
+            # Names that differ in case alone are one file on some systems.
+            if target.name.casefold() not in self._taken and (not os.path.lexists(target) or _is_explanation(target)):
+                self._taken.add(target.name.casefold())
+                return target
+        raise AssertionError("unreachable: numbers do not end")
+
+
+def _is_explanation(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return image.info.get("Title") == _MARK
+    except (OSError, ValueError, SyntaxError):
+        return False
+
+
+def _box(seen: Seen, kind: str, side: int) -> tuple[float, float, float, float]:
+    """Left, top, width and height of what the view shows, in pixels of the small copy."""
+    height, width = seen.shown.shape[:2]
+    if kind == "resize":
+        return 0, 0, width, height
+    part = min(1.0, side / min(seen.height, seen.width)) * min(height, width)
+    return (width - part) / 2, (height - part) / 2, part, part
+
+
+def find_pictures(given: Sequence[str], passed_over: list[str], explained: Path | None = None) -> Iterator[Path]:
+    """The files named, and every picture below the folders named, by name; links are not followed into folders.
+
+    Args:
+        given: files and folders.
+        passed_over: gets the names of files in folders that are no pictures, by content and by name. A picture of a
+            kind that is not read, such as HEIC, is none of them: it is given, and its row says why it has no score.
+        explained: a folder that is left out, because explanations are written to it.
+
+    Raises:
+        UserError: an address of the web among those given.
+    """
+    for name in given:
+        if re.match(r"[a-z][a-z0-9+.-]+://", name, re.IGNORECASE) and not os.path.lexists(name):
+            raise UserError(
+                f"{printable(name)}: an address; expected a file or folder: download the picture and give its file"
+            )
+        if os.path.isdir(name):
+            yield from _below(Path(name), passed_over, explained and Path(os.path.realpath(explained)))
+        else:
+            # What was named is tried whatever it is, and reported where it is not there.
+            yield Path(name)
+
+
+def _below(folder: Path, passed_over: list[str], left_out: Path | None) -> Iterator[Path]:
+    if left_out and Path(os.path.realpath(folder)) == left_out:
+        return
+    try:
+        found = sorted(entries(folder), key=lambda entry: entry.name)
+    except UserError:
+        yield folder  # reported like a file that cannot be read
+        return
+    for entry in found:
+        path = Path(entry.path)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(path, passed_over, left_out)
+        elif path.is_dir() or (EXPLAINED in path.stem and _is_explanation(path)):
+            passed_over.append(printable(path))
+        elif path.suffix.lower() in SUFFIXES or is_picture(path):
+            yield path
+        else:
+            passed_over.append(printable(path))

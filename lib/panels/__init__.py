@@ -1,0 +1,1 @@
+"""Panels of widgets that a notebook shows to a person."""

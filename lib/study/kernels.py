@@ -1,0 +1,56 @@
+"""Jupyter kernels that are started before their notebook's turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lib.study.code_hash import notebook_imports
+
+# Jupyter interrupts an idle kernel to end it, which the kernel logs as an error; real ones reach the notebook.
+QUIET = "--IPKernelApp.log_level=CRITICAL"
+
+# Seconds that a kernel may take to start.
+PATIENCE = 600
+
+
+class Kernels:
+    """Starts the kernel of the notebook that comes next while another one is executed, and ends what is left.
+
+    A kernel takes up to ten seconds on one core to start and to import what its notebook uses. Each notebook still has a
+    kernel of its own. A waiting one holds up to 0.5 GB.
+    """
+
+    def __init__(self):
+        self._waiting = {}
+
+    def __enter__(self) -> Kernels:
+        return self
+
+    def __exit__(self, *_) -> None:
+        for kernel in self._waiting.values():
+            end(kernel)
+
+    def prepare(self, notebook: Path, folder: Path) -> None:
+        """Start the kernel of a notebook in a folder, and let it import what the notebook will import."""
+        if notebook in self._waiting:
+            return
+        # Not above: who asks for --help does not wait for it.
+        from jupyter_client.manager import AsyncKernelManager
+        from jupyter_core.utils import run_sync
+
+        kernel = AsyncKernelManager(kernel_name="python3")
+        imports = f"--IPKernelApp.exec_lines=import {', '.join(sorted(notebook_imports(notebook)))}"
+        folder.mkdir(parents=True, exist_ok=True)
+        run_sync(kernel.start_kernel)(extra_arguments=[QUIET, imports], cwd=str(folder))
+        self._waiting[notebook] = kernel
+
+    def take(self, notebook: Path):
+        """The kernel that waits for a notebook, as papermill's `km`, or None. Whoever takes it ends it."""
+        return self._waiting.pop(notebook, None)
+
+
+def end(kernel) -> None:
+    """End a kernel, whatever it is doing."""
+    from jupyter_core.utils import run_sync
+
+    run_sync(kernel.shutdown_kernel)(now=True)
