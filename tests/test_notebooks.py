@@ -205,7 +205,7 @@ def test_results_of_a_quick_study_keep_their_contract(quick_study):
         # A quick run works: what it shows is no coin.
         assert 0.5 < auc["low"] <= auc["value"] <= auc["high"]
         assert {"threshold", "confusion", "recall_real", "recall_synthetic"} <= set(stage["policies"]["balanced"])
-    assert list(pd.read_csv(quick_study / "comparison.csv").columns) == study.COMPARISON_COLUMNS
+    assert list(pd.read_csv(quick_study / "comparison.csv").columns) == [*comparison.COLUMNS, "warning"]
     for name, content in {
         "metrics": run.metrics(),
         "thresholds": run.thresholds(),

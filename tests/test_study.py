@@ -12,6 +12,7 @@ from support import finish, finish_stages, refused
 
 from lib import study
 from lib.data.images.views import View
+from lib.metrics import comparison
 from lib.study.names import STAGES, UserError
 from lib.study.recipes import RECIPES
 from lib.study.run import open_run
@@ -486,7 +487,7 @@ def leave_all(run):
     for path in (path for paths in made.values() for path in paths):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
-    compared = pd.DataFrame(columns=study.COMPARISON_COLUMNS, data=[[run.name] * len(study.COMPARISON_COLUMNS)])
+    compared = pd.DataFrame(columns=comparison.COLUMNS, data=[[run.name] * len(comparison.COLUMNS)])
     study.write_comparison(run.results, compared, pd.DataFrame(columns=["tested_on"]))
     made["05"] += [run.results / "comparison.csv"]
     made["04"] += [run.recipe_folder / name for name in ("metrics.json", "thresholds.json")]

@@ -38,6 +38,25 @@ class Interval:
         """What `as_dict` gave, None as NaN."""
         return cls(*(np.nan if content[name] is None else content[name] for name in ("value", "low", "high")))
 
+    def columns(self, name: str) -> dict[str, float]:
+        """The interval as three columns of a table: ``name``, ``name_low`` and ``name_high``."""
+        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
+
+    @classmethod
+    def of(cls, row: Mapping[str, float], name: str) -> Interval:
+        """The interval that `columns` put into a row of a table (a dictionary or a pandas Series)."""
+        return cls(*(float(row[column]) for column in cls.names(name)))
+
+    @classmethod
+    def all_of(cls, table: pd.DataFrame, name: str) -> list[Interval]:
+        """The interval of every row of a table."""
+        return [cls(*numbers) for numbers in table[cls.names(name)].to_numpy(float)]
+
+    @staticmethod
+    def names(name: str) -> list[str]:
+        """The names of the three columns."""
+        return [name, f"{name}_low", f"{name}_high"]
+
     def contains(self, number: float) -> bool:
         """Whether ``low <= number <= high``; False when the interval is undefined."""
         return bool(self.low <= number <= self.high)

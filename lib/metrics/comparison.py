@@ -20,16 +20,10 @@ COLUMNS = (
     "tested_on",
     "images",
     "overlap_removed",
-    "roc_auc",
-    "roc_auc_low",
-    "roc_auc_high",
+    *Interval.names("roc_auc"),
     "policy",
-    "recall_real",
-    "recall_real_low",
-    "recall_real_high",
-    "recall_synthetic",
-    "recall_synthetic_low",
-    "recall_synthetic_high",
+    *Interval.names("recall_real"),
+    *Interval.names("recall_synthetic"),
 )
 # In the place of a policy: a detector without validation images is compared by its ranking alone.
 NO_THRESHOLD = "no threshold"
@@ -59,7 +53,7 @@ UNINFORMATIVE = "uninformative"
 # An exponent is never below 0; with this one, twice the images lower the error by less than 1%.
 LEAST_EXPONENT = 0.01
 
-_AUC = ["roc_auc", "roc_auc_low", "roc_auc_high"]
+_AUC = Interval.names("roc_auc")
 _MODEL = ["trained_on", "recipe"]
 _RECALLS = ("recall_real", "recall_synthetic")
 _NONE = Interval(np.nan, np.nan, np.nan)
@@ -102,7 +96,6 @@ def transfer_rows(
         UndefinedMeasure: See `measures.checked` and `measures.bootstrap_intervals`.
     """
     auc = measures.bootstrap_intervals(labels, scores, groups, measures=["roc_auc"], resamples=resamples, seed=seed)
-    interval = auc["roc_auc"]
     shared = {
         "trained_on": trained_on,
         "recipe": recipe,
@@ -110,20 +103,12 @@ def transfer_rows(
         "tested_on": tested_on,
         "images": len(np.asarray(labels)),
         "overlap_removed": overlap_removed,
-        "roc_auc": interval.value,
-        "roc_auc_low": interval.low,
-        "roc_auc_high": interval.high,
     }
+    shared |= auc["roc_auc"].columns("roc_auc")
     read = _recalls(labels, scores, groups, chosen, resamples, seed) or {NO_THRESHOLD: (_NONE, _NONE)}
     return [
-        shared
-        | {"policy": policy}
-        | {
-            name + ending: getattr(found, field)
-            for name, found in zip(_RECALLS, recalls)
-            for ending, field in (("", "value"), ("_low", "low"), ("_high", "high"))
-        }
-        for policy, recalls in read.items()
+        {**shared, "policy": policy, **real.columns("recall_real"), **synthetic.columns("recall_synthetic")}
+        for policy, (real, synthetic) in read.items()
     ]
 
 
@@ -225,7 +210,7 @@ def auc_intervals(frame: pd.DataFrame) -> dict[str, Interval]:
     """AUC of every model's last stage on every test set, by "trained_on on tested_on"."""
     rows = _one_per(last_stage(frame), ["trained_on", "tested_on"]).dropna(subset="roc_auc")
     names = [f"{trained_on} on {tested_on}" for trained_on, tested_on in zip(rows["trained_on"], rows["tested_on"])]
-    return dict(zip(names, _intervals(rows, "roc_auc")))
+    return dict(zip(names, Interval.all_of(rows, "roc_auc")))
 
 
 def learning_curve(frame: pd.DataFrame, training_images: Mapping[str, int]) -> pd.DataFrame:
@@ -463,12 +448,14 @@ def transfer_table(
     rows = _read_at(frame, policy)
     columns = ["trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed"]
     known = [(names or {}).get(model, STAGE_NAMES) for model in zip(rows["trained_on"], rows["recipe"])]
-    named = {name: [str(found) for found in _intervals(rows, name)] for name in ("roc_auc", *_RECALLS)}
+    named = {name: [str(found) for found in Interval.all_of(rows, name)] for name in ("roc_auc", *_RECALLS)}
     missing = (NO_THRESHOLD, NOT_MEASURED)
     for name in _RECALLS:
         named[name] = [policy if policy in missing else said for policy, said in zip(rows["policy"], named[name])]
     unmeasured = rows["policy"] == NOT_MEASURED
-    verdicts = [NOT_MEASURED if no else verdict(found) for no, found in zip(unmeasured, _intervals(rows, "roc_auc"))]
+    verdicts = [
+        NOT_MEASURED if no else verdict(found) for no, found in zip(unmeasured, Interval.all_of(rows, "roc_auc"))
+    ]
     said = [of_model.get(stage, stage) for of_model, stage in zip(known, rows["stage"])]
     table = rows[columns].assign(stage=said, **named, ranking=verdicts)
     warned = "warning" in rows and rows["warning"].any()
@@ -486,7 +473,7 @@ def transfer_sentences(frame: pd.DataFrame, policy: str = "balanced") -> list[st
     away = rows[rows["trained_on"] != rows["tested_on"]]
     sentences = []
     for row, auc, real, synthetic in zip(
-        away.itertuples(), *(_intervals(away, name) for name in ("roc_auc", *_RECALLS))
+        away.itertuples(), *(Interval.all_of(away, name) for name in ("roc_auc", *_RECALLS))
     ):
         shared = (
             f"; {row.overlap_removed} images that its own dataset holds too left out" if row.overlap_removed else ""
@@ -508,10 +495,6 @@ def transfer_sentences(frame: pd.DataFrame, policy: str = "balanced") -> list[st
 
 def _read_at(frame: pd.DataFrame, policy: str) -> pd.DataFrame:
     return last_stage(frame)[lambda rows: rows["policy"].isin([policy, NO_THRESHOLD, NOT_MEASURED])]
-
-
-def _intervals(rows: pd.DataFrame, name: str) -> list[Interval]:
-    return [Interval(*numbers) for numbers in rows[[name, f"{name}_low", f"{name}_high"]].to_numpy(float)]
 
 
 def verdict(interval: Interval) -> str:

@@ -80,11 +80,10 @@ def recall_curve(
     table = pd.DataFrame({"threshold": tried, **dict(zip(CELLS, counts.T))})
     cells = (("recall_real", 0, 1), ("recall_synthetic", 3, 2))
     for (name, right, wrong), trials in zip(cells, resampling.independent_images(labels, groups)):
-        table[name] = counts[:, right] / (counts[:, right] + counts[:, wrong])
+        found = counts[:, right] / (counts[:, right] + counts[:, wrong])
         values = drawn[right] / (drawn[right] + drawn[wrong])
-        intervals = [resampling.share_interval(v, trials, d, level) for v, d in zip(table[name], values)]
-        table[f"{name}_low"] = [interval.low for interval in intervals]
-        table[f"{name}_high"] = [interval.high for interval in intervals]
+        intervals = [resampling.share_interval(v, trials, d, level) for v, d in zip(found, values)]
+        table = table.join(pd.DataFrame([interval.columns(name) for interval in intervals]))
     return table
 
 

@@ -80,7 +80,7 @@ def calibrate(scored: pd.DataFrame, seed: int = 0) -> dict:
                 method: {
                     row.measure: {
                         **Interval(row.value, row.low, row.high).as_dict(),
-                        "change": Interval(row.change, row.change_low, row.change_high).as_dict(),
+                        "change": Interval.of(row._asdict(), "change").as_dict(),
                     }
                     for row in part.itertuples()
                 }

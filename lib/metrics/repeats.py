@@ -43,10 +43,6 @@ def mean_over_seeds(
     return float(np.mean(points)), np.mean(draws, axis=0)
 
 
-def _columns(prefix: str, found: Interval) -> dict[str, float]:
-    return {prefix: found.value, f"{prefix}_low": found.low, f"{prefix}_high": found.high}
-
-
 def _interval(rows: pd.DataFrame, measure: str, value: float, draws: NDArray[np.float64]) -> Interval:
     """The interval of a mean over seeds; near 0 and 1 that of one seed's images, because seeds can share people."""
     trials = np.min(
@@ -74,17 +70,12 @@ def ablation_table(scored: pd.DataFrame) -> pd.DataFrame:
         value, draws = mean_over_seeds(part)
         reference, drawn = references.setdefault(stage, (value, draws))
         each = [measures.roc_auc(one["y"], one["score"]) for _, one in part.groupby("seed")]
-        rows.append(
-            {
-                **part.iloc[0][["choice", "setting", "stage"]].to_dict(),
-                "seeds": len(each),
-                **_columns("roc_auc", _interval(part, "roc_auc", value, draws)),
-                **_columns("difference", resampling.percentile_interval(value - reference, draws - drawn)),
-                **_columns("degraded", _degraded(part)),
-                **{"lowest": min(each), "highest": max(each)},
-                "seconds": part.groupby("seed")["total"].first().mean(),
-            }
-        )
+        row = {**part.iloc[0][["choice", "setting", "stage"]].to_dict(), "seeds": len(each)}
+        row |= _interval(part, "roc_auc", value, draws).columns("roc_auc")
+        row |= resampling.percentile_interval(value - reference, draws - drawn).columns("difference")
+        row |= _degraded(part).columns("degraded")
+        row |= {"lowest": min(each), "highest": max(each)}
+        rows.append({**row, "seconds": part.groupby("seed")["total"].first().mean()})
     return pd.DataFrame(rows)
 
 
@@ -114,7 +105,7 @@ def recall_table(scored: pd.DataFrame, by: str, policy: str = "balanced") -> pd.
         row = {by: case}
         for name in ("roc_auc", *RECALLS):
             found = mean_over_seeds(test, name, chosen if name in RECALLS else None)
-            row |= _columns(name, _interval(test, name, *found))
+            row |= _interval(test, name, *found).columns(name)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -138,19 +129,12 @@ def turns_table(scored: pd.DataFrame, policy: str = "best_f1") -> pd.DataFrame:
         chosen = thresholds.choose(policy, source["y"], source["score"])
         names = ("roc_auc", *RECALLS, "f1_synthetic")
         read = measures.bootstrap_intervals(test["y"], test["score"], test["group"], chosen.threshold, names)
-        rows.append(
-            {
-                **first[["turn", "what", "stage"]].to_dict(),
-                **{name + end: getattr(read[name], part) for name in names for end, part in _ENDINGS},
-                "threshold": chosen.threshold,
-                "degenerate": chosen.degenerate,
-                **first[["score_change", "weight_change"]].to_dict(),
-            }
-        )
+        row = first[["turn", "what", "stage"]].to_dict()
+        for name in names:
+            row |= read[name].columns(name)
+        row |= {"threshold": chosen.threshold, "degenerate": chosen.degenerate}
+        rows.append(row | first[["score_change", "weight_change"]].to_dict())
     return pd.DataFrame(rows)
-
-
-_ENDINGS = (("", "value"), ("_low", "low"), ("_high", "high"))
 
 
 def shown(table: pd.DataFrame, names: dict[str, str], text: Callable[[float], str] = decimals) -> pd.DataFrame:
@@ -162,9 +146,9 @@ def shown(table: pd.DataFrame, names: dict[str, str], text: Callable[[float], st
     columns = {}
     for name, heading in names.items():
         if f"{name}_low" in table:
-            triples = table[[name, f"{name}_low", f"{name}_high"]].to_numpy()
             columns[heading] = [
-                "" if np.isnan(value) else f"{text(value)} [{text(low)}, {text(high)}]" for value, low, high in triples
+                "" if np.isnan(found.value) else f"{text(found.value)} [{text(found.low)}, {text(found.high)}]"
+                for found in Interval.all_of(table, name)
             ]
         else:
             numbers = pd.api.types.is_float_dtype(table[name])

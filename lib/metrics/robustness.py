@@ -52,15 +52,11 @@ def robustness_table(
     for (kind, level), (images, found, draws) in read.items():
         row = {"degradation": kind, "level": level, "images": images}
         for name in MEASURES:
-            row |= _columns(name, found[name])
+            row |= found[name].columns(name)
         change = found["roc_auc"].value - clean["roc_auc"].value
         drawn = draws["roc_auc"] - clean_draws["roc_auc"]
-        rows.append(row | _columns("roc_auc_change", percentile_interval(change, drawn)))
+        rows.append(row | percentile_interval(change, drawn).columns("roc_auc_change"))
     return pd.DataFrame(rows)
-
-
-def _columns(name: str, found: Interval) -> dict[str, float]:
-    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
 def curves(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, float]]:
@@ -74,14 +70,10 @@ def curves(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[pd.DataFrame
         Columns degradation (label), level, measure, value, low, high; and measure to its value on the images as they are.
     """
     degraded = table[table["degradation"] != NONE]
-    rows = [
-        pd.DataFrame(
-            {
-                **{"degradation": degraded["degradation"].map(labels), "level": degraded["level"], "measure": name},
-                **{"value": degraded[name], "low": degraded[f"{name}_low"], "high": degraded[f"{name}_high"]},
-            }
-        )
-        for name in MEASURES
-    ]
+    axes = degraded[["level"]].assign(degradation=degraded["degradation"].map(labels))
+    rows = []
+    for name in MEASURES:
+        ends = dict(zip(Interval.names(name), ("value", "low", "high")))
+        rows.append(axes.assign(measure=name).join(degraded[[*ends]].rename(columns=ends)))
     clean = table[table["degradation"] == NONE].iloc[0]
     return pd.concat(rows, ignore_index=True), {name: float(clean[name]) for name in MEASURES}

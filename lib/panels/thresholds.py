@@ -157,7 +157,7 @@ def _numbers(row: Mapping, here: list[str]) -> str:
     ]
     body = "".join(
         f"<tr><th style='{CELL};color:{colour}'>{label}</th><td style='{CELL}'>{as_real:,}</td><td style='{CELL}'>{as_synthetic:,}</td>"
-        f"<td style='{CELL}'>{row[recall]:.3f} [{row[f'{recall}_low']:.3f}, {row[f'{recall}_high']:.3f}]</td>"
+        f"<td style='{CELL}'>{Interval.of(row, recall)}</td>"
         f"<td style='min-width:200px'>{_bar(row, recall, colour)}</td></tr>"
         for label, colour, as_real, as_synthetic, recall in lines
     )
@@ -170,7 +170,8 @@ def _numbers(row: Mapping, here: list[str]) -> str:
 
 
 def _bar(row: Mapping, recall: str, colour: str) -> str:
-    value, low, high = (100 * row[recall + end] for end in ("", "_low", "_high"))
+    found = Interval.of(row, recall)
+    value, low, high = 100 * found.value, 100 * found.low, 100 * found.high
     return (
         "<div style='position:relative;height:14px;background:rgba(128,128,128,.2)'>"
         f"<div style='position:absolute;height:14px;width:{value:.1f}%;background:{colour};opacity:.75'></div>"

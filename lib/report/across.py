@@ -88,7 +88,7 @@ def compared_models(results: Path, folder: Path, marks: Mapping[str, str], title
     cells: dict[tuple[str, str], dict[str, str]] = {}
     at_home, away = [], []
     for row in once.to_dict("records"):
-        auc = Interval(row["roc_auc"], row["roc_auc_low"], row["roc_auc_high"])
+        auc = Interval.of(row, "roc_auc")
         home = row["trained_on"] == row["tested_on"]
         if row["policy"] == comparison.NOT_MEASURED:
             cells.setdefault((row["trained_on"], row["recipe"]), {})[row["tested_on"]] = comparison.NOT_MEASURED

@@ -220,7 +220,7 @@ def figure_of(path: Path, results: Path, said: str) -> Figure:
 def cell(row: Mapping, column: str, table: pd.DataFrame) -> str:
     value = row[column]
     if f"{column}_low" in table:
-        found = Interval(value, row[f"{column}_low"], row[f"{column}_high"])
+        found = Interval.of(row, column)
         if math.isnan(value):
             return ""
         return words.shares(found) if column.startswith("recall") else str(found)

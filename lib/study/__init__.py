@@ -29,7 +29,6 @@ from lib.study.results import (
 from lib.study.run import Run, audited_runs, begun_runs, finished_runs, left_out, open_run
 from lib.study.steps import (
     COMPARED,
-    COMPARISON_COLUMNS,
     DETECTOR_FILES,
     EXPERIMENTS,
     GENERATE,

@@ -17,7 +17,6 @@ from lib.study.options import Reading, base_name
 from lib.study.recipes import RECIPES
 from lib.study.steps import (
     COMPARED,
-    COMPARISON_COLUMNS,
     DETECTOR_FILES,
     EXPERIMENTS,
     IMAGE_COLUMNS,
@@ -103,7 +102,7 @@ def executed_notebooks(results: Path) -> list[Path]:
 
 def write_comparison(folder: Path, compared: pd.DataFrame, tests: pd.DataFrame) -> None:
     """Store comparison.csv and paired_tests.csv."""
-    write_table(folder / "comparison.csv", compared[list(COMPARISON_COLUMNS)])
+    write_table(folder / "comparison.csv", compared)
     write_table(folder / "paired_tests.csv", tests)
 
 

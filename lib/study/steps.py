@@ -30,11 +30,6 @@ PAIR_COLUMNS = ["image_a", "image_b", "kind", "distance", "same_label", "across_
 
 SCORE_COLUMNS = ["image_id", "label", "split", "stage", "score"]
 
-COMPARISON_COLUMNS = [
-    "trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed", "roc_auc", "roc_auc_low", "roc_auc_high",
-    "policy", "recall_real", "recall_real_low", "recall_real_high",
-    "recall_synthetic", "recall_synthetic_low", "recall_synthetic_high", "warning",
-]
 
 def maker_of(experiment: str) -> Step:
     return next(step for step in EXPERIMENTS.values() if f"{experiment}.csv" in step.outputs)

@@ -23,6 +23,7 @@ from lib.data.images.pictures import jpeg_quality
 from lib.data.images.views import ImageFile, View, recipe_view
 from lib.data.source.checks import printable
 from lib.metrics import calibration, evaluation
+from lib.metrics.checks import Interval
 from lib.model import network
 from lib.model.engine import Engine
 from lib.model.features import BATCH, Rows, features_kind, frozen_features
@@ -365,20 +366,15 @@ def write_elsewhere(runs: Sequence[Run], compared: pd.DataFrame) -> None:
             first = tests.iloc[0]
             found[name] = {
                 **{"source": datasets[name].source(), "control": datasets[name].dataset == "control"},
-                **{"images": int(first["images"]), "roc_auc": _numbers(first, "roc_auc")},
+                **{"images": int(first["images"]), "roc_auc": Interval.of(first, "roc_auc").as_dict()},
                 "policies": {
-                    row["policy"]: {recall: _numbers(row, recall) for recall in evaluation.RECALLS}
+                    row["policy"]: {recall: Interval.of(row, recall).as_dict() for recall in evaluation.RECALLS}
                     for _, row in tests.iterrows()
                 },
             }
         if found:
             content = {"schema": SCHEMA, "model_sha256": model, "tested_on": found}
             write_json(run.model_folder / ELSEWHERE, _sealed(content))
-
-
-def _numbers(row: pd.Series, name: str) -> dict[str, float | None]:
-    values = {"value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"]}
-    return {key: None if pd.isna(value) else float(value) for key, value in values.items()}
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
