@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from lib.model.pooling import block_of, pooled
+from lib.model.pooling import block_of, pooled, pooling_layer
 from lib.study.files import written_whole
 from lib.study.names import UserError
 from lib.study.recipes import Recipe
@@ -25,7 +25,7 @@ def with_features(model: keras.Model) -> keras.Model:
     Args:
         model: as `assemble` makes it, before or after it was saved.
     """
-    pooling = next(layer for layer in model.layers if layer.name in ("average_pooling", "multilevel_pooling"))
+    _, pooling = pooling_layer(model)
     return keras.Model(model.input, layers.Concatenate()([model.output, pooling.output]), name="detector_and_features")
 
 

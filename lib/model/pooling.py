@@ -3,38 +3,99 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 from keras import layers, ops
 
 from lib.study.recipes import Recipe
+from lib.study.registry import Registry
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """How activations become features. Registered in `POOLINGS`; its name is a recipe's `pooling`.
+
+    Attributes:
+        every_block: whether it reads the depthwise output of every block, or the last activation alone.
+        values: from one activation (batch, height, width, channels) to its parts, each (batch, channels).
+        places: from an activation and its parts to one map for each part, (batch, height, width, channels), whose mean
+            over space is the part: where in the picture the part comes from (see `explanation.explain`).
+    """
+
+    every_block: bool
+    values: Callable[[Any], list]
+    places: Callable[[Any, list], list]
+
+    def features(self, activations: Sequence) -> list:
+        """The parts of all activations, in their order, each (batch, channels)."""
+        parts = []
+        for activation in activations:
+            parts += self.values(activation)
+        return parts
+
+    def outputs(self, backbone: keras.Model) -> list:
+        """The outputs of a backbone that are pooled. Layers behind them do not matter, and are left out."""
+        return backbone.outputs[:-1] if self.every_block else backbone.outputs[-1:]
+
+
+POOLINGS: Registry[Pooling] = Registry("pooling")
+# The layer that gives the features is named `<pooling>_pooling`, so that a saved model says how it pools.
+_LAYER = "_pooling"
 
 
 def pooled(backbone: keras.Model, recipe: Recipe) -> keras.Model:
     """The frozen part of the network: RGB images (batch, size, size, 3) 0-255 to features (batch, number of features).
 
-    `average` pooling is the global average of the last activation (1,280 features). `multilevel` is mean and standard
-    deviation over space of every block's depthwise output (17,920 features for B0's layout): the traces of generators
-    are early, fine statistics, which the last layer has thrown away.
+    Raises:
+        ValueError: a pooling that is not registered.
     """
+    pooling = POOLINGS[recipe.pooling]
     image = keras.Input((recipe.image_size, recipe.image_size, 3), name="image")
     # training=False fixes BatchNormalization and stochastic depth for good, also when the weights are unfrozen later.
     mode = {"training": False} if recipe.batch_norm == "frozen" else {}
-    if recipe.pooling == "average":
-        last = keras.Model(backbone.input, backbone.outputs[-1], name="backbone")(image, **mode)
-        features = layers.GlobalAveragePooling2D(name="average_pooling")(last)
-    else:
-        # Layers behind the last depthwise convolution do not matter to these features, and are left out.
-        depthwise = keras.Model(backbone.input, backbone.outputs[:-1], name="backbone")(image, **mode)
-        features = layers.Concatenate(name="multilevel_pooling")(means_and_deviations(depthwise))
+    part = keras.Model(backbone.input, pooling.outputs(backbone), name="backbone")
+    features = _joined(pooling.features(_as_list(part(image, **mode))), f"{recipe.pooling}{_LAYER}")
     return keras.Model(image, features, name="features")
 
 
-def means_and_deviations(activations: list) -> list:
-    """Mean and standard deviation over space of each activation (batch, height, width, channels)."""
-    # `moments` computes the mean once for both; 1e-5 keeps the gradient of the root finite where a channel is constant.
-    moments = (ops.moments(x, (1, 2)) for x in activations)
-    return [part for mean, variance in moments for part in (mean, ops.sqrt(variance + 1e-5))]
+def pooling_layer(detector: keras.Model) -> tuple[Pooling, keras.layers.Layer]:
+    """How a detector pools, and the layer that gives its features; of a model that was saved, too."""
+    layer = next(layer for layer in detector.layers if layer.name.endswith(_LAYER))
+    return POOLINGS[layer.name.removesuffix(_LAYER)], layer
+
+
+def _joined(parts: list, name: str | None = None):
+    """Parts side by side: (batch, all channels)."""
+    return layers.Concatenate(name=name)(parts) if len(parts) > 1 else layers.Identity(name=name)(parts[0])
+
+
+def _mean(activation) -> list:
+    return [ops.mean(activation, (1, 2))]
+
+
+def _place_of_mean(activation, parts: list) -> list:
+    return [activation]
+
+
+def _mean_and_deviation(activation) -> list:
+    # `moments` computes the mean once for both. 1e-5 keeps the gradient of the root finite where a channel is constant.
+    mean, variance = ops.moments(activation, (1, 2))
+    return [mean, ops.sqrt(variance + 1e-5)]
+
+
+def _places_of_mean_and_deviation(activation, parts: list) -> list:
+    mean, deviation = (part[:, None, None] for part in parts)
+    return [activation, (activation - mean) ** 2 / deviation]
+
+
+# Global average pooling of the last activation: 1,280 features.
+POOLINGS.register("average", Pooling(False, _mean, _place_of_mean))
+# Mean and standard deviation over space of every block's depthwise output: 17,920 features for B0's layout. The traces of
+# generators are early, fine statistics, which the last layer has thrown away.
+POOLINGS.register("multilevel", Pooling(True, _mean_and_deviation, _places_of_mean_and_deviation))
 
 
 def split_at_boundary(backbone: keras.Model, recipe: Recipe) -> tuple[keras.Model, keras.Model]:
@@ -49,24 +110,22 @@ def split_at_boundary(backbone: keras.Model, recipe: Recipe) -> tuple[keras.Mode
         Lower half, from RGB images (batch, size, size, 3) 0-255 to (batch, n): the activation at the boundary,
         flattened, then the pooled features of the blocks before it. Upper half, from those to the features of `pooled`.
     """
-    multilevel = recipe.pooling == "multilevel"
+    pooling = POOLINGS[recipe.pooling]
     boundary = backbone.get_layer(f"block{recipe.unfreeze_from}a_expand_conv").input
     names = [layer.name for layer in backbone.layers if re.fullmatch(r"block\d[a-z]_dwconv", layer.name)]
     below = [backbone.get_layer(name).output for name in names if block_of(name) < recipe.unfreeze_from]
     # A backbone by itself ends in its last activation too, which this pooling does not look at.
-    above = backbone.outputs[len(below) : len(names)] if multilevel else backbone.outputs[-1:]
+    above = backbone.outputs[len(below) : len(names)] if pooling.every_block else backbone.outputs[-1:]
     image = keras.Input((recipe.image_size, recipe.image_size, 3), name="image")
-    lower = keras.Model(backbone.input, [boundary, *(below if multilevel else [])], name="backbone_below")
+    lower = keras.Model(backbone.input, [boundary, *(below if pooling.every_block else [])], name="backbone_below")
     activation, *depthwise = _as_list(lower(image, training=False))
     flat = layers.Flatten()(activation)
-    kept = layers.Concatenate()([flat, *means_and_deviations(depthwise)]) if depthwise else flat
+    kept = _joined([flat, *pooling.features(depthwise)])
     given = keras.Input((kept.shape[1],), name="kept")
     again = ops.reshape(given[:, : flat.shape[1]], (-1, *activation.shape[1:]))
     outputs = _as_list(keras.Model(boundary, above, name="backbone_above")(again, training=False))
-    if multilevel:
-        features = layers.Concatenate()([given[:, flat.shape[1] :], *means_and_deviations(outputs)])
-    else:
-        features = layers.GlobalAveragePooling2D()(outputs[0])
+    pooled_below = [given[:, flat.shape[1] :]] if depthwise else []
+    features = _joined([*pooled_below, *pooling.features(outputs)])
     return keras.Model(image, kept, name="lower"), keras.Model(given, features, name="upper")
 
 

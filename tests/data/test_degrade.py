@@ -27,15 +27,15 @@ def fine(image):
     return float(np.diff(image.astype(float), axis=1).std())
 
 
-@pytest.mark.parametrize("kind", degrade.LEVELS)
+@pytest.mark.parametrize("kind", degrade.DEGRADATIONS)
 @pytest.mark.parametrize("end", [0, -1])
 def test_every_degradation_changes_the_picture_and_keeps_its_type(picture, kind, end):
     before = picture.copy()
-    found = degrade.degrade(picture, kind, degrade.LEVELS[kind][end], rng())
+    found = degrade.degrade(picture, kind, degrade.DEGRADATIONS[kind].levels[end], rng())
     assert found.dtype == np.uint8 and found.shape[2] == 3
     np.testing.assert_array_equal(picture, before)
     if kind == "crop":
-        side = degrade.LEVELS[kind][end]
+        side = degrade.DEGRADATIONS[kind].levels[end]
         assert found.shape[:2] == (round(96 * side), round(80 * side))
     else:
         assert found.shape == picture.shape and (found != picture).any()
@@ -43,7 +43,7 @@ def test_every_degradation_changes_the_picture_and_keeps_its_type(picture, kind,
 
 @pytest.mark.parametrize("kind", ["jpeg", "rescale", "blur"])
 def test_stronger_takes_more_of_what_is_fine(picture, kind):
-    left = [fine(degrade.degrade(picture, kind, level, rng())) for level in degrade.LEVELS[kind]]
+    left = [fine(degrade.degrade(picture, kind, level, rng())) for level in degrade.DEGRADATIONS[kind].levels]
     assert fine(picture) > left[0] and left == sorted(left, reverse=True)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from lib import study
 from lib.data.images.decode import read_rgb
-from lib.data.images.degrade import LEVELS, degrade
+from lib.data.images.degrade import DEGRADATIONS, degrade
 from lib.data.images.views import View
 from lib.model import network, scores
 from lib.model.use import robustness, transfer
@@ -106,5 +106,5 @@ def test_untrained_stage_is_one_clear_line(trained_run):
 def test_a_quick_run_takes_the_last_level_of_each_kind(monkeypatch):
     monkeypatch.undo()
     quick, slow = (robustness.degradations(study.open_run(quick=each)) for each in (True, False))
-    assert len(quick) == len(LEVELS) and set(quick) < set(slow)
-    assert len(slow) == sum(map(len, LEVELS.values())) and ("jpeg", 30.0) in quick
+    assert len(quick) == len(DEGRADATIONS) and set(quick) < set(slow)
+    assert len(slow) == sum(len(known.levels) for known in DEGRADATIONS.values()) and ("jpeg", 30.0) in quick

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -17,6 +20,7 @@ from lib.model.training.checkpoint import Checkpoint
 from lib.model.training.fitting import fit_stage, inference, probabilities
 from lib.model.training.sampling import TOGETHER, Views, class_weights, feature_batches
 from lib.study.recipes import Recipe
+from lib.study.registry import Registry
 
 # Strengths of regularisation that validation chooses from, for the regression that starts a linear head: the penalty of the
 # ridge regression, for each feature, and the inverse penalty of the logistic one.
@@ -27,6 +31,32 @@ INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 # The regression needs its rows in memory at once, in float32, and how each two of them are alike; of more rows (images and
 # their views) than these it sees a sample, and the epochs that follow see all.
 MAX_REGRESSION_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a head may start from.
+
+    Attributes:
+        train: features (images, n) of the training images' plain view.
+        views: the same of every kept view, the plain one first.
+        labels: 0 or 1 of each training image.
+        validation: features (images, n) of the validation images.
+        validation_labels: their labels.
+        seed: of whatever is drawn.
+    """
+
+    train: np.ndarray
+    views: Sequence[np.ndarray]
+    labels: np.ndarray
+    validation: np.ndarray
+    validation_labels: np.ndarray
+    seed: int
+
+
+# A recipe's `head` to a function that makes the Keras model, from features (batch, n) to probabilities (batch, 1), as it is
+# before the first epoch.
+HEADS: Registry[Callable[[Samples], keras.Model]] = Registry("head")
 
 
 def train_head(
@@ -58,43 +88,45 @@ def train_head(
     """
     keras.utils.set_random_seed(seed)
     weight = class_weights(labels)
-    if recipe.head == "study":
-        head = heads.study_head(validation.shape[1])
-    elif recipe.head == "small":
-        scaler = _scaler(train.astype("float32"))
-        head = heads.small_head(scaler.mean_, np.square(scaler.scale_))
-    else:
-        kept = [train] if callable(views) else views
-        regression = {"linear": _ridge, "logistic": _logistic}[recipe.head]
-        head = _linear_head(kept, labels, validation, validation_labels, seed, regression)
+    kept = [train] if callable(views) else views
+    head = HEADS[recipe.head](Samples(train, kept, labels, validation, validation_labels, seed))
     weights = np.array([weight[label] for label in labels])
     images = recipe.phase1.epoch_images(len(labels))
     steps = -(-images // recipe.batch_size)
-    options = {"width": validation.shape[1], "images": images}
-    data = lambda done: feature_batches(views, labels, weights, recipe.batch_size, seed, done, **options)
     features = validation.astype("float32")
     infer = inference(head)
-    score = lambda: probabilities(infer, features)
-    # What is left of an epoch must not be cut off or run over: as many as divide its steps.
+
+    def data(done: int) -> tf.data.Dataset:
+        batches = (views, labels, weights, recipe.batch_size, seed, done)
+        return feature_batches(*batches, width=validation.shape[1], images=images)
+
+    def score() -> np.ndarray:
+        return probabilities(infer, features)
+
+    # Must divide the steps, or the last group would run past the end of the epoch.
     together = max(count for count in range(1, TOGETHER + 1) if steps % count == 0)
     judged = (score, validation_labels, groups)
     history = fit_stage(head, data, steps, judged, recipe, "phase1", checkpoint, together=together)
     return head, history
 
 
-def _linear_head(
-    views: Sequence[np.ndarray],
-    labels: np.ndarray,
-    validation: np.ndarray,
-    validation_labels: np.ndarray,
-    seed: int,
-    regression: Callable,
-) -> keras.Model:
+def _study_head(samples: Samples) -> keras.Model:
+    return heads.study_head(samples.validation.shape[1])
+
+
+def _small_head(samples: Samples) -> keras.Model:
+    scaler = _scaler(samples.train.astype("float32"))
+    return heads.small_head(scaler.mean_, np.square(scaler.scale_))
+
+
+def _linear_head(samples: Samples, regression: Callable) -> keras.Model:
     """A linear head that starts as the regression which does best on the validation images; a view of an image is a row.
 
     Args:
         regression: gives the coefficients of one strength of regularisation after the other.
     """
+    views, labels, validation = samples.views, samples.labels, samples.validation
+    validation_labels, seed = samples.validation_labels, samples.seed
     chosen = np.random.default_rng(seed).permutation(len(views) * len(labels))[:MAX_REGRESSION_ROWS]
     version, image = np.divmod(chosen, len(labels))
     train = np.empty((len(chosen), validation.shape[1]), "float32")
@@ -134,6 +166,12 @@ def _logistic(rows: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
     for strength in INVERSE_PENALTIES:
         regression = LogisticRegression(C=strength, class_weight="balanced", max_iter=200).fit(rows, labels)
         yield regression.coef_[0].astype("float32")
+
+
+HEADS.register("study", _study_head)
+HEADS.register("small", _small_head)
+HEADS.register("linear", functools.partial(_linear_head, regression=_ridge))
+HEADS.register("logistic", functools.partial(_linear_head, regression=_logistic))
 
 
 def _scaler(features: np.ndarray) -> StandardScaler:

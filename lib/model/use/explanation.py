@@ -19,8 +19,8 @@ from lib.data.audit.appearance import sample_rows
 from lib.data.images.batches import load_views
 from lib.data.images.views import recipe_view
 from lib.metrics.checks import decimals
-from lib.model import pooling
 from lib.model.features import BATCH
+from lib.model.pooling import pooling_layer
 from lib.model.scores import run_files
 from lib.show.progress import progress
 from lib.study.names import LABELS
@@ -84,7 +84,8 @@ def _explain(detector: keras.Model, images: np.ndarray) -> Maps:
     before = keras.Model(head.input, last.input)
     found = backbone(tf.cast(images, tf.float32), training=False)
     activations = list(found) if isinstance(found, list | tuple) else [found]
-    pooled = (pooling.means_and_deviations if len(activations) > 1 else _means)(activations)
+    pooling, _ = pooling_layer(detector)
+    pooled = pooling.features(activations)
     with tf.GradientTape() as tape:
         tape.watch(pooled)
         logit = (before(tf.concat(pooled, -1), training=False) @ last.kernel + last.bias)[:, 0]
@@ -92,18 +93,14 @@ def _explain(detector: keras.Model, images: np.ndarray) -> Maps:
     grid, kinds = images.shape[1] // CELL, len(pooled) // len(activations)
     maps = []
     for block, activation in enumerate(activations):
-        mean, *deviation = (part[:, None, None] for part in pooled[block * kinds : (block + 1) * kinds])
-        slope, *steepness = (part[:, None, None] for part in gradients[block * kinds : (block + 1) * kinds])
-        by_mean = tf.reduce_sum(slope * activation, -1)
-        spread = [tf.reduce_sum(g * (activation - mean) ** 2 / s, -1) for g, s in zip(steepness, deviation)]
-        maps.append(tf.image.resize(tf.add_n([by_mean, *spread])[..., None], (grid, grid), method="area")[..., 0])
+        mine = slice(block * kinds, (block + 1) * kinds)
+        places = pooling.places(activation, pooled[mine])
+        by_part = [tf.reduce_sum(g[:, None, None] * place, -1) for g, place in zip(gradients[mine], places)]
+        by_mean = by_part[0]
+        maps.append(tf.image.resize(tf.add_n(by_part)[..., None], (grid, grid), method="area")[..., 0])
     # Over space, the gradient of a mean is the same everywhere, and that of a standard deviation 0 on average.
     grad_cam = by_mean / (by_mean.shape[1] * by_mean.shape[2])
     return Maps(logit.numpy(), grad_cam.numpy(), tf.stack(maps, 1).numpy())
-
-
-def _means(activations: list) -> list:
-    return [tf.reduce_mean(x, (1, 2)) for x in activations]
 
 
 def randomised(detector: keras.Model, seed: int = 0) -> keras.Model:

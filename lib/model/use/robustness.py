@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-from lib.data.images.degrade import LEVELS
+from lib.data.images.degrade import DEGRADATIONS
 from lib.data.images.views import recipe_view
 from lib.model.scores import image_scores, run_files, saved_engine, scores_key
 from lib.model.use.transfer import test_images
@@ -22,7 +22,11 @@ NONE = "none"
 
 def degradations(run: Run) -> list[tuple[str, float]]:
     """Kinds and levels that the curves use, mildest first; of a quick run the last level of each kind."""
-    return [(kind, float(level)) for kind, levels in LEVELS.items() for level in (levels[-1:] if run.quick else levels)]
+    found = []
+    for kind, known in DEGRADATIONS.items():
+        levels = known.levels[-1:] if run.quick else known.levels
+        found += [(kind, float(level)) for level in levels]
+    return found
 
 
 def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
