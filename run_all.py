@@ -37,7 +37,7 @@ from lib import study
 from lib.data.omnigen.generate import left
 from lib.data.omnigen.job import describe, open_job
 from lib.data.omnigen.pipeline import OFFLOADS, check_options, obstacle
-from lib.data.source import detectors, download, listing, sources
+from lib.data.source import detectors, listing, sources
 from lib.show.display import Board, Task, files_to_open
 from lib.study import kernels, pretrained
 from lib.study.code_hash import code_hash, notebook_imports
@@ -182,14 +182,15 @@ def chosen_runs(options: argparse.Namespace) -> list[Run]:
         if not options.data:
             raise UserError("--data '': expected a folder that holds real/ and synthetic/, or a table of paths")
         runs.append(study.open_run(data=options.data, name=options.name, **shared))
-    if options.download and not any(run.dataset in download.TWINS for run in runs):
-        raise UserError(f"--download: only datasets {' and '.join(download.TWINS)} have a public set to fetch")
+    if options.download and not any(sources.fetchable(run.dataset) for run in runs):
+        known = [dataset for dataset in study.DATASETS if sources.fetchable(dataset)]
+        raise UserError(f"--download: only datasets {' and '.join(known)} have a public set to fetch")
     for run in runs:
         study.check_writable(run.results)
-        if options.download and run.dataset in download.TWINS:
+        for kind in sources.fetchable(run.dataset) if options.download else []:
             # Shown before anything is fetched: what it is, how large, whose licence.
-            console.print(download.describe(run.dataset))
-            download.fetch(run.dataset, on_line=console.print)
+            console.print(kind.describe(run.dataset))
+            kind.fetch(run.dataset, on_line=console.print)
         sources.source_of(run)
     return runs
 
@@ -227,9 +228,8 @@ def parameters(run: Run) -> dict:
 def step_key(step: Step, run: Run, before: str) -> str:
     """Changes with everything that a step's answer depends on: notebook, library, parameters, images, earlier steps."""
     if step.scope == "all":
-        finished = sorted(run.results.glob("*/*/metrics.json"))
         # A new detector has to be told what it gives on the other datasets.
-        finished += sorted(run.models.glob(f"*/*/{study.DETECTOR_FILES[0]}"))
+        finished = study.compared_files(run.results, run.models)
         return study.text_hash(_source(step), [(str(path), study.file_hash(path)) for path in finished])
     wanted = parameters(run)
     if not step.costs:
@@ -436,7 +436,7 @@ def compare(options: argparse.Namespace) -> None:
     try:
         write_report(run.results)
     finally:
-        page = (run.results / "index.html", "all finished runs on one page")
+        page = (study.report_page(run.results), "all finished runs on one page")
         to_open([page, (step.executed(run), step.title), (step.executed(run).parent / "figures", "its figures")])
 
 
@@ -467,7 +467,7 @@ def summary(runs: list[Run], seconds: float) -> None:
         text = f"{auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]"
         console.print(f"{run.name}, {run.recipe.name} recipe, {run.source()}: test AUC of the final model {text}")
     results = runs[-1].results
-    places = [(results / "index.html", "all of it on one page")]
+    places = [(study.report_page(results), "all of it on one page")]
     for run in runs:
         steps = [step for step in (*STEPS, *study.EXPERIMENTS.values()) if step.scope != "all"]
         places += [(step.executed(run), step.title) for step in steps]
@@ -535,12 +535,11 @@ def show_list(options: argparse.Namespace) -> None:
         total = f"{sum(source.counts.values()):,}, {there:,} drawn" if source.stand_in else f"{there:,}"
         table.add_row(name, source.words, total, has_been_run(results, study.run_name(name, "", "")))
     known = {study.run_name(name, "", "") for name in study.DATASETS} | {"quick", "models"}
-    for path in sorted(results.glob("*/audit.json")):
-        if path.parent.name not in known:
-            audit = json.loads(path.read_text(encoding="utf-8"))
-            name = path.parent.name
-            done = has_been_run(results, name)
-            table.add_row(f"--name {name}", audit["dataset"]["source"], f"{audit['found']:,}", done)
+    for run in study.audited_runs(results):
+        if run.name not in known:
+            audit = run.audit()
+            done = has_been_run(results, run.name)
+            table.add_row(f"--name {run.name}", audit["dataset"]["source"], f"{audit['found']:,}", done)
     console.print(table)
 
 

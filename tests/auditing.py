@@ -3,11 +3,11 @@
 import pandas as pd
 
 from lib.data.audit import audit
-from lib.data.source import sources
+from lib.data.source import source, sources
 from lib.study.run import Run
 
 
-def write_audit(run: Run, limit: int | None = None) -> tuple[sources.Source, pd.DataFrame]:
+def write_audit(run: Run, limit: int | None = None) -> tuple[source.Source, pd.DataFrame]:
     """Audit, split and store the images of a run; returns their source and the image table."""
     source = sources.source_of(run)
     images = audit.audit_files(source, audit.list_files(source, limit), lambda count: None)

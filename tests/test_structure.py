@@ -22,7 +22,7 @@ ALLOWED = {
     "lib/data/images": {"lib.study"},
     "lib/data/source": {"lib.study"},
     "lib/data/audit": {"lib.study", "lib.data.images", "lib.data.source"},
-    "lib/data/standin": {"lib.study", "lib.data.source.sources"},
+    "lib/data/standin": {"lib.study", "lib.data.source.source"},
     "lib/data/omnigen": {"lib.study", "lib.data"},
     "lib/model": {"lib.study", "lib.data.images", "lib.data.audit.normalise", "lib.show.progress"},
     # Whether an epoch ranks better than by chance is told by the test that also compares detectors.

@@ -12,6 +12,8 @@ from lib.metrics.checks import decimals
 from lib.metrics.measures import Interval, UndefinedMeasure
 from lib.metrics.stages import STAGE_NAMES
 
+# Measures of the scores themselves, the same at every threshold.
+_RANKINGS = [name for name in measures.TABLE_MEASURES if name in measures.SCORE_MEASURES]
 # The columns of results/comparison.csv, one row per model, tested dataset and threshold policy.
 COLUMNS = (
     "trained_on",
@@ -20,7 +22,7 @@ COLUMNS = (
     "tested_on",
     "images",
     "overlap_removed",
-    *Interval.names("roc_auc"),
+    *(column for name in _RANKINGS for column in Interval.names(name)),
     "policy",
     *Interval.names("recall_real"),
     *Interval.names("recall_synthetic"),
@@ -55,7 +57,6 @@ LEAST_EXPONENT = 0.01
 
 _AUC = Interval.names("roc_auc")
 _MODEL = ["trained_on", "recipe"]
-_RECALLS = ("recall_real", "recall_synthetic")
 _NONE = Interval(np.nan, np.nan, np.nan)
 
 
@@ -95,7 +96,8 @@ def transfer_rows(
     Raises:
         UndefinedMeasure: See `measures.checked` and `measures.bootstrap_intervals`.
     """
-    auc = measures.bootstrap_intervals(labels, scores, groups, measures=["roc_auc"], resamples=resamples, seed=seed)
+    options = {"measures": _RANKINGS, "resamples": resamples, "seed": seed}
+    rankings = measures.bootstrap_intervals(labels, scores, groups, **options)
     shared = {
         "trained_on": trained_on,
         "recipe": recipe,
@@ -104,7 +106,8 @@ def transfer_rows(
         "images": len(np.asarray(labels)),
         "overlap_removed": overlap_removed,
     }
-    shared |= auc["roc_auc"].columns("roc_auc")
+    for name, found in rankings.items():
+        shared |= found.columns(name)
     read = _recalls(labels, scores, groups, chosen, resamples, seed) or {NO_THRESHOLD: (_NONE, _NONE)}
     return [
         {**shared, "policy": policy, **real.columns("recall_real"), **synthetic.columns("recall_synthetic")}
@@ -448,9 +451,9 @@ def transfer_table(
     rows = _read_at(frame, policy)
     columns = ["trained_on", "recipe", "stage", "tested_on", "images", "overlap_removed"]
     known = [(names or {}).get(model, STAGE_NAMES) for model in zip(rows["trained_on"], rows["recipe"])]
-    named = {name: [str(found) for found in Interval.all_of(rows, name)] for name in ("roc_auc", *_RECALLS)}
+    named = {name: [str(found) for found in Interval.all_of(rows, name)] for name in ("roc_auc", *measures.RECALLS)}
     missing = (NO_THRESHOLD, NOT_MEASURED)
-    for name in _RECALLS:
+    for name in measures.RECALLS:
         named[name] = [policy if policy in missing else said for policy, said in zip(rows["policy"], named[name])]
     unmeasured = rows["policy"] == NOT_MEASURED
     verdicts = [
@@ -473,7 +476,7 @@ def transfer_sentences(frame: pd.DataFrame, policy: str = "balanced") -> list[st
     away = rows[rows["trained_on"] != rows["tested_on"]]
     sentences = []
     for row, auc, real, synthetic in zip(
-        away.itertuples(), *(Interval.all_of(away, name) for name in ("roc_auc", *_RECALLS))
+        away.itertuples(), *(Interval.all_of(away, name) for name in ("roc_auc", *measures.RECALLS))
     ):
         shared = (
             f"; {row.overlap_removed} images that its own dataset holds too left out" if row.overlap_removed else ""

@@ -10,11 +10,9 @@ from sklearn.metrics import classification_report
 
 from lib.metrics import calibration, measures, thresholds
 from lib.metrics.checks import decimals
-from lib.metrics.measures import DECISION_MEASURES, Interval
+from lib.metrics.measures import DECISION_MEASURES, RECALLS, Interval
 from lib.metrics.resampling import independent_images, percentile_interval, sum_interval
 from lib.metrics.thresholds import Costs
-
-RECALLS = ("recall_real", "recall_synthetic")
 
 
 def evaluate(scored: pd.DataFrame, seed: int = 0, costs: Costs | None = None) -> tuple[dict, dict]:

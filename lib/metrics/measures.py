@@ -260,6 +260,9 @@ _OF_DECISIONS: dict[str, Callable[[ArrayLike, ArrayLike, float], float]] = {
     )
 }
 SCORE_MEASURES = tuple(_OF_SCORES)
+RECALLS = ("recall_real", "recall_synthetic")
+# Of every table that reads a detector on test images (comparison, robustness, experiments): each with its interval.
+TABLE_MEASURES = ("roc_auc", *RECALLS)
 # Those that read a score as the probability of synthetic.
 PROBABILITY_MEASURES = ("brier_score", "log_loss", "expected_calibration_error")
 DECISION_MEASURES = tuple(_OF_DECISIONS)
@@ -455,7 +458,19 @@ def _resampled(names: Sequence[str], block: Resamples, threshold: float | None) 
             known[name] = _RANKINGS_RESAMPLED[name](block)
         elif name in _DECISIONS_RESAMPLED:
             known[name] = _DECISIONS_RESAMPLED[name](*block.confusion(threshold))
+        elif name not in known:
+            known[name] = _one_by_one(name, block, threshold)
     return np.array([known[name] for name in names])
+
+
+def _one_by_one(name: str, block: Resamples, threshold: float | None) -> NDArray:
+    """A measure that has no fast way: computed on the images of each resample in turn, some seconds for 2,000 of them."""
+    values = []
+    for counts in block.counts:
+        labels, scores = np.repeat(block.labels, counts), np.repeat(block.scores, counts)
+        value = _value(name, labels, scores, threshold)
+        values.append(np.nan if value is None else value)
+    return np.array(values)
 
 
 def _resampled_auc(r: Resamples) -> NDArray:

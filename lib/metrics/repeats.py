@@ -15,8 +15,6 @@ from lib.metrics import measures, resampling, thresholds
 from lib.metrics.checks import Interval, decimals
 from lib.metrics.stages import STAGE_NAMES
 
-RECALLS = ("recall_real", "recall_synthetic")
-
 
 def mean_over_seeds(
     rows: pd.DataFrame, measure: str = "roc_auc", chosen: dict[int, float] | None = None
@@ -48,8 +46,8 @@ def _interval(rows: pd.DataFrame, measure: str, value: float, draws: NDArray[np.
     trials = np.min(
         [resampling.independent_images(part["y"], part["group"]) for _, part in rows.groupby("seed")], axis=0
     )
-    if measure in RECALLS:
-        return resampling.share_interval(value, trials[RECALLS.index(measure)], draws)
+    if measure in measures.RECALLS:
+        return resampling.share_interval(value, trials[measures.RECALLS.index(measure)], draws)
     return resampling.share_interval(value, trials.min(), draws, few=0)
 
 
@@ -103,8 +101,8 @@ def recall_table(scored: pd.DataFrame, by: str, policy: str = "balanced") -> pd.
             for seed, one in validation.groupby("seed")
         }
         row = {by: case}
-        for name in ("roc_auc", *RECALLS):
-            found = mean_over_seeds(test, name, chosen if name in RECALLS else None)
+        for name in measures.TABLE_MEASURES:
+            found = mean_over_seeds(test, name, chosen if name in measures.DECISION_MEASURES else None)
             row |= _interval(test, name, *found).columns(name)
         rows.append(row)
     return pd.DataFrame(rows)
@@ -127,7 +125,7 @@ def turns_table(scored: pd.DataFrame, policy: str = "best_f1") -> pd.DataFrame:
         first, test = part.iloc[0], part[part["split"] == "test"]
         source = part[part["split"] == first["chosen_on"]]
         chosen = thresholds.choose(policy, source["y"], source["score"])
-        names = ("roc_auc", *RECALLS, "f1_synthetic")
+        names = (*measures.TABLE_MEASURES, "f1_synthetic")
         read = measures.bootstrap_intervals(test["y"], test["score"], test["group"], chosen.threshold, names)
         row = first[["turn", "what", "stage"]].to_dict()
         for name in names:

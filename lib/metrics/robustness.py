@@ -8,7 +8,7 @@ from lib.metrics import measures
 from lib.metrics.checks import Interval
 from lib.metrics.resampling import percentile_interval
 
-MEASURES = ("roc_auc", "recall_real", "recall_synthetic")
+MEASURES = measures.TABLE_MEASURES
 NONE = "none"
 
 

@@ -265,7 +265,7 @@ def files_behind(results: Path, audited: list[Run], runs: list[Run]) -> Table:
     """Every table and record that this page was made from, with its hash."""
     paths = [path for run in audited for path in run.files(per_recipe=False)]
     paths += [path for run in runs for path in run.files()]
-    paths += [results / name for name in ("comparison.csv", "paired_tests.csv") if (results / name).is_file()]
+    paths += [path for path in study.comparison_files(results) if path.is_file()]
     rows = [
         [path.relative_to(results).as_posix(), f"{path.stat().st_size:,}", study.file_hash(path)]
         for path in sorted(set(paths))

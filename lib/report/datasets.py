@@ -402,7 +402,7 @@ def _image_table(run: Run, images: pd.DataFrame, models: list[Model]) -> ImageTa
         columns=[{"name": name, "kind": "number" if name in numbers else "text"} for name in table],
         rows=[list(row) for row in zip(*table.values())],
         note=note,
-        file=link(run.folder / "images.csv", run.results),
+        file=link(run.images_file, run.results),
     )
 
 

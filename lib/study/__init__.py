@@ -19,6 +19,9 @@ from lib.study.names import DATASETS, LABELS, NOT_OMNIGEN, SPLITS, STAGES, UserE
 from lib.study.options import GROUPINGS, Reading, base_name, costs_of, run_name
 from lib.study.recipes import CHOICES, FRESH, QUICK_IMAGES, QUICK_WORDS, RECIPES, Phase, Recipe
 from lib.study.results import (
+    audited_folders,
+    compared_files,
+    comparison_files,
     executed_notebooks,
     is_quick,
     read_comparison,

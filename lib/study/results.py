@@ -100,10 +100,25 @@ def executed_notebooks(results: Path) -> list[Path]:
     return [path for path in sorted(found) if is_whole(path) and not {*path.relative_to(results).parts} & {*others}]
 
 
+def audited_folders(results: Path) -> list[Path]:
+    """The folders of all audited datasets below a results folder, by name."""
+    return [path.parent for path in sorted(Path(results).glob("*/audit.json"))]
+
+
+def trained_folders(results: Path) -> list[Path]:
+    """The folders of all recipes of which a stage has been trained below a results folder, by dataset and recipe."""
+    return [path.parent for path in sorted(Path(results).glob("*/*/run.json"))]
+
+
+def compared_files(results: Path, models: Path) -> list[Path]:
+    """What a comparison of all runs depends on: the metrics of every run that was analysed, and its detector."""
+    return [*sorted(Path(results).glob("*/*/metrics.json")), *sorted(Path(models).glob(f"*/*/{DETECTOR_FILES[0]}"))]
+
+
 def write_comparison(folder: Path, compared: pd.DataFrame, tests: pd.DataFrame) -> None:
     """Store comparison.csv and paired_tests.csv."""
-    write_table(folder / "comparison.csv", compared)
-    write_table(folder / "paired_tests.csv", tests)
+    for path, table in zip(comparison_files(folder), (compared, tests), strict=True):
+        write_table(path, table)
 
 
 def read_comparison(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -113,8 +128,12 @@ def read_comparison(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         folder: the results folder, or its folder COMPARED.
     """
     text = ("trained_on", "recipe", "stage", "tested_on", "policy", "first", "second", "warning")
-    paths = [Path(folder) / name for name in ("comparison.csv", "paired_tests.csv")]
-    return tuple(_measured(path, *text) if path.is_file() else pd.DataFrame() for path in paths)
+    return tuple(_measured(path, *text) if path.is_file() else pd.DataFrame() for path in comparison_files(folder))
+
+
+def comparison_files(folder: Path) -> list[Path]:
+    """Where comparison.csv and paired_tests.csv belong."""
+    return [Path(folder) / name for name in ("comparison.csv", "paired_tests.csv")]
 
 
 class Results:
@@ -202,6 +221,11 @@ class Results:
         path = self.recipe_folder / "run.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
+    @property
+    def images_file(self) -> Path:
+        """Where images.csv belongs."""
+        return self.folder / "images.csv"
+
     def images(self) -> pd.DataFrame:
         """images.csv: one row per file found, columns IMAGE_COLUMNS; `split` is empty for files set aside."""
         return self._table(self.folder / "images.csv", "01_data_audit")
@@ -252,11 +276,11 @@ class Results:
     def audited(self) -> list[Self]:
         """A run for every dataset audited so far under the same results folder, this one too, by name."""
         found = []
-        for path in sorted(self.results.glob("*/audit.json")):
-            known = json.loads(path.read_text(encoding="utf-8"))["dataset"]
+        for folder in audited_folders(self.results):
+            known = json.loads((folder / "audit.json").read_text(encoding="utf-8"))["dataset"]
             options = {key: known[key] for key in ("dataset", "data", "normalise")}
             options["reading"] = Reading(**known.get("reading", {}))
-            found.append(dataclasses.replace(self, name=path.parent.name, **options))
+            found.append(dataclasses.replace(self, name=folder.name, **options))
         return found
 
     # What 02, 03 and 04 leave, for each recipe
@@ -276,6 +300,10 @@ class Results:
             write_table(path, pd.concat([old, rows], ignore_index=True) if len(old) else rows)
         if key := self.images_key():
             self.record(images_key=key)
+
+    def has_scores(self) -> bool:
+        """Whether a stage has left its scores and what it was made from."""
+        return all((self.recipe_folder / name).is_file() for name in ("scores.csv", "run.json"))
 
     def scores(self) -> pd.DataFrame:
         """scores.csv: one row per image of validation and test and stage, columns SCORE_COLUMNS."""

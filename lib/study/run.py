@@ -20,7 +20,7 @@ from lib.study.options import (
     yes_or_no,
 )
 from lib.study.recipes import RECIPES, Recipe
-from lib.study.results import Results, is_quick
+from lib.study.results import Results, is_quick, trained_folders
 from lib.study.steps import (
     COMPARED,
     QUICK_FOLDER,
@@ -205,14 +205,15 @@ def left_out(results: Path, models: Path, quick: bool, name: str = "") -> list[s
 def begun_runs(results: Path, models: Path, quick: bool) -> list[Run]:
     """Every run below a results folder of which a stage has been trained, finished or not, by name and recipe."""
     runs = []
-    for path in sorted(Path(results).glob("*/*/run.json")):
-        name, recipe_name = path.parent.parent.name, path.parent.name
-        known = json.loads(path.read_text(encoding="utf-8")).get("options") if recipe_name in RECIPES else None
+    for folder in trained_folders(results):
+        name, recipe_name = folder.parent.name, folder.name
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        known = record.get("options") if recipe_name in RECIPES else None
         if not known:
             continue
         recipe = RECIPES[recipe_name].quick() if quick else RECIPES[recipe_name]
         # Where the images are and how they are read is the audit's to say, which may have found the same ones elsewhere since.
-        audit = path.parent.parent / "audit.json"
+        audit = folder.parent / "audit.json"
         found = json.loads(audit.read_text(encoding="utf-8")).get("dataset", {}) if audit.is_file() else {}
         options = {key: found.get(key, known[key]) for key in ("dataset", "data", "normalise")}
         options["reading"] = Reading(**found.get("reading", known.get("reading", {})))

@@ -42,10 +42,10 @@ def plain(root: Path) -> dict:
 def ours(root: Path) -> dict:
     """The audit as notebook 01 runs it, without figures and probe."""
     from lib.data.audit import audit, duplicates
-    from lib.data.source import sources
+    from lib.data.source import source
 
     folders = {label: (root / label,) for label in ("real", "synthetic")}
-    source = sources.Source("benchmark", root, {}, True, "stand-ins", folders)
+    source = source.Source("benchmark", root, {}, True, "stand-ins", folders)
     started = time.perf_counter()
     images = audit.audit_files(source, audit.list_files(source), lambda count: None)
     audited = time.perf_counter()

@@ -74,7 +74,7 @@ def test_a_whole_download_is_marked_and_used(small_set):
     source = download.fetch("3", run, lines.append)
     assert run.calls == [HANDLE]
     assert source.root == root(small_set) and source.counts == {"real": 3, "synthetic": 2}
-    assert source.words == sources.TWIN and not source.stand_in and source.name == "dataset_3"
+    assert source.words == download.TWIN and not source.stand_in and source.name == "dataset_3"
     assert sources.find_source("3", "", "dataset_3") == source
     assert list(listing.image_files(source)["label"]) == ["real"] * 3 + ["synthetic"] * 2
     marker = json.loads((root(small_set) / "complete-3.json").read_text())
@@ -187,7 +187,7 @@ def test_a_download_that_leaves_nothing_or_lies_around_the_target_is_refused(sma
 
 
 def test_the_datasets_with_a_public_set_are_those_of_the_manifest():
-    assert tuple(name for name in DATASETS if sources.twin(name)) == download.TWINS
+    assert tuple(name for name in DATASETS if download.twin(name)) == download.TWINS
 
 
 @pytest.mark.parametrize("dataset", ["1", "2", "control"])
@@ -204,7 +204,7 @@ def test_a_set_that_cannot_be_written_is_one_line(small_set):
 
 def test_the_description_says_what_it_is_and_what_it_is_not(small_set):
     text = download.describe("4")
-    assert HANDLE in text and sources.TWIN in text and str(root(small_set)) in text and "licence: " in text
+    assert HANDLE in text and download.TWIN in text and str(root(small_set)) in text and "licence: " in text
     assert "11 of dataset 4 (Dataset/Train/Real 4, Dataset/Train/Fake 4, Dataset/Validation/Real 2" in text
     assert "nothing shows that it is that set, and it says nothing about OmniGen" in text and "GB" in text
 

@@ -3,7 +3,7 @@
 import pytest
 from support import refused
 
-from lib.data.source import manifest, sources
+from lib.data.source import download, manifest
 from lib.study.names import DATASETS, LABELS, UserError
 
 REAL_1 = "1,dataset_1,real,534"
@@ -37,7 +37,7 @@ def test_the_public_set_is_never_said_to_be_the_studys():
     rows = manifest.read_manifest().query("location.str.startswith('kaggle:')")
     assert rows["notes"].str.startswith("Inferred from equal counts only").all()
     assert rows["notes"].str.contains("nothing shows that it is that set, and it says nothing about OmniGen").all()
-    assert "not shown to be" in sources.TWIN
+    assert "not shown to be" in download.TWIN
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from support import GOOD_TABLE, images, issues, refused
 
-from lib.data.source import listing, sources
+from lib.data.source import download, listing, sources
 from lib.study.names import DATASETS, LABELS, NOT_OMNIGEN
 from lib.study.options import Reading
 
@@ -86,7 +86,7 @@ def test_a_table_behind_a_link_has_its_files_beside_itself(tmp_path, table):
 
 def put_twin(dataset, **changes):
     """The folders of a public set, one file in each, and a marker that says it is complete."""
-    found = sources.twin(dataset)
+    found = download.twin(dataset)
     for folder in found.counts:
         images(found.root / folder, "a.jpg")
     found.marker.write_text(json.dumps({"handle": found.handle, "counts": found.counts, "time": "now"} | changes))
@@ -97,7 +97,7 @@ def test_a_users_images_win_over_the_public_set_and_that_over_stand_ins(own_home
     assert sources.find_source("3").stand_in
     found = put_twin("3")
     source = sources.find_source("3", "", "dataset_3")
-    assert not source.stand_in and source.words == sources.TWIN and source.name == "dataset_3"
+    assert not source.stand_in and source.words == download.TWIN and source.name == "dataset_3"
     assert source.counts == {"real": 5413, "synthetic": 5492} and source.root == found.root
     assert list(listing.image_files(source)["path"]) == ["Dataset/Test/Real/a.jpg", "Dataset/Test/Fake/a.jpg"]
     for label in LABELS:
@@ -135,7 +135,7 @@ def test_a_public_set_that_is_not_known_to_be_whole_is_not_used(own_home):
 
 
 def test_datasets_without_a_public_set_and_unknown_ones(own_home):
-    assert [sources.twin(name) is None for name in DATASETS] == [True, True, False, False, True]
+    assert [download.twin(name) is None for name in DATASETS] == [True, True, False, False, True]
     assert "dataset '9': expected one of 1, 2, 3, 4, control" in refused(sources.find_source, "9")
 
 

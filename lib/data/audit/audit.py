@@ -18,7 +18,7 @@ from lib.data.audit.duplicates import conflicts, find_duplicates, find_overlap, 
 from lib.data.audit.split import SHARES, assign_splits, clusters
 from lib.data.images.pictures import Unreadable, decode_picture
 from lib.data.source.listing import image_files
-from lib.data.source.sources import Source
+from lib.data.source.source import Source
 from lib.study.names import ASIDE, LABELS, NOTE, SPLITS, UserError
 from lib.study.run import Run
 from lib.study.steps import IMAGE_COLUMNS

@@ -16,7 +16,8 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from lib.data.images.decode import read_rgb
-from lib.data.source.sources import Source, source_of
+from lib.data.source.source import Source
+from lib.data.source.sources import source_of
 from lib.study.files import cache_folder, text_hash, written_whole
 from lib.study.names import ASIDE, LABELS, UserError
 from lib.study.options import normal_form

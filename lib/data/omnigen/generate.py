@@ -28,7 +28,7 @@ from lib.data.omnigen.pipeline import LICENCE, Generator, check_options, load_ge
 from lib.data.omnigen.plan import Row
 from lib.data.source.checks import printable
 from lib.data.source.listing import PEOPLE
-from lib.data.source.sources import RECORD
+from lib.data.source.source import RECORD
 from lib.study.files import file_hash, text_hash, write_json, write_table
 from lib.study.names import UserError
 

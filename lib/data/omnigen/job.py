@@ -27,7 +27,7 @@ from lib.data.omnigen.prompts import read_settings
 from lib.data.source.checks import printable
 from lib.data.source.folders import entries
 from lib.data.source.manifest import read_manifest
-from lib.data.source.sources import RECORD
+from lib.data.source.source import RECORD
 from lib.study.files import home, text_hash, write_json, write_table
 from lib.study.names import UserError
 

@@ -1,19 +1,21 @@
-"""Fetches the public set that has as many images as a dataset; only when the user asks for it."""
+"""The public set that has as many images as a dataset: where it lies, and how it is fetched when the user asks for it."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lib.data.source.manifest import read_manifest
-from lib.data.source.sources import TWIN, Source, Twin, count_files, twin, twin_source
+from lib.data.source.manifest import kaggle_handle, read_manifest
+from lib.data.source.source import Source, Understood, count_files
 from lib.study.files import home, write_json
-from lib.study.names import UserError
-from lib.study.options import run_name
+from lib.study.names import LABELS, UserError
+from lib.study.options import Reading, run_name
 
 # kagglehub resumes in its cache only: given an output folder that is not empty it stops, or wipes it first. So it works
 # in this folder beside the set, on the same disk, and what is whole is moved.
@@ -22,6 +24,77 @@ CACHE = ".kagglehub"
 TWINS = ("3", "4")
 # Not from the set's own page, which could not be read when this was written.
 SIZE = "size not known here; a copy under the same name elsewhere takes about 1.8 GB, twice that while unpacking"
+
+
+TWIN = "public set of the same size, not shown to be the original's"
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A public set with as many images as a dataset has; nothing shows that it is that dataset.
+
+    Attributes:
+        handle: `<owner>/<set>` on Kaggle.
+        root: where its files belong on this computer.
+        counts: number of images of each folder below root, by the manifest.
+        folders: the folders of each label.
+        marker: the file that says that every folder is complete.
+    """
+
+    handle: str
+    root: Path
+    counts: dict[str, int]
+    folders: dict[str, tuple[Path, ...]]
+    marker: Path
+
+
+def twin(dataset: str) -> Twin | None:
+    """The public set of the same size as a dataset, by the manifest's `kaggle:` rows; None where there is none."""
+    rows = read_manifest().query("dataset == @dataset and location.str.startswith('kaggle:')")
+    if rows.empty:
+        return None
+    handle = kaggle_handle(rows["location"].iloc[0])
+    root = Path(os.path.realpath(home() / "datasets" / "kaggle" / handle))
+    inside = rows["location"].str.removeprefix(f"kaggle:{handle}/")
+    folders = {label: tuple(root / path for path in inside[rows["label"] == label]) for label in LABELS}
+    return Twin(handle, root, dict(zip(inside, rows["images"])), folders, root / f"complete-{dataset}.json")
+
+
+def is_complete(found: Twin) -> bool:
+    """Whether a download of the set has been counted and found whole, and its folders are still there."""
+    try:
+        marker = json.loads(found.marker.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    wanted = {"handle": found.handle, "counts": found.counts}
+    same = isinstance(marker, dict) and {key: marker.get(key) for key in wanted} == wanted
+    return same and all((found.root / path).is_dir() for path in found.counts)
+
+
+def twin_source(found: Twin, name: str = "") -> Source:
+    """The public set as a source."""
+    counts = {label: sum(found.counts[path] for path in _inside(found, label)) for label in found.folders}
+    labels = {
+        label: {f"folder {path}": found.counts[path] for path in _inside(found, label)} for label in found.folders
+    }
+    # Datasets 3 and 4 are parts of one set: neither holds all three of its parts.
+    split = "drawn here (the set's own parts are what tells datasets 3 and 4 apart, not a split of either)"
+    return Source(name, found.root, counts, False, TWIN, Understood(labels, "none known", split), found.folders)
+
+
+def _inside(found: Twin, label: str) -> list[str]:
+    return [folder.relative_to(found.root).as_posix() for folder in found.folders[label]]
+
+
+def locate(dataset: str, name: str, reading: Reading) -> Source | None:
+    """The public set of a dataset; None where there is none, or where it has not been downloaded whole."""
+    found = twin(dataset)
+    return twin_source(found, name) if found and is_complete(found) else None
+
+
+def datasets() -> tuple[str, ...]:
+    """The datasets that have a public set by the manifest."""
+    return TWINS
 
 
 def describe(dataset: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.data.source.folders import check_inside, entry_issue, walk
-from lib.data.source.sources import Source
+from lib.data.source.source import Source
 from lib.study.names import UserError
 
 PEOPLE = "people.csv"  # columns path and group: how stand-ins and generated sets carry groups

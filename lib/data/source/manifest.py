@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -13,12 +14,17 @@ from lib.data.source.checks import csv_lines, refusal, validate
 from lib.study.files import PROJECT, home
 from lib.study.names import DATASETS, LABELS, UserError
 from lib.study.options import run_name
+from lib.study.registry import Registry
 
 MANIFEST = PROJECT / "data_manifest.csv"
 
 # Parts of a location: not empty, not . or .., no backslash, no control character.
 _PART = r"(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f]+"
-_LOCATION = rf"(?:standin:|kaggle:{_PART}/{_PART}(?:/{_PART})+|datasets(?:/{_PART})+)\Z"
+# Kind of location to the pattern of its rest, and to how an error names it.
+LOCATIONS: Registry[tuple[str, str]] = Registry("location")
+LOCATIONS.register("standin", (r"standin:", "standin:"))
+LOCATIONS.register("kaggle", (rf"kaggle:{_PART}/{_PART}(?:/{_PART})+", "kaggle:<owner>/<set>/<folder>"))
+LOCATIONS.register("datasets", (rf"datasets(?:/{_PART})+", "datasets/<folder>"))
 
 
 def _says(pattern: str, expected: str) -> pa.Check:
@@ -33,9 +39,7 @@ _SCHEMA = pa.DataFrameSchema(
         "images": pa.Column(str, _says(r"[1-9][0-9]{0,8}\Z", "a whole number above 0")),
         "generator": pa.Column(str, _says(r"[^\x00-\x1f]*\Z", "one line of text, empty for real images")),
         "origin": pa.Column(str, _says(r"[^\x00-\x1f]+\Z", "one line of text")),
-        "location": pa.Column(
-            str, _says(_LOCATION, "standin:, kaggle:<owner>/<set>/<folder> or datasets/<folder>, with / and without ..")
-        ),
+        "location": pa.Column(str),
         "licence": pa.Column(str, _says(r"[^\x00-\x1f]+\Z", "one line of text")),
         "sha256": pa.Column(str, _says(r"(?:[0-9a-f]{64})?\Z", "64 hexadecimal digits, or nothing")),
         "notes": pa.Column(str, _says(r"[^\x00-\x1f]+\Z", "one line of text")),
@@ -84,6 +88,10 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _check_row(path: Path, line: int, row: pd.Series) -> None:
     where = f"line {line}"
+    patterns, words = zip(*LOCATIONS.values())
+    if not any(re.fullmatch(pattern, row["location"]) for pattern in patterns):
+        expected = f"{', '.join(words[:-1])} or {words[-1]}, with / and without .."
+        raise refusal(path, where, "location", row["location"], expected)
     name = run_name(row["dataset"], "", "")
     if row["name"] != name:
         raise refusal(path, where, "name", row["name"], f"{name}, as the dataset is {row['dataset']}")
@@ -100,7 +108,7 @@ def _check_row(path: Path, line: int, row: pd.Series) -> None:
 def _check_classes(path: Path, frame: pd.DataFrame) -> None:
     for dataset in DATASETS:
         rows = frame[frame["dataset"] == dataset]
-        kinds = rows["location"].str.extract(r"^(standin|kaggle|datasets)", expand=False)
+        kinds = rows["location"].str.extract(rf"^({'|'.join(LOCATIONS)})", expand=False)
         for kind in ["standin", *sorted(set(kinds) - {"standin"})]:
             for label in LABELS:
                 if label not in set(rows.loc[kinds == kind, "label"]):

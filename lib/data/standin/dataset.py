@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lib.data.source.sources import Source
+from lib.data.source.source import Source
 from lib.data.standin import draw as standin
 from lib.study.run import Run
 

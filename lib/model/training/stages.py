@@ -101,8 +101,7 @@ def _stage_key(run: Run, stage: str, before: str) -> str:
 
 def _is_done(run: Run, stage: str, key: str) -> bool:
     """Whether an earlier call has finished this very stage and its results are still there."""
-    files = [run.model_path(stage), run.recipe_folder / "scores.csv", run.recipe_folder / "run.json"]
-    if not all(path.is_file() for path in files):
+    if not run.model_path(stage).is_file() or not run.has_scores():
         return False
     return run.recorded().get("stages", {}).get(stage) == key and stage in set(run.scores()["stage"])
 

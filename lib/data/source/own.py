@@ -1,0 +1,87 @@
+"""The user's own images: a folder or a table."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from lib.data.source.checks import printable
+from lib.data.source.folders import entries
+from lib.data.source.groups import with_groups
+from lib.data.source.layout import read_folder
+from lib.data.source.source import RECORD, Source, Understood, count_files, known_set, refuse_stated
+from lib.data.source.table import TABLES, read_table
+from lib.study.files import home
+from lib.study.names import ASIDE, LABELS, SPLITS, UserError
+from lib.study.options import Reading
+
+
+def own_dataset(dataset: str, name: str, reading: Reading) -> Source | None:
+    """What the user has put at `datasets/<id>`; None where nothing is there."""
+    folder = home() / "datasets" / dataset
+    return folder_source(folder, name, reading) if dataset != "control" and _holds_something(folder) else None
+
+
+def own_source(data: Path, name: str, reading: Reading) -> Source:
+    # The user may well keep the data elsewhere and link to it; inside the data links are held to stay inside.
+    real = Path(os.path.realpath(data))
+    accepted = f"a folder that holds real/ and synthetic/, or a table ({', '.join(TABLES[:-1])} or {TABLES[-1]})"
+    if data.suffix.lower() in TABLES and not real.is_dir():
+        if not real.is_file():
+            raise UserError(f"{printable(data)}: no such file; expected {accepted}")
+        return _read_source(name, real.parent, read_table(real, reading), reading, table=real)
+    if os.path.isfile(real):
+        raise UserError(f"{printable(data)}: found a file that ends in {data.suffix!r}; expected {accepted}")
+    return folder_source(data, name, reading)
+
+
+def folder_source(folder: Path, name: str, reading: Reading) -> Source:
+    if not os.path.isdir(folder):
+        raise UserError(f"{printable(folder)}: no such folder; expected a folder that holds real/ and synthetic/")
+    root = Path(os.path.realpath(folder))
+    if not os.path.lexists(root / RECORD):
+        return _read_source(name, root, read_folder(root, reading), reading)
+    # Of a set that this program made the layout is known: beside the classes stand its own records.
+    words = _recorded_words(root / RECORD)
+    refuse_stated(reading, f"{printable(folder)} ({words})")
+    folders = {label: (root / label,) for label in LABELS}
+    counts = {label: count_files(root / label) for label in LABELS}
+    return Source(name, root, {}, False, words, known_set(counts, "people, by people.csv"), folders, generated=True)
+
+
+def _read_source(name: str, root: Path, rows: pd.DataFrame, reading: Reading, table: Path | None = None) -> Source:
+    rows, groups, warning = with_groups(rows, reading)
+    labels = {label: Counter(rows.loc[rows["label"] == label, "word"].tolist()) for label in LABELS}
+    given = [split for split in SPLITS if split in set(rows["split"])]
+    split = f"by the {'table' if table else 'folders'} ({', '.join(given)}; --split anew draws another)"
+    drawn = "drawn anew, by --split anew" if reading.split else "none given, drawn here"
+    aside = Counter(rows.loc[rows["issue"] != "", "issue"].str.removeprefix(ASIDE).tolist())
+    understood = Understood(
+        {label: dict(words.most_common()) for label, words in labels.items()},
+        groups,
+        split if given else drawn,
+        dict(aside.most_common()),
+        (warning,) if warning else (),
+    )
+    return Source(name, root, {}, False, "own images", understood, table=table, rows=rows)
+
+
+def _recorded_words(record: Path) -> str:
+    """What the images of a generated set are."""
+    try:
+        return str(json.loads(record.read_text(encoding="utf-8"))["words"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{printable(record)}: cannot be read as the record of a generated set ({reason})") from None
+
+
+def _holds_something(folder: Path) -> bool:
+    """Whether a place is in use; hidden files, which file managers leave behind, do not count."""
+    if not os.path.lexists(folder):
+        return False
+    # A file or a broken link is in use too: folder_source says what is wrong with it.
+    return not folder.is_dir() or any(not entry.name.startswith(".") for entry in entries(folder))

@@ -1,0 +1,96 @@
+"""What is known of where images are: `Source`, and how folders or a table were read: `Understood`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from lib.data.source.folders import walk
+from lib.study.names import UserError
+from lib.study.options import Reading
+
+# Where a generated set says what it is, once it is whole.
+RECORD = "generated.json"
+
+
+@dataclass(frozen=True)
+class Understood:
+    """How the folders or the table of a source were read; `audit.json` holds it (docs/schemas/audit.schema.json).
+
+    Attributes:
+        labels: label to the words that said it to the number of files, such as {"real": {"folder 0_real": 60}}.
+        groups: what was taken as groups, and why.
+        split: whose split it is.
+        aside: reason to number of files that are not opened.
+        warnings: what may let images of one kind stand on two sides of the split.
+    """
+
+    labels: dict[str, dict[str, int]]
+    groups: str
+    split: str
+    aside: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """All of it in words, a line for each thing understood."""
+        said = [f"{label}: {count:,} ({word})" for label, words in self.labels.items() for word, count in words.items()]
+        said += [f"groups: {self.groups}", f"split: {self.split}"]
+        said += [f"not opened: {count:,} ({reason})" for reason, count in self.aside.items()]
+        return said + [f"WARNING: {text}" for text in self.warnings]
+
+    def line(self) -> str:
+        """All of it in one line."""
+        return "; ".join(self.lines())
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the images of a dataset are.
+
+    Attributes:
+        name: the run's name.
+        root: the folder that every file lies below, with links resolved.
+        counts: for stand-ins and public sets, how many images of each label belong to the set; else empty.
+        stand_in: whether the images are drawn by this program.
+        words: the source in words, as figures and tables show it.
+        understood: how it was read.
+        folders: the folders of each label of a set of known layout, below root; else empty.
+        table: the table that lists the files, or None.
+        rows: the files of the user's own folder or table, as `layout.read_folder` returns them, or None.
+        generated: whether this program made the set from photographs (`omnigen`).
+    """
+
+    name: str
+    root: Path
+    counts: dict[str, int]
+    stand_in: bool
+    words: str
+    understood: Understood
+    folders: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    table: Path | None = None
+    rows: pd.DataFrame | None = field(default=None, compare=False, repr=False)
+    generated: bool = False
+
+
+def refuse_stated(reading: Reading, what: str) -> None:
+    if stated := reading.as_options():
+        raise UserError(
+            f"{stated}: says how your own folders or tables are read; {what} is known, give none of it there"
+        )
+
+
+def known_set(counts: dict[str, int], groups: str) -> Understood:
+    """How a set is read whose layout is known."""
+    return Understood(
+        {label: {f"folder {label}": count} for label, count in counts.items()}, groups, "none given, drawn here"
+    )
+
+
+def count_files(folder: Path) -> int:
+    """Number of regular files at any depth of a folder, 0 where there is none; hidden files do not count."""
+    if not os.path.lexists(folder):
+        return 0
+    return sum(entry.is_file(follow_symlinks=False) and not entry.name.startswith(".") for _, entry in walk(folder))
