@@ -13,7 +13,7 @@ from lib.metrics.measures import Interval, UndefinedMeasure
 from lib.metrics.stages import STAGE_NAMES
 
 # Measures of the scores themselves, the same at every threshold.
-_RANKINGS = [name for name in measures.TABLE_MEASURES if name in measures.SCORE_MEASURES]
+RANKINGS = [name for name in measures.TABLE_MEASURES if name in measures.SCORE_MEASURES]
 # The columns of results/comparison.csv, one row per model, tested dataset and threshold policy.
 COLUMNS = (
     "trained_on",
@@ -22,7 +22,7 @@ COLUMNS = (
     "tested_on",
     "images",
     "overlap_removed",
-    *(column for name in _RANKINGS for column in Interval.names(name)),
+    *(column for name in RANKINGS for column in Interval.names(name)),
     "policy",
     *Interval.names("recall_real"),
     *Interval.names("recall_synthetic"),
@@ -96,7 +96,7 @@ def transfer_rows(
     Raises:
         UndefinedMeasure: See `measures.checked` and `measures.bootstrap_intervals`.
     """
-    options = {"measures": _RANKINGS, "resamples": resamples, "seed": seed}
+    options = {"measures": RANKINGS, "resamples": resamples, "seed": seed}
     rankings = measures.bootstrap_intervals(labels, scores, groups, **options)
     shared = {
         "trained_on": trained_on,
