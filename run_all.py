@@ -487,8 +487,12 @@ def to_open(places: list[tuple[Path, str]]) -> None:
 def generate(options: argparse.Namespace) -> None:
     """Draw the plan of a generated dataset, show it with its cost and, when it is agreed to, carry it out."""
     asked = {
-        **{"dataset": "" if options.tiny else options.dataset[0], "references": options.references or ""},
-        **{"images": options.images or 0, "prompts": options.prompts or "", "seed": options.seed, "tiny": options.tiny},
+        "dataset": "" if options.tiny else options.dataset[0],
+        "references": options.references or "",
+        "images": options.images or 0,
+        "prompts": options.prompts or "",
+        "seed": options.seed,
+        "tiny": options.tiny,
     }
     job = open_job(**asked)
     console.print(describe(job))

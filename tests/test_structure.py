@@ -131,6 +131,21 @@ def test_tensorflow_is_imported_in_its_rooms_only():
             assert not [found for found in imported(path) if found.split(".")[0] in ("tensorflow", "keras")], name
 
 
+def test_code_is_written_plainly():
+    """No `**{…}` inside the literal of a dictionary or among arguments, and no lambda that is given a name."""
+    for path in [*files("lib"), PROJECT / "run_all.py"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            place = f"{path}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Dict):
+                spread = [value for key, value in zip(node.keys, node.values) if key is None]
+                assert not [value for value in spread if isinstance(value, (ast.Dict, ast.DictComp))], place
+            elif isinstance(node, ast.Call):
+                spread = [keyword.value for keyword in node.keywords if keyword.arg is None]
+                assert not [value for value in spread if isinstance(value, (ast.Dict, ast.DictComp))], place
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+                assert not isinstance(node.value, ast.Lambda), place
+
+
 def test_the_report_comes_with_all_that_its_page_is_made_of():
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     patterns = settings["package-data"]["lib.report"]

@@ -235,7 +235,8 @@ def from_dict(content: Mapping) -> Calibrator:
     expected = {field.name for field in fields(METHODS[name])}
     if set(numbers) != expected:
         raise ValueError(f"calibration {name!r} has {sorted(numbers)}; expected {sorted(expected)}")
-    return METHODS[name](**{key: tuple(value) if isinstance(value, list) else value for key, value in numbers.items()})
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in numbers.items()}
+    return METHODS[name](**given)
 
 
 def compare(
@@ -284,7 +285,8 @@ def compare(
 
 def calibrated(scores: ArrayLike, calibrators: Mapping[str, Calibrator]) -> dict[str, NDArray[np.float64]]:
     """The scores as they are, under `UNCALIBRATED`, and by each calibrator."""
-    return {UNCALIBRATED: _between_0_and_1(scores), **{name: found(scores) for name, found in calibrators.items()}}
+    plain = {UNCALIBRATED: _between_0_and_1(scores)}
+    return plain | {name: calibrator(scores) for name, calibrator in calibrators.items()}
 
 
 def reliability(

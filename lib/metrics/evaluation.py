@@ -91,14 +91,11 @@ def calibrate(scored: pd.DataFrame, seed: int = 0) -> dict:
 def calibration_table(calibrations: dict, stage: str) -> pd.DataFrame:
     """Calibration of a stage as a table for reading: loss on validation, and on test every measure with its interval."""
     content = calibrations[stage]
-    rows = {
-        method: {
-            "validation log loss (cross-validated)": decimals(content["validation_log_loss"][method]),
-            **{name: str(Interval.from_dict(numbers)) for name, numbers in read.items()},
-            "recommended": method == content["recommended"],
-        }
-        for method, read in content["test"].items()
-    }
+    rows = {}
+    for method, read in content["test"].items():
+        row = {"validation log loss (cross-validated)": decimals(content["validation_log_loss"][method])}
+        row |= {name: str(Interval.from_dict(numbers)) for name, numbers in read.items()}
+        rows[method] = row | {"recommended": method == content["recommended"]}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
@@ -198,14 +195,10 @@ def policy_table(metrics: dict, stage: str) -> pd.DataFrame:
     Where costs were given, the expected cost too.
     """
     shown = (*RECALLS, "balanced_accuracy", "expected_cost")
-    rows = [
-        {
-            "policy": policy,
-            "threshold": decimals(content["threshold"]),
-            **{name: str(Interval.from_dict(content[name])) for name in shown if name in content},
-        }
-        for policy, content in metrics[stage]["policies"].items()
-    ]
+    rows = []
+    for policy, content in metrics[stage]["policies"].items():
+        row = {"policy": policy, "threshold": decimals(content["threshold"])}
+        rows.append(row | {name: str(Interval.from_dict(content[name])) for name in shown if name in content})
     return pd.DataFrame(rows).set_index("policy")
 
 

@@ -41,8 +41,13 @@ EXPERIMENTS = {
         "What mistakes cost (wrong turns)",
         "The original recipe run correctly (a), and with one mistake each, on the same images; thresholds of best F1.",
         {
-            **{"turn": "", "what": "wrong turn", "roc_auc": "test AUC", "recall_real": "recall real"},
-            **{"recall_synthetic": "recall synthetic", "f1_synthetic": "F1", "degenerate": "nearly all one class"},
+            "turn": "",
+            "what": "wrong turn",
+            "roc_auc": "test AUC",
+            "recall_real": "recall real",
+            "recall_synthetic": "recall synthetic",
+            "f1_synthetic": "F1",
+            "degenerate": "nearly all one class",
         },
     ),
     "ablation": (
@@ -50,8 +55,13 @@ EXPERIMENTS = {
         "The tuned recipe with one choice made otherwise at a time, on validation images; differences to the first row of "
         "the same stage.",
         {
-            **{"choice": "choice", "setting": "setting", "stage": "judged after", "seeds": "seeds"},
-            **{"roc_auc": "validation AUC", "difference": "difference", "degraded": "AUC, degraded images"},
+            "choice": "choice",
+            "setting": "setting",
+            "stage": "judged after",
+            "seeds": "seeds",
+            "roc_auc": "validation AUC",
+            "difference": "difference",
+            "degraded": "AUC, degraded images",
         },
     ),
     "imbalance": (
@@ -59,7 +69,9 @@ EXPERIMENTS = {
         "The tuned recipe with one class thinned to a ninth of the other in training and validation; the test images stay. "
         "Weights alone: without using the images of the rare class more often, each time augmented in another way.",
         {
-            **{"case": "training and validation", "roc_auc": "test AUC", "recall_real": "recall real"},
+            "case": "training and validation",
+            "roc_auc": "test AUC",
+            "recall_real": "recall real",
             "recall_synthetic": "recall synthetic",
         },
     ),

@@ -49,7 +49,5 @@ def is_numeric(text: str) -> bool:
 
 def along(auc: Interval, width: float = 200.0) -> dict[str, float]:
     """Where value, limits and chance of an AUC lie on a line that is `width` long, 0 at its left end and 1 at its right."""
-    return {
-        **{name: round(getattr(auc, name) * width, 1) for name in ("value", "low", "high")},
-        "chance": width / 2,
-    }
+    places = {"value": auc.value, "low": auc.low, "high": auc.high}
+    return {name: round(place * width, 1) for name, place in places.items()} | {"chance": width / 2}

@@ -58,7 +58,7 @@ class Meter:
     def state(self) -> dict:
         """What a display needs, as JSON values: what, unit, each, done, total, per_second (units, or None)."""
         names = ("what", "unit", "each", "done", "total")
-        return {**{name: getattr(self, name) for name in names}, "per_second": self.per_second()}
+        return {name: getattr(self, name) for name in names} | {"per_second": self.per_second()}
 
 
 def seconds_left(state: dict) -> float | None:

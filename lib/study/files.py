@@ -119,7 +119,7 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results depend on."""
     packages = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas")
     packages += ("pillow", "simplejpeg", "opencv-python-headless")
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
 
 
 def device() -> str:

@@ -229,7 +229,15 @@ def audited_runs(results: Path) -> list[Run]:
         results: as in `finished_runs`.
     """
     anyone = Run(
-        **{"name": "", "dataset": "1", "data": "", "recipe": RECIPES["tuned"], "backbone": "auto", "weights": "auto"},
-        **{"quick": is_quick(results), "seed": 0, "results": Path(results), "models": Path(results) / "models"},
+        name="",
+        dataset="1",
+        data="",
+        recipe=RECIPES["tuned"],
+        backbone="auto",
+        weights="auto",
+        quick=is_quick(results),
+        seed=0,
+        results=Path(results),
+        models=Path(results) / "models",
     )
     return anyone.audited()

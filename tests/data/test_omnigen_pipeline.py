@@ -90,7 +90,11 @@ def test_a_batch_that_starts_with_its_longest_prompt_draws_that_one_as_if_alone(
     pictures = tiny(
         [ROW.prompt, LONG.prompt],
         input_images=[references(ROW), references(LONG)],
-        **{"height": 64, "width": 64, "max_input_image_size": 64, "num_inference_steps": 2, "generator": generators},
+        height=64,
+        width=64,
+        max_input_image_size=64,
+        num_inference_steps=2,
+        generator=generators,
     ).images
     assert np.abs(alone.astype(int) - np.asarray(pictures[1])).max() > 5
 

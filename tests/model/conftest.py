@@ -69,9 +69,18 @@ def trained_run(own_home, folder_of_images, detectors, engine):
     rows = [
         {
             **dict.fromkeys(study.IMAGE_COLUMNS, ""),
-            **{"image_id": f"{path.parent.name}{number}", "path": path.relative_to(root).as_posix()},
-            **{"label": path.parent.name, "split": "test", "sha256": study.file_hash(path)},
-            **{"width": 80, "height": 80, "format": "PNG", "bytes": 1, "mode": "RGB", "exif": 0, "icc": 0},
+            "image_id": f"{path.parent.name}{number}",
+            "path": path.relative_to(root).as_posix(),
+            "label": path.parent.name,
+            "split": "test",
+            "sha256": study.file_hash(path),
+            "width": 80,
+            "height": 80,
+            "format": "PNG",
+            "bytes": 1,
+            "mode": "RGB",
+            "exif": 0,
+            "icc": 0,
         }
         for number, path in enumerate(paths)
     ]

@@ -27,8 +27,19 @@ _TASK = 32  # files a thread takes at once: large enough to hide the cost of han
 
 # What is known of a file that was not opened.
 _UNREAD = {
-    **{"width": 0, "height": 0, "format": "", "bytes": 0, "sha256": "", "phash": "", "issue": "", "pixel_sha256": ""},
-    **{"mode": "", "quantisation": np.nan, "subsampling": "", "exif": 0, "icc": 0},
+    "width": 0,
+    "height": 0,
+    "format": "",
+    "bytes": 0,
+    "sha256": "",
+    "phash": "",
+    "issue": "",
+    "pixel_sha256": "",
+    "mode": "",
+    "quantisation": np.nan,
+    "subsampling": "",
+    "exif": 0,
+    "icc": 0,
 }
 
 
@@ -266,13 +277,20 @@ def summary(run: Run, source: Source, images: pd.DataFrame, pairs: pd.DataFrame,
     own = pairs[pairs["other_dataset"] == ""]
     return {
         "dataset": {
-            **{"name": run.name, "source": source.words, "images": len(images), "stand_in": source.stand_in},
-            **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
+            "name": run.name,
+            "source": source.words,
+            "images": len(images),
+            "stand_in": source.stand_in,
+            "dataset": run.dataset,
+            "data": run.data,
+            "normalise": run.normalise,
             "reading": run.reading.as_dict(),
         },
         "understood": dataclasses.asdict(source.understood),
         "seed": run.seed,
-        **{"found": len(images), "used": used, "set_aside": len(images) - used},
+        "found": len(images),
+        "used": used,
+        "set_aside": len(images) - used,
         "pairs": {
             "exact": int((own["kind"] == "exact").sum()),
             "near": int((own["kind"] == "near").sum()),

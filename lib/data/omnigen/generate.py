@@ -117,11 +117,17 @@ def _draw_rows(job: Job, batch: int, load: Callable[[], Generator], on_progress:
                     write_json(
                         _sidecar(job, name),
                         {
-                            **{"schema": 1, "file": f"synthetic/{name}.jpg", "sha256": file_hash(path)},
+                            "schema": 1,
+                            "file": f"synthetic/{name}.jpg",
+                            "sha256": file_hash(path),
                             "plan": dataclasses.asdict(row),
                             "references_sha256": [content[row.person, reference] for reference in row.references],
-                            **{"model": generator.model, "revision": generator.revision, "words": generator.words},
-                            **{"versions": generator.versions, "batch": list(names), "seconds": round(seconds, 2)},
+                            "model": generator.model,
+                            "revision": generator.revision,
+                            "words": generator.words,
+                            "versions": generator.versions,
+                            "batch": list(names),
+                            "seconds": round(seconds, 2),
                             "time": datetime.now(UTC).isoformat(timespec="seconds"),
                         },
                     )
@@ -237,7 +243,7 @@ def _drawn_provenance(made: pd.DataFrame, origin: list[dict]) -> pd.DataFrame:
         sha256=[row["sha256"] for row in origin],
         made_from=["|".join(names) for names in references],
         made_from_sha256=["|".join(row["references_sha256"]) for row in origin],
-        **{column: plan[column] for column in plan if column not in ("person", "references")},
+        **plan.drop(columns=["person", "references"]),
         model=[row["model"] for row in origin],
         revision=[row["revision"] for row in origin],
         versions=[" ".join(f"{name}={number}" for name, number in row["versions"].items()) for row in origin],
@@ -260,9 +266,16 @@ def _manifest(job: Job, provenance: pd.DataFrame, models: list[str]) -> pd.DataF
         files = provenance.loc[provenance["label"] == label, ["path", "sha256"]].sort_values("path")
         rows.append(
             {
-                **{"dataset": number, "name": job.name, "label": label, "images": len(files), "generator": generator},
-                **{"origin": origin, "location": f"datasets/{number}/{label}", "licence": licence},
-                **{"sha256": text_hash(files.to_numpy().tolist()), "notes": notes},
+                "dataset": number,
+                "name": job.name,
+                "label": label,
+                "images": len(files),
+                "generator": generator,
+                "origin": origin,
+                "location": f"datasets/{number}/{label}",
+                "licence": licence,
+                "sha256": text_hash(files.to_numpy().tolist()),
+                "notes": notes,
             }
         )
     return pd.DataFrame(rows)

@@ -161,7 +161,9 @@ def drawer(pipeline, offload: str = "none") -> Callable[[list[Row], list[list[Im
             drawn = pipeline(
                 [row.prompt for row in ordered],
                 input_images=[references[row] for row in order],
-                **{"height": first.size, "width": first.size, "max_input_image_size": first.size},
+                height=first.size,
+                width=first.size,
+                max_input_image_size=first.size,
                 num_inference_steps=first.steps,
                 guidance_scale=first.guidance,
                 img_guidance_scale=first.image_guidance,

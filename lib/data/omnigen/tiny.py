@@ -37,12 +37,20 @@ def tiny_pipeline():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         transformer = OmniGenTransformer2DModel(
-            **{"hidden_size": width, "num_attention_heads": heads, "num_key_value_heads": heads, "num_layers": 1},
-            **{"intermediate_size": 2 * width, "time_step_dim": 4, "pos_embed_max_size": 64},
+            hidden_size=width,
+            num_attention_heads=heads,
+            num_key_value_heads=heads,
+            num_layers=1,
+            intermediate_size=2 * width,
+            time_step_dim=4,
+            pos_embed_max_size=64,
             rope_scaling={"short_factor": rope, "long_factor": rope},
         )
         vae = AutoencoderKL(
-            **{"block_out_channels": (4, 4, 4, 4), "latent_channels": 4, "norm_num_groups": 1, "sample_size": 32},
+            block_out_channels=(4, 4, 4, 4),
+            latent_channels=4,
+            norm_num_groups=1,
+            sample_size=32,
             down_block_types=["DownEncoderBlock2D"] * 4,
             up_block_types=["UpDecoderBlock2D"] * 4,
         )

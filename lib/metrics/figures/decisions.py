@@ -70,8 +70,8 @@ def _draw_recalls(ax: Axes, curve: pd.DataFrame, marks: Mapping[str, float]) -> 
     tried = curve["threshold"]
     # The last one may be the next number above 1.
     within = tried.iloc[0] >= 0 and tried.iloc[-1] <= 1 + 1e-9 and (tried.iloc[0] < 0.02 or tried.iloc[-1] > 0.98)
-    placed = lambda values: np.clip(values, NEAREST, 1 - NEAREST) if within else values
-    x = placed(tried)
+    inside = (NEAREST, 1 - NEAREST) if within else (-np.inf, np.inf)
+    x = np.clip(tried, *inside)
     lines = []
     for label, colour in CLASS_COLOURS.items():
         name = f"recall_{label}"
@@ -87,7 +87,7 @@ def _draw_recalls(ax: Axes, curve: pd.DataFrame, marks: Mapping[str, float]) -> 
     ax.set_xlim(x.iloc[0], x.iloc[-1])
     policies = [
         ax.axvline(
-            placed(value),
+            np.clip(value, *inside),
             color="black",
             linestyle=style,
             linewidth=1.2,

@@ -7,6 +7,7 @@ recipe is chosen on images that a test score is read from.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -102,8 +103,7 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
     Args:
         fine_tuning: whether the costly second part is wanted.
     """
-    other = lambda **changes: dataclasses.replace(recipe, **changes)
-    phase = lambda base, **changes: dataclasses.replace(base, **changes)
+    other, phase = functools.partial(dataclasses.replace, recipe), dataclasses.replace
     wide = other(image_size=RECIPES["wide"].image_size)
     window = f"window of {wide.image_size} pixels (wide)"
     found = [
@@ -229,9 +229,9 @@ def wrong_turns(run: Run) -> pd.DataFrame:
         # Without fine-tuning there would be no mistakes in it to see.
         short = {name: dataclasses.replace(recipe.phase(name), epochs=1, images=QUICK_EPOCH) for name in STAGES[1:]}
         recipe = dataclasses.replace(recipe.quick(), **short)
-    none = lambda phase: dataclasses.replace(phase, epochs=0)
+    untrained, skipped = (dataclasses.replace(phase, epochs=0) for phase in (recipe.phase1, recipe.partial))
     tiny = Phase(epochs=1 if run.quick else 5, learning_rate=1e-8)
-    only_tiny = dataclasses.replace(recipe, phase1=none(recipe.phase1), partial=none(recipe.partial), full=tiny)
+    only_tiny = dataclasses.replace(recipe, phase1=untrained, partial=skipped, full=tiny)
     trials = {
         "a": Trial("a", recipe, "full", run.seed),
         "b": Trial("b", recipe, "full", run.seed, change=inputs_divided_by_255),

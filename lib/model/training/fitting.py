@@ -107,7 +107,9 @@ class FusedAdam(keras.optimizers.Adam):
         # Keras hands over TensorFlow's own variables here, and keeps the moments in its own.
         held = {name: one.value if isinstance(one, keras.Variable) else one for name, one in changed.items()}
         tf.raw_ops.ResourceApplyAdam(
-            **{name: one.handle for name, one in held.items()},
+            var=held["var"].handle,
+            m=held["m"].handle,
+            v=held["v"].handle,
             beta1_power=tf.pow(self.beta_1, step),
             beta2_power=tf.pow(self.beta_2, step),
             lr=tf.cast(learning_rate, tf.float32),

@@ -61,9 +61,14 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     # Noted with the scores, not before: until then run.json is of those that are there.
     made = {
         "options": {
-            **{"dataset": run.dataset, "data": run.data, "normalise": run.normalise},
+            "dataset": run.dataset,
+            "data": run.data,
+            "normalise": run.normalise,
             "reading": run.reading.as_dict(),
-            **{"backbone": run.backbone, "weights": run.weights, "quick": run.quick, "seed": run.seed},
+            "backbone": run.backbone,
+            "weights": run.weights,
+            "quick": run.quick,
+            "seed": run.seed,
         },
         "backbone": weights.backbone,
         "weights": weights.describe(),
@@ -222,24 +227,31 @@ def fine_tune(run: Run, stage: str) -> None:
     steps = -(-used // run.recipe.batch_size)
     kept = _kept_activations(run, model, train, validation) if _can_keep(run.recipe, stage) else None
     if kept:
-        upper, views, plain = kept
-        batches = (views, labels, weights, run.recipe.batch_size, run.seed)
-        data = lambda done: feature_batches(*batches, done, width=upper.input_shape[1], images=used)
-        infer = inference(upper)
-        score = lambda: probabilities(infer, plain, run.recipe.batch_size)
-        judged = (score, truth, groups)
-        history = fit_stage(upper, data, steps, judged, run.recipe, stage, _checkpoint(run, stage, key), start)
+        # The blocks below do not change, so only those above are computed.
+        trainee, views, plain = kept
+        infer = inference(trainee)
     else:
-        data = lambda done: training_batches(train, labels, weights, run.recipe, run.seed, done, used)[0]
-        score = lambda: image_scores(Engine(model, run.recipe.image_size), validation, recipe_view(run.recipe))
-        judged = (score, truth, groups)
-        try:
-            history = fit_stage(model, data, steps, judged, run.recipe, stage, _checkpoint(run, stage, key), start)
-        except tf.errors.OpError:
-            # tf.data wraps what a file's reader raised; reading them again raises it as it is, and names the file.
-            for file in train:
-                file.read()
-            raise
+        trainee = model
+
+    def data(done: int) -> tf.data.Dataset:
+        if not kept:
+            return training_batches(train, labels, weights, run.recipe, run.seed, done, used)[0]
+        batches = (views, labels, weights, run.recipe.batch_size, run.seed, done)
+        return feature_batches(*batches, width=trainee.input_shape[1], images=used)
+
+    def score() -> np.ndarray:
+        if not kept:
+            return image_scores(Engine(model, run.recipe.image_size), validation, recipe_view(run.recipe))
+        return probabilities(infer, plain, run.recipe.batch_size)
+
+    judged, checkpoint = (score, truth, groups), _checkpoint(run, stage, key)
+    try:
+        history = fit_stage(trainee, data, steps, judged, run.recipe, stage, checkpoint, start)
+    except tf.errors.OpError:
+        # tf.data wraps what a file's reader raised; reading them again raises it as it is, and names the file.
+        for file in train:
+            file.read()
+        raise
     _replace_model(run, stage, model)
     changed = history.loc[history["kept"], "epoch"].item() > 0
     _finish(run, stage, key, _end_scores(run, stage, parts, known, changed), history)

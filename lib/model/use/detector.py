@@ -238,19 +238,25 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
         "stage": stage,
         "files": {path.name: sha256},
         "preprocessing": {"view": run.recipe.view, "image_size": run.recipe.image_size, "pixels": "RGB, 0-255"},
-        "thresholds": {
-            policy: {
-                **{name: found[name] for name in ("threshold", "interval", "degenerate", "why")},
-                "too_few": found.get("too_few", ""),
-                **{f"test_{name}": metrics["policies"][policy][name] for name in evaluation.RECALLS},
-            }
-            for policy, found in thresholds.items()
-        },
+        "thresholds": {policy: _threshold(found, metrics["policies"][policy]) for policy, found in thresholds.items()},
         "calibration": calibrations["methods"].get(recommended, {"method": recommended}),
         "unlikeness": {"measure": UNLIKENESS, "limit": statistics.limit, "quantile": USUAL},
         "training": _summary(run, images, metrics),
     }
     return Detector(path.parent, content, statistics, {})
+
+
+def _threshold(chosen: dict, read: dict) -> dict:
+    """A threshold as detector.json holds it: how it was chosen, and both recalls on test."""
+    return {
+        "threshold": chosen["threshold"],
+        "interval": chosen["interval"],
+        "degenerate": chosen["degenerate"],
+        "why": chosen["why"],
+        "too_few": chosen.get("too_few", ""),
+        "test_recall_real": read["recall_real"],
+        "test_recall_synthetic": read["recall_synthetic"],
+    }
 
 
 def _statistics(run: Run, model: keras.Model, stage: str, sha256: str, images: pd.DataFrame) -> Statistics:
@@ -318,10 +324,17 @@ def _summary(run: Run, images: pd.DataFrame, metrics: dict) -> dict:
     steps = images.loc[images["quantisation"].notna(), "quantisation"]
     counts = images.groupby(["split", "label"]).size()
     return {
-        **{"name": run.name, "dataset": run.dataset, "source": run.source(), "warning": run.warning()},
+        "name": run.name,
+        "dataset": run.dataset,
+        "source": run.source(),
+        "warning": run.warning(),
         "stand_in": bool(audit["dataset"]["stand_in"]),
-        **{"recipe": dataclasses.asdict(run.recipe), "quick": run.quick, "seed": run.seed},
-        **{name: known[name] for name in ("backbone", "weights", "weights_sha256") if name in known},
+        "recipe": dataclasses.asdict(run.recipe),
+        "quick": run.quick,
+        "seed": run.seed,
+        "backbone": known["backbone"],
+        "weights": known["weights"],
+        "weights_sha256": known["weights_sha256"],
         "images": {
             split: {label: int(counts.get((split, label), 0)) for label in LABELS} for split in images["split"].unique()
         },
@@ -365,8 +378,10 @@ def write_elsewhere(runs: Sequence[Run], compared: pd.DataFrame) -> None:
         for name, tests in rows[rows["tested_on"].isin(datasets)].groupby("tested_on"):
             first = tests.iloc[0]
             found[name] = {
-                **{"source": datasets[name].source(), "control": datasets[name].dataset == "control"},
-                **{"images": int(first["images"]), "roc_auc": Interval.of(first, "roc_auc").as_dict()},
+                "source": datasets[name].source(),
+                "control": datasets[name].dataset == "control",
+                "images": int(first["images"]),
+                "roc_auc": Interval.of(first, "roc_auc").as_dict(),
                 "policies": {
                     row["policy"]: {recall: Interval.of(row, recall).as_dict() for recall in evaluation.RECALLS}
                     for _, row in tests.iterrows()
@@ -432,11 +447,11 @@ def read_detector(folder: Path) -> Detector:
             raise _refused(folder / name, f"is not the file that {CONTENT} was written for (sha256 differs)")
     try:
         with np.load(folder / STATISTICS, allow_pickle=False) as stored:
-            arrays = {name: np.asarray(stored[name]) for name in ("mean", "scale", "limit", "average_map")}
+            mean, scale, limit, average_map = (stored[name] for name in ("mean", "scale", "limit", "average_map"))
         found = Detector(
             folder,
             content,
-            Statistics(**{**arrays, "limit": float(arrays["limit"])}),
+            Statistics(mean, scale, float(limit), average_map),
             _elsewhere(folder, files[content["model"]]),
         )
         # What a score needs is asked for now, not after the first picture.

@@ -223,8 +223,8 @@ def sanity(run: Run, detector: keras.Model, images: pd.DataFrame) -> pd.DataFram
             "grad_cam": (maps.grad_cam, others.grad_cam),
             "contributions": (maps.contributions.sum(axis=1), others.contributions.sum(axis=1)),
         }
-        rows.append({"seed": seed, **{name: np.nanmean(rank_correlations(*pair)) for name, pair in pairs.items()}})
-    return pd.DataFrame(rows)
+        rows.append({name: np.nanmean(rank_correlations(*pair)) for name, pair in pairs.items()} | {"seed": seed})
+    return pd.DataFrame(rows)[["seed", "grad_cam", "contributions"]]
 
 
 def error_cases(

@@ -103,11 +103,19 @@ class Scorer:
             rows.append(
                 {
                     **dict.fromkeys(COLUMNS),
-                    **{"path": name, "decision": LABELS[label], "probability": float(probability)},
-                    **{"score": float(score), "policy": self.policy, "threshold": self.threshold},
-                    **{"unlikeness": float(distance), "width": one.width, "height": one.height},
-                    **{"format": one.format, "jpeg_quality": one.jpeg_quality},
-                    **{"warnings": list(found), "why": "; ".join(found.values())},
+                    "path": name,
+                    "decision": LABELS[label],
+                    "probability": float(probability),
+                    "score": float(score),
+                    "policy": self.policy,
+                    "threshold": self.threshold,
+                    "unlikeness": float(distance),
+                    "width": one.width,
+                    "height": one.height,
+                    "format": one.format,
+                    "jpeg_quality": one.jpeg_quality,
+                    "warnings": list(found),
+                    "why": "; ".join(found.values()),
                 }
             )
         return rows
