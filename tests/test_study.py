@@ -626,3 +626,18 @@ def test_a_stage_and_a_view_refuse_what_they_do_not_know():
         study.Phase(epochs=1, learning_rate=1e-3, schedule="linear")
     with pytest.raises(ValueError, match="View: kind is 'max', expected resize or crop"):
         View("max")
+
+
+def test_what_other_detectors_gave_on_a_dataset_goes_when_its_images_change(own_home):
+    run, other = (study.open_run(dataset=dataset) for dataset in ("1", "2"))
+    for one in (run, other):
+        finish(one)
+    for one, names in ((run, ["dataset_2", "control"]), (other, ["control"])):
+        one.model_folder.mkdir(parents=True, exist_ok=True)
+        study.write_json(one.model_folder / study.ELSEWHERE_FILE, {"tested_on": dict.fromkeys(names, {})})
+    other.write_audit(other.images().assign(group="one"), other.pairs(), other.audit())
+    assert not (run.model_folder / study.ELSEWHERE_FILE).exists()
+    finish(other)
+    study.write_json(other.model_folder / study.ELSEWHERE_FILE, {"tested_on": {"control": {}}})
+    run.write_audit(run.images().assign(group="one"), run.pairs(), run.audit())
+    assert (other.model_folder / study.ELSEWHERE_FILE).is_file()

@@ -48,7 +48,14 @@ def quiet_native_code() -> Iterator[None]:
         os.close(silent)
 
 
-check_processor()
+try:
+    check_processor()
+except UserError as error:
+    if "lib.model.scoring" not in sys.orig_argv:
+        raise
+    # `python -m lib.model.scoring` imports this before it can answer for itself.
+    print(f"scoring: {error}", file=sys.stderr)
+    sys.exit(2)
 # Each import of OpenVINO would report itself to its maker: a thread makes a copy of the whole program, while TensorFlow is still
 # being imported in it, and gives it three seconds on the network. Without the package that reports, nothing of it happens.
 sys.modules.setdefault("openvino_telemetry", None)

@@ -349,6 +349,21 @@ def test_a_given_split_and_group_are_kept_and_copies_across_it_are_shown(folder)
     assert images["group"].nunique() == 15 and pairs["across_split"].tolist() == [True]
 
 
+def test_a_given_split_without_validation_keeps_its_test_images_and_draws_validation_from_training(folder):
+    first = sorted((folder / "real").iterdir())[:2]
+    first[1].write_bytes(first[0].read_bytes())
+    given = np.array(["train", "train", "train", "test", "train"] * 6)
+    images, _ = audited(table_of(folder, given.tolist()))
+    split = images["split"].to_numpy()
+    np.testing.assert_array_equal(split == "test", given == "test")
+    for label in ("real", "synthetic"):
+        assert 1 <= ((split == "validation") & (images["label"] == label)).sum() <= 6
+    # Copies stay together.
+    assert len(set(split[:2])) == 1
+    again, _ = audited(table_of(folder, given.tolist()))
+    assert again["split"].tolist() == split.tolist()
+
+
 def test_a_given_split_that_loses_a_class_is_refused(folder):
     table = table_of(folder, ["train", "validation", "test"] * 10)
     for number in (2, 5, 8, 11, 14):

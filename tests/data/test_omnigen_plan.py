@@ -258,6 +258,9 @@ def test_options_are_checked(own_home):
         ({"dataset": "control", "references": "x"}, "expected one of 1, 2, 3, 4"),
         ({"dataset": "1", "references": ""}, "--references: expected a folder"),
         ({"dataset": "1", "references": "x", "images": -1}, "--images -1"),
+        ({"dataset": 1, "references": ""}, "--references: expected a folder"),
+        ({"dataset": "1", "references": "x", "seed": "y"}, "--seed 'y': expected a whole number"),
+        ({"dataset": "1", "references": "x", "tiny": "perhaps"}, "--tiny 'perhaps': expected True or False"),
     ):
         with pytest.raises(UserError, match=said):
             open_job(**options)
@@ -267,7 +270,8 @@ def test_portraits_are_drawn_where_a_tiny_job_has_no_references(own_home, monkey
     from lib.data.omnigen import examples
 
     monkeypatch.setattr(examples, "PEOPLE", 3)
-    made = open_job(dataset="1", references="", tiny=True)
+    # As papermill hands them over.
+    made = open_job(dataset=1, references=None, images="0", seed="7", tiny="True")
     assert made.target == own_home / "datasets" / "tiny" and len(made.rows) == 6
     assert {row.size for row in made.rows} == {64} and "NOISE" in describe(made)
     assert np.all(made.photos["usable"])

@@ -31,6 +31,18 @@ def test_a_processor_without_avx_is_named_before_tensorflow_ends_the_program(tmp
     model.check_processor(described)
 
 
+def test_scoring_on_such_a_processor_is_one_line_and_exit_code_2(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pathlib, platform\nplatform.machine = lambda: 'x86_64'\nread = pathlib.Path.read_text\n"
+        "pathlib.Path.read_text = lambda self, *a, **k: 'flags : fpu' if str(self) == '/proc/cpuinfo' else read(self, *a, **k)\n"
+    )
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": f"{tmp_path}:{PROJECT}"}
+    command = [sys.executable, "-m", "lib.model.scoring", "picture.jpg"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=PROJECT)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("scoring: this processor has no AVX") and done.stderr.count("\n") == 1
+
+
 def test_importing_the_engine_reports_to_nobody_and_copies_no_process(tmp_path):
     code = (
         "import multiprocessing\nmultiprocessing.Process.start = lambda self: print('a copy of this process')\n"

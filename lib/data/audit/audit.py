@@ -183,7 +183,8 @@ def find_pairs(run: Run, images: pd.DataFrame) -> pd.DataFrame:
 def split_images(images: pd.DataFrame, pairs: pd.DataFrame, seed: int, before: pd.Series | None = None) -> pd.DataFrame:
     """The image table with splits; pictures that stand in both classes have no known label and are set aside.
 
-    A split that the source gives is honoured; `mark_across_split` shows where copies cross it. Images without a person
+    A split that the source gives is honoured; `mark_across_split` shows where copies cross it. Where it has no validation
+    images, they are drawn from its training images. Images without a person
     get their copies' cluster as group, so that intervals resample them together too.
 
     Args:
@@ -206,6 +207,9 @@ def split_images(images: pd.DataFrame, pairs: pd.DataFrame, seed: int, before: p
         used = used[split != ""].reset_index(drop=True)
         numbers = _numbers(own, used)
     else:
+        if set(used["split"]) == {"train", "test"}:
+            used["split"] = _with_validation(used, numbers, seed, before)
+            images.loc[used["index"], "split"] = used["split"].to_numpy()
         _check_given(used)
     cluster = pd.Series(clusters(used["group"], numbers))
     joined = cluster.map(cluster.value_counts()).gt(1) & used["group"].eq("")
@@ -226,11 +230,29 @@ def choose_validation_again(images: pd.DataFrame, pairs: pd.DataFrame, seed: int
         UserError: too few groups for two splits.
     """
     images = images.copy()
-    drawn = images[images["split"].isin(["train", "validation"])].reset_index()
-    shares = {split: SHARES[split] / (SHARES["train"] + SHARES["validation"]) for split in ("train", "validation")}
-    split = assign_splits(drawn, _numbers(pairs[pairs["other_dataset"] == ""], drawn), seed, shares=shares)
-    images.loc[drawn["index"], "split"] = split.to_numpy()
+    used = images[images["split"] != ""].reset_index()
+    split = _with_validation(used, _numbers(pairs[pairs["other_dataset"] == ""], used), seed)
+    images.loc[used["index"], "split"] = split.to_numpy()
     return images
+
+
+def _with_validation(used: pd.DataFrame, numbers: np.ndarray, seed: int, before: pd.Series | None = None) -> pd.Series:
+    """The split of used images, training and validation drawn from those that are either; the test images stay.
+
+    Args:
+        used: columns image_id, label, group, split.
+        numbers: (n, 2) row numbers of copies.
+        before: image_id to split of images that an earlier audit placed.
+    """
+    drawn = used[used["split"].isin(["train", "validation"])]
+    row = pd.Series(range(len(drawn)), drawn.index)
+    inside = np.isin(numbers, drawn.index).all(axis=1)
+    pairs = row[numbers[inside].ravel()].to_numpy().reshape(-1, 2)
+    known = None if before is None else before[before.isin(["train", "validation"])]
+    shares = {split: SHARES[split] / (SHARES["train"] + SHARES["validation"]) for split in ("train", "validation")}
+    split = used["split"].copy()
+    split.loc[drawn.index] = assign_splits(drawn.reset_index(drop=True), pairs, seed, known, shares=shares).to_numpy()
+    return split
 
 
 def _numbers(pairs: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:

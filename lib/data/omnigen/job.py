@@ -30,6 +30,7 @@ from lib.data.source.manifest import read_manifest
 from lib.data.source.source import RECORD
 from lib.study.files import home, text_hash, write_json, write_table
 from lib.study.names import UserError
+from lib.study.options import text_option, whole_number, yes_or_no
 
 # Seconds an image takes at 512 x 512 and 50 steps by number of references, as OmniGen's authors state them for none,
 # one and two references; three are extrapolated.
@@ -81,7 +82,13 @@ class Job:
 
 
 def open_job(
-    *, dataset: str, references: str, images: int = 0, prompts: str = "", seed: int = 7, tiny: bool = False
+    *,
+    dataset: str | int,
+    references: str,
+    images: int | str = 0,
+    prompts: str = "",
+    seed: int | str = 7,
+    tiny: bool | str = False,
 ) -> Job:
     """The set that these options name, with its plan drawn or, where it was drawn before, read.
 
@@ -95,10 +102,12 @@ def open_job(
     Raises:
         UserError: an option, photograph or setting that cannot be used, or a place that holds something else.
     """
+    # papermill makes numbers, True and None of what it can, and leaves the rest text.
+    dataset, prompts = text_option("dataset", dataset), text_option("prompts", prompts)
+    references, tiny = text_option("references", references), yes_or_no("tiny", tiny)
+    images, seed = whole_number("images", images), whole_number("seed", seed)
     if not tiny and dataset not in DATASETS:
         raise UserError(f"--dataset {dataset}: expected one of {', '.join(DATASETS)} to generate")
-    if images < 0:
-        raise UserError(f"--images {images}: expected 0 or more")
     settings = read_settings(Path(prompts) if prompts else None)
     if tiny:
         settings = dataclasses.replace(settings, size=64, steps=2, door=(64, settings.door[1]))

@@ -58,6 +58,8 @@ def _read_source(name: str, root: Path, rows: pd.DataFrame, reading: Reading, ta
     labels = {label: Counter(rows.loc[rows["label"] == label, "word"].tolist()) for label in LABELS}
     given = [split for split in SPLITS if split in set(rows["split"])]
     split = f"by the {'table' if table else 'folders'} ({', '.join(given)}; --split anew draws another)"
+    if given == ["train", "test"]:
+        split += "; it has no validation images, which are drawn from its training images here"
     drawn = "drawn anew, by --split anew" if reading.split else "none given, drawn here"
     aside = Counter(rows.loc[rows["issue"] != "", "issue"].str.removeprefix(ASIDE).tolist())
     understood = Understood(
