@@ -92,6 +92,40 @@ def test_imports_stay_within_what_the_design_allows(place):
                 assert not is_below(name, inside), f"{path}: {name}"
 
 
+def test_the_page_of_the_architecture_has_these_arrows():
+    """Its table says the same as ALLOWED and PROGRAMS, its diagram the same without `lib/study`."""
+    page = (PROJECT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- arrows -->")[2].partition("<!-- arrows end -->")[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| `")]
+    shown = {re.findall("`(.+)`", row[0])[0]: set(re.findall("`(.+?)`", row[-1])) for row in rows}
+    assert shown == ALLOWED | PROGRAMS
+
+    diagram = page.partition("```mermaid")[2].partition("```")[0]
+    room_of = dict(re.findall(r'(\w+)\["(.+?)"\]', diagram))
+    arrows = re.findall(r"(\w+)(?:\[.+?\])? --> (\w+)", diagram)
+    # An arrow to a module is drawn to its room.
+    inside = {
+        (room, max((other for other in ALLOWED if is_below(name, [other.replace("/", ".")])), key=len))
+        for room, names in ALLOWED.items()
+        for name in names
+    }
+    assert {(room_of[one], room_of[other]) for one, other in arrows} == {
+        arrow for arrow in inside if arrow[1] != "lib/study"
+    }
+
+
+@pytest.mark.parametrize("room", [room for room in ALLOWED if room != "lib/data"])
+def test_the_page_of_the_architecture_says_what_each_module_is_for(room):
+    page = (PROJECT / "docs/architecture.md").read_text(encoding="utf-8")
+    section = page.partition(f"### `{room}`\n")[2].partition("\n#")[0]
+    named = re.findall(r"^\| `(\w+\.py)` \| \w+", section, re.M)
+    # A room's __init__.py is left out where it holds a docstring alone.
+    there = [
+        path for path in (PROJECT / room).glob("*.py") if len(ast.parse(path.read_text(encoding="utf-8")).body) > 1
+    ]
+    assert sorted(named) == sorted(path.name for path in there)
+
+
 def test_there_is_no_circle_of_modules_or_rooms():
     modules, rooms = {}, {}
     for path in files("lib"):

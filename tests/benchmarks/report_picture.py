@@ -1,8 +1,8 @@
-"""Writes docs/report.png, the README's picture: the top of a report, as a browser shows it.
+"""Writes docs/report.png, the picture of docs/report.md: the top of a report, as a browser shows it.
 
     python -m tests.benchmarks.report_picture RESULTS_FOLDER
 
-RESULTS_FOLDER holds the index.html of runs on stand-ins alone: pictures of people do not belong into the repository.
+RESULTS_FOLDER holds the index.html of runs on stand-ins alone: pictures of people do not belong in the repository.
 """
 
 import json

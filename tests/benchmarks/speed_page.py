@@ -18,7 +18,7 @@ PAGE = study.PROJECT / "docs" / "speed.md"
 INTRODUCTION = """# What it costs, and against what
 
 Written by `python -m tests.benchmarks.speed_page` from what the benchmarks printed. All with EfficientNet-Lite0 and its ImageNet weights,
-on two cores of a server processor; other machines take other times, and ratios differ less, but do.
+on two cores of a server processor. Other machines take other times; the ratios differ less.
 The images are stand-ins: drawings, not OmniGen.
 """
 SECTIONS = {
@@ -26,9 +26,9 @@ SECTIONS = {
         "Training, against plain Keras",
         """The study against the original's recipe as the plain Keras script that a user would write (`tests/benchmarks/plain_keras.py`:
 `image_dataset_from_directory`, the frozen base inside `fit`, then unfreezing), on dataset 2 and the same split. `whole` is everything
-that `run_all.py` does: audit, training, thresholds, robustness, comparison, report. The activations at the frozen boundary are kept by
-phase 1 on its way and belong to its time, not to that of the partial stage. Where fewer epochs of plain Keras were run than counted, the
-rest is reckoned from all but the first, and its AUC is that of the shorter training.""",
+that `run_all.py` does: audit, training, thresholds, robustness, comparison, report. Phase 1 also stores the activations from which the
+partial stage starts; this time is counted for phase 1. If only some epochs of plain Keras were run, the time of the others is estimated
+from all but the first, and the AUC is that of the shorter training.""",
     ),
     "memory": (
         "Memory of a whole run",
@@ -36,8 +36,8 @@ rest is reckoned from all but the first, and its AUC is that of the shorter trai
     ),
     "extraction": (
         "Feature extraction",
-        """Frozen features of 224 px images by every engine for the CPU that installs here. `ratio to ours` is its speed in images a second
-divided by the study's, paired round by round; features that differ from Keras' by more than 1e-3 do not count.""",
+        """Frozen features of 224 px images by every engine for the CPU that could be installed here. `ratio to ours` is its speed in images
+per second divided by the study's, paired round by round. Engines whose features differ from Keras' by more than 1e-3 do not count.""",
     ),
 }
 
