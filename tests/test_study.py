@@ -16,6 +16,7 @@ from lib.metrics import comparison
 from lib.study.names import STAGES, UserError
 from lib.study.recipes import RECIPES
 from lib.study.run import open_run
+from lib.study.steps import ELSEWHERE_FILE
 
 
 @pytest.fixture(autouse=True)
@@ -634,10 +635,10 @@ def test_what_other_detectors_gave_on_a_dataset_goes_when_its_images_change(own_
         finish(one)
     for one, names in ((run, ["dataset_2", "control"]), (other, ["control"])):
         one.model_folder.mkdir(parents=True, exist_ok=True)
-        study.write_json(one.model_folder / study.ELSEWHERE_FILE, {"tested_on": dict.fromkeys(names, {})})
+        study.write_json(one.model_folder / ELSEWHERE_FILE, {"tested_on": {name: {} for name in names}})
     other.write_audit(other.images().assign(group="one"), other.pairs(), other.audit())
-    assert not (run.model_folder / study.ELSEWHERE_FILE).exists()
+    assert not (run.model_folder / ELSEWHERE_FILE).exists()
     finish(other)
-    study.write_json(other.model_folder / study.ELSEWHERE_FILE, {"tested_on": {"control": {}}})
+    study.write_json(other.model_folder / ELSEWHERE_FILE, {"tested_on": {"control": {}}})
     run.write_audit(run.images().assign(group="one"), run.pairs(), run.audit())
-    assert (other.model_folder / study.ELSEWHERE_FILE).is_file()
+    assert (other.model_folder / ELSEWHERE_FILE).is_file()

@@ -112,13 +112,20 @@ def test_a_split_of_folders_is_honoured_and_anew_draws_another(tmp_path, form):
 
 def test_a_split_that_lacks_a_part_or_a_class_is_refused_with_the_way_out(tmp_path):
     data = images(
-        tmp_path / "two", *(f"{split}/{label}/a.jpg" for split in ("train", "test") for label in ("real", "fake"))
+        tmp_path / "two", *(f"{split}/{label}/a.jpg" for split in ("train", "val") for label in ("real", "fake"))
     )
     text = refused(sources.find_source, "", str(data))
-    assert "found no real image in validation" in text and "--split anew" in text
+    assert "found no real image in test" in text and "--split anew" in text
     assert len(read(data, split="anew")[1]) == 4
     one = images(tmp_path / "one", *(f"real/{split}/a.jpg" for split in ("train", "val", "test")), "fake/a.jpg")
     assert "1 synthetic images stand in no part of the split" in refused(sources.find_source, "", str(one))
+
+
+def test_a_split_without_validation_is_taken_and_it_is_said_where_validation_comes_from(tmp_path):
+    names = [f"{split}/{label}/a.jpg" for split in ("train", "test") for label in ("real", "fake")]
+    source, files = read(images(tmp_path, *names))
+    assert set(files["split"]) == {"train", "test"}
+    assert "no validation images, which are drawn from its training images here" in source.understood.split
 
 
 # ----------------------------------------------------------------------------------------------- other ways to say it

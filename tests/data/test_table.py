@@ -129,7 +129,7 @@ SPLIT_ROWS = [f"{label}{split},{label},{split}" for label in ("real", "fake") fo
             SPLIT_ROWS[:-1],
             "column split: found no synthetic image in test, expected both classes in each of train, val",
         ),
-        ([row for row in SPLIT_ROWS if "val" not in row], "column split: found no real image in validation"),
+        ([row for row in SPLIT_ROWS if "train" not in row], "column split: found no real image in train"),
     ],
 )
 def test_splits_that_cannot_be_used_are_refused(table, rows, said):

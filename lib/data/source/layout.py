@@ -17,8 +17,17 @@ import pandas as pd
 
 from lib.data.source.checks import printable
 from lib.data.source.folders import entries, entry_issue, is_folder, walk
-from lib.data.source.names import NUMBERS, WORDS, class_of, is_only_class, split_inside, split_of, words_of
-from lib.study.names import ASIDE, LABELS, SPLITS, UserError
+from lib.data.source.names import (
+    NUMBERS,
+    WORDS,
+    class_of,
+    is_only_class,
+    split_inside,
+    split_of,
+    splits_needed,
+    words_of,
+)
+from lib.study.names import ASIDE, LABELS, UserError
 from lib.study.options import Reading
 
 ROW_COLUMNS = ["label", "path", "group", "split", "issue", "word", "inner"]
@@ -237,10 +246,10 @@ def _checked_splits(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
                 f"{printable(root)}: {counts['', label]:,} {label} images stand in no part of the split of the folders "
                 f"({', '.join(sorted(given))}); expected each in one, or --split anew, which draws another split"
             )
-        for split in SPLITS:
+        for split in splits_needed(given):
             if not counts.get((split, label), 0):
                 raise UserError(
                     f"{printable(root)}: the folders give {', '.join(sorted(given))}: found no {label} image in {split}, expected "
-                    f"both classes in each of {', '.join(SPLITS)}; --split anew draws another split"
+                    f"both classes in each of {', '.join(splits_needed(given))}; --split anew draws another split"
                 )
     return frame

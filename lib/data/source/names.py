@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-from lib.study.names import LABELS
+from lib.study.names import LABELS, SPLITS
 
 # Words for the classes, anywhere in a name: `Celeb-real`, `training_fake`, `1_fake`.
 WORDS = {
@@ -83,3 +84,11 @@ def split_inside(name: str) -> str:
 
 def _split(words: list[str]) -> str:
     return next((split for split, known in SPLIT_WORDS.items() if words[0] in known), "")
+
+
+def splits_needed(given: Collection[str]) -> tuple[str, ...]:
+    """The splits that a given split must have images of both classes in.
+
+    Validation images may be missing: the audit then draws them from the training images.
+    """
+    return tuple(split for split in SPLITS if split != "validation" or split in given)

@@ -17,7 +17,7 @@ import pandera.pandas as pa
 from lib.data.source.checks import csv_lines, printable, refusal, validate
 from lib.data.source.folders import path_issues
 from lib.data.source.layout import LEFT_OUT, ROW_COLUMNS, check_stated
-from lib.data.source.names import COLUMNS, class_of, label_of, split_of
+from lib.data.source.names import COLUMNS, class_of, label_of, split_of, splits_needed
 from lib.study.names import LABELS, SPLITS, UserError
 from lib.study.options import Reading
 
@@ -141,12 +141,13 @@ def _check_classes(path: Path, files: pd.DataFrame) -> None:
     for label in LABELS:
         if label not in set(files["label"]):
             raise UserError(f"{printable(path)}: column label: found no {label} image, expected both classes")
-    for split in SPLITS if (files["split"] != "").any() else ():
+    needed = splits_needed(set(files["split"])) if (files["split"] != "").any() else ()
+    for split in needed:
         for label in LABELS:
             if not ((files["split"] == split) & (files["label"] == label)).any():
                 raise UserError(
                     f"{printable(path)}: column split: found no {label} image in {split}, expected both classes in each "
-                    f"of {', '.join(SPLITS)}; --split anew draws another split"
+                    f"of {', '.join(needed)}; --split anew draws another split"
                 )
 
 
