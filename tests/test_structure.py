@@ -10,6 +10,7 @@ import yaml
 from packaging.requirements import Requirement
 from support import PROJECT
 
+from lib import study
 from lib.study import code_hash
 
 # Room to the rooms and modules that it may import from, beside itself: arrows go one way (docs/architecture.md draws them).
@@ -195,6 +196,17 @@ def test_only_the_study_reads_and_writes_results_for_the_report():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in reading:
                 assert ast.unparse(node.value) in ("study", "(FOLDER / 'script.js')", "FOLDER / 'script.js'"), path
+
+
+def test_only_the_study_knows_the_names_of_the_results():
+    names = {"index.html", "dataset.json", "comparison.csv", "detector.json", "elsewhere.json"}
+    for step in (*study.STEPS, *study.EXPERIMENTS.values()):
+        names |= set(step.outputs)
+    for path in [*files("lib"), PROJECT / "run_all.py"]:
+        if path.parent.name != "study":
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                known = isinstance(node, ast.Constant) and node.value in names
+                assert not known, f"{path}:{node.lineno}: {node.value}"
 
 
 def test_what_generates_is_imported_in_its_rooms_only_and_never_before_it_is_needed():
