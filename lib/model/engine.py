@@ -72,8 +72,7 @@ class Engine:
         return cls(None if _converted_path(key).exists() else make(), size, key=key)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Outputs (batch, n) float32 for images (batch, size, size, 3), 0-255; each image is independent of the others.
-        """
+        """Outputs (batch, n) float32 for images (batch, size, size, 3), 0-255; each image is independent of the others."""
         return next(self.stream([images]))
 
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -134,9 +134,7 @@ class Rows:
 
 
 def features_kind(recipe: Recipe, weights_hash: str) -> str:
-    """The name, for `frozen_features`, of the features that a recipe's pooling takes from a backbone with these
-    weights.
-    """
+    """The name of the features that a recipe's pooling takes from a backbone with these weights."""
     return f"{weights_hash}/{recipe.pooling}"
 
 

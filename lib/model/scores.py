@@ -48,8 +48,10 @@ def saved_engine(path: Path, size: int, sha256: str = "") -> Engine:
 def image_scores(
     engine: Engine, files: Sequence[ImageFile], view: View, advance: Callable[[int], None] = lambda count: None
 ) -> np.ndarray:
-    """Scores (images,) of image files under a view. Decoding runs while the network computes; `advance` gets the number
-    of images just done.
+    """Scores (images,) of image files under a view, decoded while the network computes.
+
+    Args:
+        advance: called with the number of images just done.
     """
     chunks = []
     for outputs in engine.stream(load_views(files, view, BATCH)):
