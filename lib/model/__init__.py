@@ -1,4 +1,4 @@
-"""Networks of the study: backbones, head, frozen features, training and scoring."""
+"""The networks of the study: backbones, heads, frozen features, training and scoring."""
 
 import os
 import platform
@@ -12,9 +12,9 @@ from lib.study.names import UserError
 
 
 def check_processor(described: Path = Path("/proc/cpuinfo")) -> None:
-    """Refuse a processor that TensorFlow's packages are not made for: importing them there ends the program.
+    """Raise if TensorFlow cannot run on this processor: importing it would end the program.
 
-    TensorFlow says why in lines that are dropped here. Known of x86 under Linux; elsewhere nothing is checked.
+    TensorFlow states the reason in lines that are dropped here. Only x86 under Linux is checked.
 
     Raises:
         UserError: the processor has no AVX.
@@ -31,10 +31,10 @@ def check_processor(described: Path = Path("/proc/cpuinfo")) -> None:
 
 @contextmanager
 def quiet_native_code() -> Iterator[None]:
-    """Inside it, lines that C++ code writes to standard error are dropped.
+    """Drop all lines that C++ code writes to standard error in this block.
 
-    TensorFlow's bypass Python and every log level, carry times and process numbers, and would make two executions of a
-    notebook differ. An exception is still raised, and shown, as usual.
+    TensorFlow's C++ lines ignore Python and log levels. They contain times and process numbers, so two executions of a
+    notebook would differ. Exceptions are still raised and shown as usual.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -53,15 +53,15 @@ try:
 except UserError as error:
     if "lib.model.scoring" not in sys.orig_argv:
         raise
-    # `python -m lib.model.scoring` imports this before it can answer for itself.
+    # `python -m lib.model.scoring` imports this package before it can catch an error itself.
     print(f"scoring: {error}", file=sys.stderr)
     sys.exit(2)
-# Each import of OpenVINO would report itself to its maker: a thread makes a copy of the whole program, while TensorFlow is still
-# being imported in it, and gives it three seconds on the network. Without the package that reports, nothing of it happens.
+# Each import of OpenVINO would report to its maker. A thread would copy the whole program while TensorFlow is still
+# being imported, and wait up to three seconds for the network. Without the package that reports, this does not happen.
 sys.modules.setdefault("openvino_telemetry", None)
 with quiet_native_code():
     import tensorflow as tf
     from absl import logging
 
-    tf.constant(0.0)  # starts the runtime, whose search for a GPU writes such lines too
+    tf.constant(0.0)  # starts the runtime; its search for a GPU writes such lines too
     logging.set_verbosity(logging.ERROR)

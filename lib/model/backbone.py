@@ -33,9 +33,9 @@ def build_backbone(weights: Weights) -> keras.Model:
     """A backbone with its weights, as a model named `backbone`.
 
     Returns:
-        A model from RGB images (batch, height, width, 3), float, 0-255, to a list: the output of the depthwise
-        convolution of each of the 16 blocks, before normalisation, first block first, and last the final
-        activation (batch, height/32, width/32, 1280). Layer names start with `stem_`, `block1a_` … `block7a_`, `top_`.
+        A model from RGB images (batch, height, width, 3), float, 0-255, to a list. The list holds the output of the
+        depthwise convolution of each of the 16 blocks in order, before normalisation, and then the final activation
+        (batch, height/32, width/32, 1280). Layer names start with `stem_`, `block1a_` … `block7a_`, `top_`.
     """
     model = build_b0(weights) if weights.backbone == "efficientnet-b0" else build_lite0(weights.path)
     depthwise = [layer.output for layer in model.layers if re.fullmatch(r"block\d[a-z]_dwconv", layer.name)]
@@ -43,10 +43,10 @@ def build_backbone(weights: Weights) -> keras.Model:
 
 
 def build_b0(weights: Weights) -> keras.Model:
-    """Keras' EfficientNet-B0 without its top; its stem input is checked to be (x/255 - mean)/std.
+    """Keras' EfficientNet-B0 without its top. Its stem input is checked to be (x/255 - mean)/std.
 
     Raises:
-        UserError: the weight file does not fit, or normalises otherwise than ImageNet's.
+        UserError: the weight file does not fit, or its normalisation is not ImageNet's.
     """
     if weights.path is None:
         model = keras.applications.EfficientNetB0(include_top=False, weights="imagenet")
@@ -66,13 +66,13 @@ def build_b0(weights: Weights) -> keras.Model:
 
 
 def stem_input(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """What reaches the padding before a B0's first convolution, for images (batch, height, width, 3), 0-255."""
+    """The input of a B0's first padding and convolution, for images (batch, height, width, 3), 0-255."""
     return np.asarray(keras.Model(model.input, model.get_layer("stem_conv_pad").input)(images, training=False))
 
 
 def _square_variance(model: keras.Model, path: Path) -> None:
-    # Keras' file keeps standard deviations where its Normalization expects variances; `weights="imagenet"` repairs that
-    # by a second Rescaling layer, which a model built without it lacks. Squaring does the same.
+    # Keras' file holds standard deviations, but its Normalization expects variances. `weights="imagenet"` corrects this
+    # with a second Rescaling layer, which a model built without it lacks. Squaring has the same effect.
     layer = next(found for found in model.layers if isinstance(found, layers.Normalization))
     stored = np.ravel(keras.ops.convert_to_numpy(layer.adapt_variance))
     if not np.allclose(stored, IMAGENET_STD, atol=1e-3):
@@ -127,7 +127,9 @@ def build_lite0(path: Path, *, include_top: bool = False) -> keras.Model:
 
 
 def _initializer() -> keras.initializers.Initializer:
-    """EfficientNet's own, as in tensorflow/tpu. Keras' default lets the features of a new network shrink to 1e-11."""
+    """EfficientNet's own initializer, as in tensorflow/tpu. With Keras' default, the features of a new network shrink
+    to 1e-11.
+    """
     return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")
 
 
@@ -163,7 +165,7 @@ def _converted(layer: layers.Layer, name: str, state: dict[str, np.ndarray]) -> 
 
 
 def _torch_names() -> dict[str, str]:
-    """Our layer names and those of the torch state dict (efficientnet-pytorch) for the same layers."""
+    """Pairs of our layer names and the torch state dict's names (efficientnet-pytorch) for the same layers."""
     names = {"stem_conv": "_conv_stem", "stem_bn": "_bn0", "top_conv": "_conv_head", "top_bn": "_bn1"}
     names["predictions"] = "_fc"
     parts = {"expand_conv": "_expand_conv", "expand_bn": "_bn0", "dwconv": "_depthwise_conv", "bn": "_bn1"}

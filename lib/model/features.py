@@ -1,4 +1,4 @@
-"""Frozen features, computed once and kept."""
+"""Frozen features, computed once and cached."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from lib.study.recipes import Recipe
 
 BATCH = 64
 
-# Share of the features that may lose their differences between images by rounding to float16. Of ImageNet's none does.
+# Maximum share of features that may lose their differences between images by rounding to float16. ImageNet weights lose
+# none.
 MAX_LOST = 0.05
 
 
 class FeatureStore:
-    """Feature rows on disk, one file per kind of feature; a row is computed once, whatever happens in between.
+    """Feature rows on disk, one file per kind of feature. Each row is computed once, even after an interruption.
 
-    `rows.f16` holds the rows in float16, `keys.txt` the name (`ImageFile.name`) of each, a line written after its row. A killed
-    run leaves at most rows without a key, which the next one overwrites. Programs that run at the same time add rows in turn.
+    `rows.f16` holds the rows in float16. `keys.txt` holds the name (`ImageFile.name`) of each row; its line is written
+    after the row. A killed run leaves at most rows without a key, and the next run overwrites them. Programs that run
+    at the same time add rows in turn.
     """
 
     def __init__(self, folder: Path):
@@ -35,27 +37,27 @@ class FeatureStore:
         folder.mkdir(parents=True, exist_ok=True)
         self._keys, self._rows = folder / "keys.txt", folder / "rows.f16"
         self._turn = FileLock(folder / "turn.lock")
-        # Name to row, and where in keys.txt the last whole line ends.
+        # Name to row, and the end of the last complete line in keys.txt.
         self.index, self._intact = {}, 0
         self._read_on()
 
     def _read_on(self) -> None:
-        """Take in the lines that keys.txt has gained, by whomever."""
+        """Read the new lines of keys.txt, including those of other programs."""
         if not self._keys.exists():
             return
         with self._keys.open("rb") as file:
             file.seek(self._intact)
             for line in file:
-                # A line that was cut short has no line break, and no valid key.
+                # An incomplete line has no line break and no valid key.
                 if line.endswith(b"\n"):
                     self.index[line.decode().strip()] = len(self.index)
                     self._intact += len(line)
 
     def append(self, keys: Sequence[str], rows: np.ndarray) -> None:
-        """Add rows (n, features), one for each key; those of keys that are there already are left out.
+        """Add rows (n, features), one for each key; keys that already exist are skipped.
 
         Raises:
-            UserError: rows that float16 cannot hold (see `_as_float16`).
+            UserError: float16 cannot hold the rows (see `_as_float16`).
         """
         kept = _as_float16(rows)
         with self._turn:
@@ -77,7 +79,7 @@ class FeatureStore:
             self._read_on()
 
     def take(self, keys: Sequence[str], width: int) -> Rows:
-        """The rows of the keys, in their order; they stay on disk until they are asked for. One that is not there is -1."""
+        """The rows of the keys, in their order, read from disk on access. A missing key is -1."""
         stored = np.memmap(self._rows, "float16", "r", shape=(len(self.index), width))
         return Rows(stored, np.array([self.index.get(key, -1) for key in keys], int))
 
@@ -86,8 +88,8 @@ def _as_float16(rows: np.ndarray) -> np.ndarray:
     """Rows (n, features) as float16.
 
     Raises:
-        UserError: a number that is not finite, or more than MAX_LOST of the features differ between the images before
-            rounding and not after it: what is kept would say nothing of them.
+        UserError: a number is not finite, or rounding makes more than MAX_LOST of the features equal for all images
+            that differed before. Such features would carry no information.
     """
     with np.errstate(over="ignore"):
         kept = rows.astype("float16")
@@ -108,9 +110,9 @@ def _as_float16(rows: np.ndarray) -> np.ndarray:
 
 
 class Rows:
-    """Rows (n, width) float16 that lie on disk, in an order of their own; `rows[i]` and `rows[[i, j]]` read them.
+    """Rows (n, width) float16 on disk, in a given order; `rows[i]` and `rows[[i, j]]` read them.
 
-    A row that was never computed raises KeyError when it is asked for.
+    Reading a row that was never computed raises KeyError.
     """
 
     def __init__(self, stored: np.ndarray, order: np.ndarray):
@@ -132,7 +134,7 @@ class Rows:
 
 
 def features_kind(recipe: Recipe, weights_hash: str) -> str:
-    """The name, for `frozen_features`, of what a recipe's pooling gives of a backbone with these weights."""
+    """The name of the features that a recipe's pooling takes from a backbone with these weights."""
     return f"{weights_hash}/{recipe.pooling}"
 
 
@@ -149,18 +151,18 @@ def frozen_features(
     on_progress: Callable[[int], None],
     wanted: Sequence[bool] | None = None,
 ) -> list[Rows]:
-    """Features of images under one view, from the cache where they are there, else computed and put there.
+    """Features of images under one view. They are read from the cache, or computed and stored there.
 
     Args:
         files: the images.
-        kinds: of each kind of feature that the extractor gives, side by side in this order: its name and its width. The name
-            tells weights and pooling; it is part of the cache's key, together with the view, the code and the libraries.
-        engine: makes the extractor; called only where something is missing.
+        kinds: name and width of each kind of feature that the extractor gives, side by side in this order. The name
+            identifies weights and pooling. It is part of the cache's key, with the view, the code and the libraries.
+        engine: makes the extractor; called only if something is missing.
         on_progress: called with the number of images just done.
-        wanted: of each image, whether its features will be asked for; None for all.
+        wanted: for each image, whether its features will be read; None for all.
 
     Returns:
-        Of each kind float16 (images, width), on disk: `[:]` reads all.
+        For each kind float16 (images, width), on disk: `[:]` reads all.
     """
     stores = {kind: FeatureStore(_features_folder(kind, width, view)) for kind, width in kinds.items()}
     asked = [file for file, used in zip(files, wanted) if used] if wanted is not None else files

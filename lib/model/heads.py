@@ -25,11 +25,11 @@ def small_head(mean: np.ndarray, variance: np.ndarray) -> keras.Model:
 
 
 def linear_head(mean: np.ndarray, variance: np.ndarray, weights: np.ndarray, bias: float) -> keras.Model:
-    """A linear model of standardised features, then a sigmoid, as a head.
+    """A head that is a linear model of standardised features with a sigmoid.
 
     Args:
         mean, variance: of each feature on the training images.
-        weights: coefficients of the standardised features, one each.
+        weights: one coefficient for each standardised feature.
         bias: intercept.
     """
     inputs = keras.Input((len(mean),), name="features")

@@ -20,7 +20,7 @@ def assemble(backbone: keras.Model, head: keras.Model, recipe: Recipe) -> keras.
 
 
 def with_features(model: keras.Model) -> keras.Model:
-    """A detector that also shows what its head sees, computed once: images to (batch, 1 + n), probability, then features.
+    """A detector that also returns the input of its head: images to (batch, 1 + n), probability, then features.
 
     Args:
         model: as `assemble` makes it, before or after it was saved.
@@ -30,10 +30,10 @@ def with_features(model: keras.Model) -> keras.Model:
 
 
 def unfreeze(model: keras.Model, recipe: Recipe, stage: str) -> None:
-    """Set what a stage trains: `phase1` the head alone, `partial` also the last blocks, `full` all.
+    """Set the layers that a stage trains: `phase1` the head alone, `partial` also the last blocks, `full` all.
 
-    BatchNormalization stays frozen in every stage unless the recipe trains it: on few images its statistics would wander
-    off from the weights.
+    BatchNormalization stays frozen in every stage unless the recipe trains it. With few images, its statistics would
+    drift away from the weights.
     """
     model.trainable = True
     backbone = model.get_layer("backbone")
@@ -51,7 +51,7 @@ def save(model: keras.Model, path: Path) -> None:
 
 
 def load(path: Path) -> keras.Model:
-    """Load a model saved by `save`, in Keras' safe mode: a file that carries code is refused.
+    """Load a model saved by `save`, in Keras' safe mode: a file that contains code is refused.
 
     Raises:
         UserError: the file is missing or is not such a model.

@@ -24,7 +24,7 @@ from lib.study.run import Run
 
 
 def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
-    """The files of the rows of an image table of this run."""
+    """The image files of rows of this run's image table."""
     root = image_root(run)
     copies = images["copy"] if "copy" in images else itertools.repeat(0)
     rows = zip(images["path"], images["sha256"], copies)
@@ -32,14 +32,14 @@ def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
 
 
 def saved_engine(path: Path, size: int, sha256: str = "") -> Engine:
-    """A saved model with what its head sees, as `network.with_features`, on the fast engine.
+    """A saved model that also returns the input of its head, as `network.with_features`, on the fast engine.
 
-    It is kept in the cache: who scores with the same file again, in whatever notebook, converts nothing.
+    It is cached, so later scoring with the same file converts nothing.
 
     Args:
         path: the `.keras` file.
-        size: side of the images that it takes, in pixels.
-        sha256: of the file, where it is known.
+        size: side of its input images, in pixels.
+        sha256: of the file, if it is known.
     """
     key = text_hash("with features", sha256 or file_hash(path), size)
     return Engine.kept(lambda: network.with_features(network.load(path)), size, key=key)
@@ -48,7 +48,11 @@ def saved_engine(path: Path, size: int, sha256: str = "") -> Engine:
 def image_scores(
     engine: Engine, files: Sequence[ImageFile], view: View, advance: Callable[[int], None] = lambda count: None
 ) -> np.ndarray:
-    """Scores (images,) of image files under a view, decoded while it computes; `advance` gets the number of images just done."""
+    """Scores (images,) of image files under a view, decoded while the network computes.
+
+    Args:
+        advance: called with the number of images just done.
+    """
     chunks = []
     for outputs in engine.stream(load_views(files, view, BATCH)):
         chunks.append(outputs[:, 0])
@@ -62,9 +66,9 @@ def score_images(
     """Scores of image files by a whole model, on the fast engine.
 
     Args:
-        model: a detector, or its engine where it is used more than once.
+        model: a detector, or its engine if it is used more than once.
         files: the images.
-        degradation: what the pictures go through first, as in `View`.
+        degradation: applied to the pictures first, as in `View`.
 
     Returns:
         float32 (images,), probabilities of `synthetic`, 0-1.
@@ -79,7 +83,7 @@ def scores_key(model: Path, recipe: Recipe, images: pd.DataFrame) -> str:
 
     Args:
         model: the `.keras` file.
-        recipe: says how an image is seen.
+        recipe: defines the view of an image.
         images: rows of an image table, in the order of the scores.
     """
     view = vars(recipe_view(recipe))

@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"scoring: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # whoever reads the output has had enough
+    except BrokenPipeError:  # the reader closed the output
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (Python flushes it at its end, and would complain)
         return 1
     except OSError as error:
@@ -81,10 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Score what the command line names and write it; returns the exit code.
+    """Score the files of the command line and write the result; returns the exit code.
 
     Raises:
-        UserError: wrong use, a detector that cannot be used, or nothing that could be scored.
+        UserError: wrong use, a detector that cannot be used, or nothing to score.
     """
     out = Path(options.out) if options.out else None
     form = _format(out, options.format)
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
         )
     scorer.engine  # noqa: B018 (built now, so that the rate is of the pictures)
     began, done, failed, first = time.perf_counter(), 0, 0, ""
-    # In a terminal, rows that appear are progress enough.
+    # In a terminal, the rows themselves show the progress.
     how = {"disable": out is None and sys.stdout.isatty(), "mininterval": 0.1 if sys.stderr.isatty() else 10}
     with _output(out) as file, tqdm(total=total, unit=" images", file=sys.stderr, leave=False, **how) as bar:
         write = _WRITERS[form](file, scorer)
@@ -146,7 +146,7 @@ def _format(out: Path | None, wanted: str | None) -> str:
         return wanted or "table"
     suffix = out.suffix.lower()
     by_name = next((name for name, ending in FORMATS.items() if ending == suffix), None)
-    # Results never take the place of a picture, whatever --format says.
+    # Results never overwrite a picture, whatever --format is.
     if out.is_dir() or suffix in SUFFIXES or not (wanted or by_name):
         raise UserError(
             f"--out {printable(out)}: expected a file that ends in {', '.join(FORMATS.values())}, or --format with it"
@@ -159,7 +159,7 @@ def _output(out: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file that is written whole or not at all."""
     if out is None:
         with nullcontext(sys.stdout) as file:
-            # A name that the terminal cannot show must not end the work.
+            # A name that the terminal cannot show must not stop the work.
             file.reconfigure(errors="backslashreplace") if hasattr(file, "reconfigure") else None
             yield file
         return
@@ -168,7 +168,7 @@ def _output(out: Path | None) -> Iterator[TextIO]:
 
 
 def _table(file: TextIO, scorer: Scorer) -> Callable[[dict], None]:
-    """Rows for people: what holds for all pictures is said once, before them."""
+    """Rows for people; values that hold for all pictures are written once, before them."""
     print(
         f"decision   probability  warnings              path   (threshold {scorer.policy} {decimals(scorer.threshold)})",
         file=file,

@@ -17,7 +17,7 @@ _MAGIC_NUMBER, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
 
 class _StateDictUnpickler(pickle.Unpickler):
-    """Unpickles tensors and nothing else; whatever else the file names is refused, so that none of its code can run."""
+    """Unpickles tensors only. Any other name in the file is refused, so that none of its code can run."""
 
     def find_class(self, module: str, name: str):
         if (module, name) == ("collections", "OrderedDict"):
@@ -36,7 +36,7 @@ class _StateDictUnpickler(pickle.Unpickler):
 
 
 def read_torch_state_dict(path: Path) -> dict[str, np.ndarray]:
-    """Tensors of a legacy (non-zip) torch file, read without torch and without running anything that the file names.
+    """Tensors of a legacy (non-zip) torch file, read without torch and without running any code of the file.
 
     Format (torch/serialization.py, `_legacy_load`): five pickles (magic number, protocol, system, the dictionary, the
     storage keys), then for each storage a little-endian int64 count and the raw values.
@@ -64,7 +64,7 @@ def read_torch_state_dict(path: Path) -> dict[str, np.ndarray]:
 
 def _tensor(storages: dict, storage: tuple, offset: int, shape: tuple, strides: tuple) -> np.ndarray:
     values = storages[storage[0]]
-    # A stride can point outside the storage; numpy would read foreign memory, so the last element is checked first.
+    # A stride can point outside the storage, and numpy would read foreign memory. So the last element is checked first.
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides))
     if offset < 0 or last >= len(values) or min(strides, default=0) < 0:
         raise ValueError(f"a tensor of shape {shape} lies outside its storage of {len(values)} values")

@@ -1,4 +1,4 @@
-"""The study as notebooks use it: `study.open_run`, and the names and functions of its rooms that they read."""
+"""The names that notebooks import: `study.open_run` and the functions beside it."""
 
 from lib.study.across import all_thresholds, home_scores, sizes_of_one_kind, sources_line, with_warnings
 from lib.study.files import (

@@ -1,4 +1,4 @@
-"""What is read of several runs together: their scores at home, thresholds, sizes and warnings."""
+"""Scores, thresholds, sizes and warnings of several runs together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lib.study.run import Run
 
 
 def home_scores(runs: list[Run]) -> pd.DataFrame:
-    """Test scores of each run at home, in the columns that `comparison.compare` reads."""
+    """Test scores of each run on its own dataset, in the columns that `comparison.compare` reads."""
     columns = ["stage", "image_id", "y", "group", "score"]
     frames = []
     for run in runs:
@@ -23,7 +23,10 @@ def home_scores(runs: list[Run]) -> pd.DataFrame:
 
 
 def all_thresholds(runs: list[Run]) -> dict[tuple[str, str, str], dict[str, float]]:
-    """(trained_on, recipe, stage) to policy to threshold, as chosen on each run's own validation images."""
+    """The thresholds of each run: (trained_on, recipe, stage) to policy to threshold.
+
+    Each run chose them on its own validation images.
+    """
     return {
         (run.name, run.recipe.name, stage): {policy: found["threshold"] for policy, found in policies.items()}
         for run in runs
@@ -32,9 +35,9 @@ def all_thresholds(runs: list[Run]) -> dict[tuple[str, str, str], dict[str, floa
 
 
 def sizes_of_one_kind(runs: list[Run]) -> list[Run]:
-    """The runs of datasets 1 to 4 whose images come from one source, the most there are of one: what only differs in size.
+    """Runs of datasets 1 to 4 that differ only in size: those of the most common source of images.
 
-    A learning curve through datasets of different kinds would show their difficulty and not their size.
+    A learning curve over datasets of different kinds would show their difficulty, not their size.
     """
     kinds: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
@@ -44,7 +47,10 @@ def sizes_of_one_kind(runs: list[Run]) -> list[Run]:
 
 
 def with_warnings(compared: pd.DataFrame, runs: list[Run]) -> pd.DataFrame:
-    """The comparison with a column `warning`: why a row has no numbers, and what is known of what was trained and tested on."""
+    """The comparison with a column `warning`.
+
+    It states why a row has no numbers, and the warnings of the run's own dataset and of the dataset it is tested on.
+    """
     known = {run.name: f"{run.name}: {run.warning()}" for run in runs if run.warning()}
     rows = zip(compared.get("warning", [""] * len(compared)), compared["trained_on"], compared["tested_on"])
     texts = ["; ".join(filter(None, [why, *(known.get(name) for name in dict.fromkeys(pair))])) for why, *pair in rows]
@@ -52,6 +58,6 @@ def with_warnings(compared: pd.DataFrame, runs: list[Run]) -> pd.DataFrame:
 
 
 def sources_line(sources: dict[str, str]) -> str:
-    """The sources of several datasets in one line for a title, each kind once."""
+    """The sources of several datasets in one line for a title; each kind appears once."""
     kinds = {words: [name for name in sources if sources[name] == words] for words in sources.values()}
     return " · ".join(f"{', '.join(names)}: {words}" for words, names in kinds.items())

@@ -1,6 +1,6 @@
-"""What of the code a result depends on: hashes of modules, of all that they import, and of the libraries' versions.
+"""Hashes of the code that a result depends on: modules, all that they import, and the versions of libraries.
 
-A cache whose key holds such a hash never serves what an older state of the code computed.
+A cache with such a hash in its key never returns a result of older code.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def code_hash(*modules: str) -> str:
-    """Hash of the code that modules run: their own, that of every module of lib which they import, directly or not.
+    """Hash of the code of modules and of every module of lib that they import, directly or not.
 
-    Comments and docstrings do not count, versions of Python and of the imported libraries do.
+    Versions of Python and of the imported libraries count; comments and docstrings do not.
 
     Args:
         modules: dotted names below lib, such as `lib.model.network`.
@@ -44,7 +44,7 @@ def notebook_imports(path: Path) -> list[str]:
     """The modules of lib that a notebook imports, as dotted names."""
     cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
     lines = [line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
-    # Lines such as `%matplotlib inline` are no Python.
+    # Lines such as `%matplotlib inline` are not Python.
     names = imported(ast.parse("\n".join(line for line in lines if not line.startswith("%"))))
     return sorted({module for name in names for module in _modules(name)})
 
@@ -67,7 +67,8 @@ def _closure(modules: tuple[str, ...] | list[str]) -> tuple[list[Path], set[str]
             if name.split(".")[0] == "lib":
                 *packages, module = _modules(name)
                 waiting.append(module)
-                # What a package lies in runs too, but its own imports (of `lib.study`, say) are not what is used here.
+                # The package of a module runs too. But the imports of that package (`lib.study`, say) are not used
+                # here.
                 around.update(packages)
             else:
                 libraries.add(name.split(".")[0])
@@ -76,7 +77,7 @@ def _closure(modules: tuple[str, ...] | list[str]) -> tuple[list[Path], set[str]
 
 @functools.lru_cache(maxsize=1024)
 def _imports_of(path: Path, changed: int) -> tuple[str, ...]:
-    """What a file imports; `changed` is its time, so that a file that was edited is read again."""
+    """The names that a file imports. `changed` is the file's time, so an edited file is read again."""
     return tuple(imported(ast.parse(path.read_text(encoding="utf-8"))))
 
 
@@ -90,19 +91,21 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 
 def module_of(name: str) -> str:
-    """The module of lib that an imported name is, or lies in."""
+    """The module of lib that an imported name is, or that contains it."""
     return _modules(name)[-1]
 
 
 def _modules(name: str) -> list[str]:
-    """The modules of lib that an imported name runs: itself, if it is one, and the packages that it lies in."""
+    """The modules of lib that importing a name runs: the packages that contain it, and the name itself if it is a
+    module.
+    """
     parts = name.split(".")
     every = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
     return [module for module in every if parts[0] == "lib" and file_of(module)]
 
 
 def file_of(module: str) -> Path | None:
-    """The file of a module of lib; None where there is none."""
+    """The file of a module of lib, or None."""
     path = PROJECT.joinpath(*module.split("."))
     found = (path.with_suffix(".py"), path / "__init__.py")
     return next((file for file in found if file.is_file()), None)
@@ -125,5 +128,5 @@ def _distributions() -> dict[str, list[str]]:
 
 
 def _packages(library: str) -> list[str]:
-    """The installed packages that an imported name comes from; none for what is part of Python."""
+    """The installed packages that an imported name comes from; none for a part of Python."""
     return _distributions().get(library, [])

@@ -1,7 +1,7 @@
-"""Folders, files that are written whole, hashes for keys.
+"""Folders, safe writing of files, hashes for keys.
 
-Every file is written beside its place and then renamed, so that a run that is killed leaves either the old file or the
-new one, never half of one.
+Each file is written under a temporary name in the same folder and then renamed. A run that is killed leaves the old
+file or the new one, never half a file.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def home() -> Path:
-    """Where datasets/, models/, results/ and cache/ lie: the project's folder, or $STUDY_HOME."""
+    """The folder of datasets/, models/, results/ and cache/: the project's folder, or $STUDY_HOME."""
     return Path(os.environ.get("STUDY_HOME") or PROJECT).resolve()
 
 
 def cache_folder(kind: str) -> Path:
-    """Folder for what can be computed again (`features`, `engines`), made if it is not there."""
+    """Folder for data that can be computed again (`features`, `engines`); it is made if it is missing."""
     folder = home() / "cache" / kind
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -37,7 +37,7 @@ def cache_folder(kind: str) -> Path:
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on leaving without an error it is renamed to `path`.
+    """Yields a temporary path beside `path` and renames it to `path` if no error occurs.
 
     The temporary name keeps the suffix, because Keras and matplotlib choose the format by it.
     """
@@ -48,7 +48,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files private; a result should be as readable as any other file of the user's.
+        # mkstemp makes files private, but a result should be as readable as the user's other files.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
@@ -68,7 +68,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Write JSON whole; NaN is refused, because JSON has none and readers would choke on it."""
+    """Write JSON whole. NaN is refused, because JSON does not define it and other programs could not read it."""
     write_text(path, json_text(content))
 
 
@@ -94,7 +94,7 @@ def text_hash(*parts: object) -> str:
 
 
 def read_cached_table(kind: str, key: str, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """A table from the cache, computed and put there where it is missing."""
+    """A table from the cache; computed and stored there if it is missing."""
     path = cache_folder(kind) / f"{key}.csv"
     if not path.exists():
         write_table(path, compute())
@@ -102,7 +102,10 @@ def read_cached_table(kind: str, key: str, compute: Callable[[], pd.DataFrame]) 
 
 
 def check_writable(folder: Path, option: str = "--results") -> None:
-    """Raise unless files can be written in `folder` (made if it is not there), which `option` names.
+    """Raise unless files can be written in `folder`; the folder is made if it is missing.
+
+    Args:
+        option: name of the option that gave the folder, for the error.
 
     Raises:
         UserError: names the folder and the reason.

@@ -1,4 +1,4 @@
-"""Jupyter kernels that are started before their notebook's turn."""
+"""Jupyter kernels that start before their notebook is due."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from pathlib import Path
 
 from lib.study.code_hash import notebook_imports
 
-# Jupyter interrupts an idle kernel to end it, which the kernel logs as an error; real ones reach the notebook.
+# Jupyter interrupts an idle kernel to end it. The kernel logs this as an error; real errors still reach the notebook.
 QUIET = "--IPKernelApp.log_level=CRITICAL"
 
-# Seconds that a kernel may take to start.
+# Longest time for a kernel to start, in seconds.
 PATIENCE = 600
 
 
 class Kernels:
-    """Starts the kernel of the notebook that comes next while another one is executed, and ends what is left.
+    """Starts the kernel of the next notebook while another one runs, and ends the kernels that are not used.
 
-    A kernel takes up to ten seconds on one core to start and to import what its notebook uses. Each notebook still has a
-    kernel of its own. A waiting one holds up to 0.5 GB.
+    A kernel takes up to ten seconds on one core to start and to import what its notebook uses. Each notebook still has
+    its own kernel. A waiting kernel holds up to 0.5 GB.
     """
 
     def __init__(self):
@@ -31,10 +31,10 @@ class Kernels:
             end(kernel)
 
     def prepare(self, notebook: Path, folder: Path) -> None:
-        """Start the kernel of a notebook in a folder, and let it import what the notebook will import."""
+        """Start the kernel of a notebook in a folder, and import there what the notebook will import."""
         if notebook in self._waiting:
             return
-        # Not above: who asks for --help does not wait for it.
+        # Imported here, so that --help does not wait for it.
         from jupyter_client.manager import AsyncKernelManager
         from jupyter_core.utils import run_sync
 
@@ -45,12 +45,12 @@ class Kernels:
         self._waiting[notebook] = kernel
 
     def take(self, notebook: Path):
-        """The kernel that waits for a notebook, as papermill's `km`, or None. Whoever takes it ends it."""
+        """The kernel that waits for a notebook, as papermill's `km`, or None. The caller ends it."""
         return self._waiting.pop(notebook, None)
 
 
 def end(kernel) -> None:
-    """End a kernel, whatever it is doing."""
+    """End a kernel, even a busy one."""
     from jupyter_core.utils import run_sync
 
     run_sync(kernel.shutdown_kernel)(now=True)

@@ -1,4 +1,4 @@
-"""Names of the study's field: classes, splits, stages, datasets; and the error that is a user's mistake."""
+"""The names of the study (classes, splits, stages, datasets), and the error for a user's mistake."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ DATASETS = ("1", "2", "3", "4", "control")
 
 NOT_OMNIGEN = "stand-in images, not OmniGen"
 
-# In the place of a recipe, for detectors that are known by a file of their scores alone.
+# Stands for the recipe of a detector that is known only by its file of scores.
 SCORES_FILE = "scores file"
 
-# How the column `issue` of images.csv begins: a file that is not used, or a remark on one that is.
+# The column `issue` of images.csv begins with one of these: a file that is not used, or a remark on a used one.
 ASIDE, NOTE = "set aside: ", "note: "
 
 
 # fmt: on
 class UserError(Exception):
-    """A mistake in what the user gave (option, folder, file); its text is the one line that is shown."""
+    """A mistake in the user's input (option, folder, file). Only its text is shown, in one line."""
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in a notebook, by this name: the line alone, without the frames that led to it."""
+        """IPython calls this to show the error in a notebook: the line alone, without a traceback."""
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -36,5 +36,5 @@ def as_int(labels: pd.Series) -> pd.Series:
 
 
 def independent_groups(images: pd.DataFrame) -> pd.Series:
-    """The group of each image (a person, say); an image without one is a group of its own, named by its image_id."""
+    """The group of each image (a person, say). An image without a group forms its own, named by its image_id."""
     return images["group"].where(images["group"] != "", images["image_id"])

@@ -1,4 +1,4 @@
-"""What a user can state: the values of options and notebook parameters, checked."""
+"""The values of options and notebook parameters, checked."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from pathlib import Path
 from lib.study.names import DATASETS, LABELS, UserError
 from lib.study.steps import COMPARED, QUICK_FOLDER
 
-# What --groups may be.
+# The allowed values of --groups.
 GROUPINGS = ("none", "folder", "name")
 
-# Letters of a name in results/: file systems allow 255 bytes, and endings are added.
+# Maximum number of letters of a name in results/: file systems allow 255 bytes, and endings are added.
 MOST_LETTERS = 100
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the user states about folders and tables of images, where what they say themselves is not enough.
+    """What the user states about folders and tables of images, when their names do not state it clearly.
 
     Attributes:
-        labels: `WORD=CLASS,…`: what a folder's name or a value in a table's label column stands for: real, synthetic, or
-            none for files that are left out.
-        groups: what must stay on one side of the split: `none`; `folder`, the folders below the classes'; `name`, files
-            whose names differ in their last number; "" takes a table's groups, or folders where they look like groups.
-        split: `anew` draws a split although one is given; "" takes one that is given.
-        follow_links: whether links are followed out of the data folder, and into folders.
+        labels: `WORD=CLASS,…`: the class that a folder's name or a value in a table's label column means: real,
+            synthetic, or none for files that are left out.
+        groups: which images must stay in one split: `none`; `folder`, the folders below the classes; `name`, files
+            whose names differ only in their last number; "" uses a table's groups, or folders that look like groups.
+        split: `anew` draws a new split even if the data have one; "" uses theirs.
+        follow_links: whether to follow links out of the data folder, and into folders.
 
     Raises:
         UserError: a value that is not known.
@@ -68,7 +68,7 @@ class Reading:
 
     @property
     def stated(self) -> dict[str, str]:
-        """Word, in small letters, to real, synthetic or none."""
+        """Word, in lower case, to real, synthetic or none."""
         return dict(self._pairs())
 
     def _pairs(self) -> list[tuple[str, str]]:
@@ -76,11 +76,11 @@ class Reading:
         return [(word.strip().lower(), label.strip().lower()) for word, _, label in parts]
 
     def as_dict(self) -> dict[str, object]:
-        """What is stated, by name; empty for nothing."""
+        """The stated values by name; empty if there are none."""
         return {name: value for name, value in dataclasses.asdict(self).items() if value}
 
     def as_options(self) -> str:
-        """What is stated, as options of run_all.py."""
+        """The stated values as options of run_all.py."""
         flags = {name: f"--{name.replace('_', '-')}" for name in self.as_dict()}
         return " ".join(
             flag if name == "follow_links" else f"{flag} {getattr(self, name)}" for name, flag in flags.items()
@@ -88,7 +88,7 @@ class Reading:
 
 
 def text_option(option: str, value: object) -> str:
-    """An option's value as text; None is none given."""
+    """An option's value as text; None becomes ""."""
     if value is None:
         return ""
     if not isinstance(value, str | int | float | os.PathLike):
@@ -97,7 +97,7 @@ def text_option(option: str, value: object) -> str:
 
 
 def list_option(option: str, value: object) -> list[str]:
-    """An option's values, of a list, of one written as JSON, or a single one."""
+    """An option's values: from a list, a list written as JSON, or a single value."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         with contextlib.suppress(ValueError):
             value = json.loads(value)
@@ -120,8 +120,8 @@ def whole_number(option: str, value: object) -> int:
 
 
 def absolute(name: str) -> str:
-    """A path, or DATASET=PATH, that names a file wherever one is; anything else as it is."""
-    # os.path.isfile says False of a name that is too long for a file, where Path.is_file raises.
+    """The absolute path of an existing file, also in DATASET=PATH; any other text unchanged."""
+    # os.path.isfile returns False for a name that is too long for a file; Path.is_file raises.
     if os.path.isfile(name):
         return str(Path(name).resolve())
     dataset, equals, path = name.partition("=")
@@ -129,7 +129,7 @@ def absolute(name: str) -> str:
 
 
 def costs_of(text: str) -> dict[str, float] | None:
-    """`FALSE_ALARM,MISS,PREVALENCE` of --costs as numbers by name; None where none are given.
+    """`FALSE_ALARM,MISS,PREVALENCE` of --costs as numbers by name, or None.
 
     Raises:
         UserError: not three numbers in their ranges.
@@ -149,10 +149,10 @@ def costs_of(text: str) -> dict[str, float] | None:
 
 
 def run_name(dataset: str, data: str, name: str, normalise: str = "") -> str:
-    """Name of a run's folder in results/; a normalised dataset has one of its own, so that both can be compared.
+    """Name of a run's folder in results/. A normalised dataset has its own name, so that both can be compared.
 
     Raises:
-        UserError: a name that is not a plain folder name, or one that the results folder needs for itself.
+        UserError: not a plain folder name, or a name that the results folder itself uses.
     """
     ending = "_{}_q{}".format(*normal_form(normalise)) if normalise else ""
     if not data:
@@ -179,7 +179,7 @@ def run_name(dataset: str, data: str, name: str, normalise: str = "") -> str:
 
 
 def base_name(name: str, normalise: str) -> str:
-    """Name of a run without the ending that normalising adds."""
+    """Name of a run without the ending of a normalised dataset."""
     return name.removesuffix("_{}_q{}".format(*normal_form(normalise))) if normalise else name
 
 

@@ -1,4 +1,4 @@
-"""Which backbone and which pretrained weights a run uses, decided without TensorFlow and without waiting."""
+"""The backbone and the pretrained weights of a run, chosen without TensorFlow and without waiting."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
 
 @dataclass(frozen=True)
 class Weights:
-    """A backbone and where its weights come from.
+    """A backbone and the source of its weights.
 
     Attributes:
         backbone: `efficientnet-b0` or `efficientnet-lite0`.
-        path: the weight file; None for B0's ImageNet weights, which Keras keeps in its cache or downloads into it.
+        path: the weight file; None for B0's ImageNet weights, which Keras reads from its cache or downloads.
         imagenet: whether these are the published ImageNet weights.
     """
 
@@ -37,24 +37,24 @@ class Weights:
         return file_hash(self.path or keras_models() / B0_FILE)
 
     def describe(self) -> str:
-        """Backbone and origin of its weights, in words."""
+        """Backbone and source of its weights, in words."""
         origin = "ImageNet weights" if self.imagenet else f"weights from {self.path.name}"
         return f"{BACKBONES[self.backbone]} with {origin}"
 
 
 def resolve(backbone: str = "auto", weights: str = "auto", *, timeout: float = 3.0) -> Weights:
-    """Decide which backbone and weights a run uses.
+    """Choose the backbone and the weights of a run.
 
     Args:
-        backbone: `auto`, `efficientnet-b0` or `efficientnet-lite0`; `auto` is B0 where its ImageNet weights are in
-            Keras' cache or can be downloaded, else Lite0.
-        weights: `auto` or `imagenet` for ImageNet weights, or the path of a weight file: a no-top `.h5` for B0, a
-            torch state dict `.pth` for Lite0.
-        timeout: seconds that the download server has to answer. Keras itself would wait for minutes.
+        backbone: `auto`, `efficientnet-b0` or `efficientnet-lite0`. `auto` is B0 if its ImageNet weights are in Keras'
+            cache or can be downloaded, else Lite0.
+        weights: `auto` or `imagenet` for ImageNet weights, or the path of a weight file: a no-top `.h5` for B0, a torch
+            state dict `.pth` for Lite0.
+        timeout: seconds to wait for the download server. Keras itself would wait for minutes.
 
     Raises:
-        UserError: an unknown backbone, a file that is missing or of the wrong kind, or ImageNet weights that cannot
-            be had. There is no fall-back to random weights.
+        UserError: an unknown backbone, a missing or wrong file, or ImageNet weights that are not available. Random
+            weights are never used instead.
     """
     if backbone not in ("auto", *BACKBONES):
         raise UserError(f"--backbone {backbone}: expected auto, {' or '.join(BACKBONES)}")
@@ -82,12 +82,12 @@ def _from_file(backbone: str, path: Path) -> Weights:
 
 
 def keras_models() -> Path:
-    """Where Keras keeps downloaded weights."""
+    """The folder where Keras keeps downloaded weights."""
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
 
 
 def b0_cached() -> bool:
-    """Whether Keras' cache holds B0's ImageNet weights, so that nothing has to be downloaded."""
+    """Whether B0's ImageNet weights are in Keras' cache, so that no download is needed."""
     path = keras_models() / B0_FILE
     return path.is_file() and file_hash(path, "md5") == B0_MD5
 
@@ -98,7 +98,7 @@ def _b0_downloadable(timeout: float) -> bool:
     try:
         with urllib.request.urlopen(urllib.request.Request(B0_URL, method="HEAD"), timeout=timeout):
             return True
-    except OSError:  # refused, unknown host, time-out, HTTP error: each means it cannot be had from here
+    except OSError:  # refused, unknown host, time-out, HTTP error: each means it is not available
         return False
 
 

@@ -1,4 +1,4 @@
-"""Recipes: everything that is chosen about training."""
+"""Recipes: all settings of training."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# As Recipe.views: augmentation drawn anew for every epoch.
+# Value of Recipe.views: new augmentation in every epoch.
 FRESH = -1
 
-# What may stand in a recipe's fields that name something.
+# The allowed values of a recipe's fields.
 CHOICES = {
     "view": ("resize", "crop"),
     "pooling": ("average", "multilevel"),
@@ -21,7 +21,7 @@ CHOICES = {
 
 
 def _check_choices(settings: object, choices: Mapping[str, Sequence[str]]) -> None:
-    """Raise ValueError for the first field that holds none of its choices."""
+    """Raise ValueError for the first field whose value is not allowed."""
     for name, known in choices.items():
         if getattr(settings, name) not in known:
             expected = ", ".join(map(repr, known))
@@ -33,13 +33,14 @@ class Phase:
     """One stage of training.
 
     Attributes:
-        epochs: at most this many passes over the training images.
-        learning_rate: Adam's, at the start of the stage.
+        epochs: maximum number of passes over the training images.
+        learning_rate: of Adam, at the start of the stage.
         schedule: `constant`, or `cosine` down to zero over the stage.
         patience: stop after this many epochs without a better validation AUC; None never stops early.
-        images: an epoch uses at most this many training images, drawn anew each time; None uses all.
-        margin: the stage's start is kept unless an epoch's validation AUC is higher by more than this many standard errors
-            of their difference; 1.645 is a one-sided test at 5%. With few validation images an epoch is often higher by chance.
+        images: maximum number of training images in an epoch, drawn anew for each epoch; None uses all.
+        margin: an epoch replaces the start only if its validation AUC is higher by more than `margin` standard errors
+            of the difference. 1.645 is a one-sided test at 5%. With few validation images, chance alone often gives a
+            gain.
     """
 
     epochs: int
@@ -53,26 +54,27 @@ class Phase:
         _check_choices(self, {"schedule": ("constant", "cosine")})
 
     def epoch_images(self, images: int) -> int:
-        """Images of an epoch where the training split has `images`."""
+        """Number of images in an epoch, if the training split has `images`."""
         return min(images, self.images or images)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that is chosen about training; `original` says what the original study states, `tuned` what works.
+    """All settings of training. `original` follows the original study; `tuned` holds our best choices.
 
     Attributes:
         view: `resize` squeezes the whole image to `image_size`; `crop` takes `image_size` pixels at native resolution.
         pooling: `average` of the last activation, or `multilevel`: mean and standard deviation over space of every
             block's depthwise output.
-        head: `study` (1024-512-256-1 with dropout), `small` (64-1 with dropout, on standardised features) or `linear`,
-            started from a ridge regression; `logistic` is one that is started from a logistic regression.
-        views: augmented versions of each training image beside the plain one, drawn once and kept; FRESH draws a new
-            one for every epoch and keeps none.
-        degradation: of the augmented versions: none, or `half`: every other one is compressed, scaled, blurred or noisy.
-        rare: how a class with fewer training images comes to count as much: by `weights` in the loss, or by `views`: its
-            images are used several times, each time augmented in another way, and weights make up for the rest.
-        batch_norm: `frozen` (its statistics are used as they are, in every stage) or `trained`.
+        head: `study` (1024-512-256-1 with dropout), `small` (64-1 with dropout, on standardised features), `linear`
+            (starts from a ridge regression) or `logistic` (a linear head that starts from a logistic regression).
+        views: number of augmented versions of each training image beside the plain one, drawn once and kept. FRESH
+            draws a new one for every epoch and keeps none.
+        degradation: applied to the augmented versions: none, or `half`: every other one is compressed, scaled, blurred
+            or noisy.
+        rare: how a class with fewer training images gets equal weight. `weights`: by weights in the loss. `views`: its
+            images are used several times, each time augmented differently, and weights make up the rest.
+        batch_norm: `frozen` (its statistics stay fixed in every stage) or `trained`.
         unfreeze_from: first block that the partial stage trains.
         label_smoothing: 0 to 1, how far targets move from 0 and 1 towards 0.5.
     """
@@ -101,7 +103,7 @@ class Recipe:
         return getattr(self, stage)
 
     def quick(self) -> Recipe:
-        """The same recipe made small: no fine-tuning, which takes longest, and one augmented view at most."""
+        """A small version of the recipe: no fine-tuning, which takes longest, and at most one augmented view."""
         return dataclasses.replace(
             self,
             views=min(self.views, 1),
@@ -111,9 +113,10 @@ class Recipe:
 
 
 RECIPES = {
-    # Learning rates, head, augmentation, class weights: the original study's. It states no number of epochs; 20, 3
-    # and 2 are ours, long enough for phase 1's validation AUC to stop rising. One augmented view is kept of each image: two,
-    # three and fresh ones for every epoch are no better on validation (tests/benchmarks/cached_views.py, docs/experiments.md).
+    # The original study gives the learning rates, head, augmentation and class weights, but no number of epochs. 20, 3
+    # and 2 are ours, long enough for phase 1's validation AUC to stop rising. Each image has one augmented view: two,
+    # three or fresh ones in every epoch give no better validation AUC (tests/benchmarks/cached_views.py,
+    # docs/experiments.md).
     "original": Recipe(
         name="original",
         view="resize",
@@ -124,9 +127,9 @@ RECIPES = {
         partial=Phase(epochs=3, learning_rate=1e-5),
         full=Phase(epochs=2, learning_rate=1e-8),
     ),
-    # Each choice has a row in the ablation table (`run_all.py --also ablation`, docs/experiments.md). The partial stage is left
-    # out, because the full one alone does as well; an epoch of it has a fixed number of images, so that a larger dataset
-    # does not take longer.
+    # Each choice has a row in the ablation table (`run_all.py --also ablation`, docs/experiments.md). The partial stage
+    # is left out, because the full stage alone does as well. Its epoch has a fixed number of images, so a larger
+    # dataset does not take longer.
     "tuned": Recipe(
         name="tuned",
         view="crop",
@@ -140,14 +143,14 @@ RECIPES = {
     ),
 }
 
-# A larger window sees more of a picture, for 1.3 times the computation. What it gave: docs/experiments.md.
+# A larger window sees more of a picture and takes 1.3 times the computation. Results: docs/experiments.md.
 RECIPES["wide"] = dataclasses.replace(RECIPES["tuned"], name="wide", image_size=256)
 
-# Of both classes together. With them the interval of the test AUC of dataset 1 began above 0.75 for each of five seeds (7 to
-# 11), with 300 of them at 0.53 for one; with 160 the AUC was at chance.
+# Both classes together. With 400 images, the interval of the test AUC of dataset 1 began above 0.75 for each of five
+# seeds (7 to 11). With 300, one began at 0.53; with 160 the AUC was at chance.
 QUICK_IMAGES = 400
 
-# What a person is told of a quick run.
+# The text that describes a quick run to the user.
 QUICK_WORDS = (
     f"a sample of at most {QUICK_IMAGES} images, and no fine-tuning. Expect an AUC above 0.5 on stand-ins (on the control: "
     "around it) with a wide interval, and more of a full run"

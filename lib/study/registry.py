@@ -1,4 +1,4 @@
-"""A small registry: names, what each stands for, and one error for a name that is not known."""
+"""A small registry: names, the object of each name, and one error for an unknown name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ Thing = TypeVar("Thing")
 
 
 class Registry(Mapping[str, Thing]):
-    """Name to thing, in the order in which they were registered (the pattern of papermill's `engines.py`)."""
+    """Name to object, in order of registration (the pattern of papermill's `engines.py`)."""
 
     def __init__(self, kind: str):
-        """Args: kind: what the things are, in a word, for error messages."""
+        """Args: kind: one word for the objects, used in error messages."""
         self._kind, self._things = kind, {}
 
     def register(self, name: str, thing: Thing) -> Thing:
-        """Add a thing.
+        """Add an object.
 
         Raises:
             ValueError: the name is taken.
@@ -27,10 +27,10 @@ class Registry(Mapping[str, Thing]):
         return thing
 
     def __getitem__(self, name: str) -> Thing:
-        """The thing of a name.
+        """The object of a name.
 
         Raises:
-            ValueError: an unknown name; the error lists those that are known.
+            ValueError: an unknown name; the error lists the known ones.
         """
         if name not in self._things:
             raise ValueError(f"{self._kind} {name!r}: expected one of {', '.join(self._things)}")

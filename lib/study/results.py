@@ -32,29 +32,29 @@ from lib.study.steps import (
 
 
 def key_of_images(path: Path) -> str:
-    """Of images.csv: what training and measures see of it, beside the pictures' pixels, which the hash stands for."""
+    """Hash of the columns of images.csv that training and measures use; `sha256` stands for the pixels."""
     columns = ["image_id", "sha256", "label", "group", "split"]
     images = pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False)[columns]
     return text_hash(images[images["split"] != ""].to_numpy().tolist())
 
 
 def _audit_words(audit: dict) -> tuple[str, str]:
-    """What the audit says beside every score."""
+    """The audit's words that stand beside every score."""
     return audit.get("dataset", {}).get("source", ""), audit.get("shortcut", {}).get("warning", "")
 
 
 def _holds(path: Path, text: str) -> bool:
-    """Whether a file holds this very text already."""
+    """Whether a file already holds exactly this text."""
     return path.is_file() and path.read_bytes() == text.encode("utf-8")
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is whole: not one that is being written, or a notebook that did not reach its end."""
+    """Whether a file is complete: not still being written, and no notebook that stopped early."""
     return path.is_file() and not path.name.startswith(".") and ".partial" not in path.suffixes
 
 
 def _measured(path: Path, *text: str) -> pd.DataFrame:
-    """A table of measures: an empty cell is a number that is not known, in the columns `text` an empty text."""
+    """A table of measures. An empty cell is an unknown number, or in the columns `text` an empty text."""
     frame = pd.read_csv(path, dtype=dict.fromkeys(text, "string"), keep_default_na=False, na_values=[""])
     columns = [column for column in text if column in frame]
     return frame.fillna(dict.fromkeys(columns, "")).astype(dict.fromkeys(columns, object))
@@ -65,54 +65,54 @@ _NUMBERS = (
     *("score", "distance", "loss", "val_loss", "roc_auc", "val_roc_auc", "weight_change", "score_change"),
 )
 
-# Dots an inch of saved figures.
+# Resolution of saved figures, dots per inch.
 SAVED_DPI = 150
 
 
 def save_figure(figure, path: Path) -> Path:
-    """Save a Figure as `path`.png (SAVED_DPI) and `path`.svg, each whole, and return the path of the first."""
-    # Drawn once for the layout, which would otherwise be worked out for each file, and twice for its edges.
+    """Save a Figure as `path`.png (SAVED_DPI) and `path`.svg; return the path of the first."""
+    # Compute the layout once. Otherwise each file computes it again, and twice for its edges.
     figure.set_dpi(SAVED_DPI)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     edges = figure.get_tightbbox().padded(0.1)
     for suffix in (".png", ".svg"):
         with written_whole(path.with_name(path.name + suffix)) as temporary:
-            # No date in the SVG, so that the same figure is the same file.
+            # No date in the SVG, so that the same figure gives the same file.
             metadata = {"Date": None} if suffix == ".svg" else {}
             figure.savefig(temporary, dpi=SAVED_DPI, bbox_inches=edges, metadata=metadata)
     return path.with_name(path.name + ".png")
 
 
 def saved_figures(folder: Path) -> dict[str, Path]:
-    """The figures below `folder`/figures as PNG: name to path, by name."""
+    """The figures below `folder`/figures as PNG: name to path, sorted by name."""
     return {path.stem: path for path in sorted((Path(folder) / "figures").glob("*.png")) if is_whole(path)}
 
 
 def is_quick(results: Path) -> bool:
-    """Whether a results folder is the one that quick runs have to themselves."""
+    """Whether a results folder is the one for quick runs."""
     return Path(results).name == QUICK_FOLDER
 
 
 def executed_notebooks(results: Path) -> list[Path]:
-    """Every executed notebook of a results folder that reached its end: across datasets, of datasets, of recipes."""
+    """Every complete executed notebook of a results folder: across datasets, of datasets, of recipes."""
     found = (path for depth in ("*", "*/*", "*/*/*") for path in Path(results).glob(f"{depth}.ipynb"))
     others = (QUICK_FOLDER, "models", ".ipynb_checkpoints")
     return [path for path in sorted(found) if is_whole(path) and not {*path.relative_to(results).parts} & {*others}]
 
 
 def audited_folders(results: Path) -> list[Path]:
-    """The folders of all audited datasets below a results folder, by name."""
+    """The folders of all audited datasets below a results folder, sorted by name."""
     return [path.parent for path in sorted(Path(results).glob("*/audit.json"))]
 
 
 def trained_folders(results: Path) -> list[Path]:
-    """The folders of all recipes of which a stage has been trained below a results folder, by dataset and recipe."""
+    """The folders of all recipes with at least one trained stage, sorted by dataset and recipe."""
     return [path.parent for path in sorted(Path(results).glob("*/*/run.json"))]
 
 
 def compared_files(results: Path, models: Path) -> list[Path]:
-    """What a comparison of all runs depends on: the metrics of every run that was analysed, and its detector."""
+    """The files that a comparison of all runs depends on: the metrics and the detector of every analysed run."""
     return [*sorted(Path(results).glob("*/*/metrics.json")), *sorted(Path(models).glob(f"*/*/{DETECTOR_FILES[0]}"))]
 
 
@@ -123,7 +123,7 @@ def write_comparison(folder: Path, compared: pd.DataFrame, tests: pd.DataFrame) 
 
 
 def read_comparison(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """comparison.csv and paired_tests.csv of notebook 05; empty tables where it has not been run.
+    """comparison.csv and paired_tests.csv of notebook 05; empty tables if it has not run.
 
     Args:
         folder: the results folder, or its folder COMPARED.
@@ -133,23 +133,24 @@ def read_comparison(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def comparison_files(folder: Path) -> list[Path]:
-    """Where comparison.csv and paired_tests.csv belong."""
+    """The paths of comparison.csv and paired_tests.csv."""
     return [Path(folder) / name for name in ("comparison.csv", "paired_tests.csv")]
 
 
 class Results:
-    """The results of a run, as its class `Run` has them: each file has a method that writes it and one that reads it.
+    """The results of a run, as methods of `Run`: each file has one method that writes it and one that reads it.
 
-    A result is not shown where what it stands on has changed since: whoever writes a file first removes what was made of the
-    old one (`outdate`), and who reads one is told which notebook to run (`require`).
+    A result is not shown if its inputs have changed. Before a file is written, the results of the old one are removed
+    (`outdate`). If a file to be read is missing, an error names the notebook to run (`require`).
     """
 
-    # What 01 leaves, whatever the recipe
+    # Results of 01, the same for every recipe
 
     def write_audit(self, images: pd.DataFrame, pairs: pd.DataFrame, audit: dict) -> None:
-        """Store images.csv, pairs.csv and audit.json; audit.json last, as the sign that all three are there.
+        """Store images.csv, pairs.csv and audit.json. audit.json comes last and marks that all three are complete.
 
-        Where images, labels, groups, split or the words about them are others than before, what was made of them goes.
+        If images, labels, groups, split or the audit's words have changed, the results that used the old ones are
+        removed.
         """
         path, before = self.folder / "audit.json", self._audited()
         with written_whole(self.folder / "images.csv") as temporary:
@@ -161,24 +162,24 @@ class Results:
         write_json(path, {"schema": 1, **audit})
 
     def _audited(self) -> tuple[str, ...]:
-        """What later results depend on of the last audit; () where there is none."""
+        """The parts of the last audit that later results depend on; () if there is none."""
         there = (self.folder / "audit.json").is_file() and (self.folder / "images.csv").is_file()
         return (key_of_images(self.folder / "images.csv"), *_audit_words(self.audit())) if there else ()
 
-    # What becomes untrue
+    # Removing outdated results
 
     def outdate(self, notebook: str) -> None:
-        """Remove what a notebook and those after it showed and measured, because what they stand on is being replaced.
+        """Remove the results of a notebook and of those after it, because their inputs are about to be replaced.
 
-        Scores and models stay: they say themselves what they were made from, and are trained anew where that has changed. The
-        last results go first, so that a run that is killed in between leaves none that is older than what it depends on. To
-        be called before anything new is written.
+        Scores and models stay: they record their inputs, and are trained anew if those have changed. The last results
+        are removed first, so a killed run never leaves a result that is older than its inputs. Call this before writing
+        anything.
 
         Args:
-            notebook: of `STEPS`, whose own tables and records are about to be written.
+            notebook: one of `STEPS`, whose own tables and records are about to be written.
         """
         first = next(number for number, step in enumerate(STEPS) if step.notebook == notebook)
-        # A new audit is new to all recipes, and to the experiments.
+        # A new audit affects all recipes, and the experiments.
         whole = STEPS[first].scope == "dataset"
         names = [name for name in RECIPES if (self.folder / name).is_dir()] if whole else [self.recipe.name]
         runs = [dataclasses.replace(self, recipe=RECIPES[name]) for name in names]
@@ -204,7 +205,7 @@ class Results:
                     step.remove(other)
 
     def unfinished(self) -> str:
-        """Why this run is not finished, and what to do, in words; empty where every result is of the one before it."""
+        """Why this run is not finished, and what to do; empty if every result matches the one before it."""
         folder, known = self.recipe_folder, self._known()
         scores = folder / "scores.csv"
         if not (self.folder / "audit.json").is_file():
@@ -229,7 +230,7 @@ class Results:
 
     @property
     def images_file(self) -> Path:
-        """Where images.csv belongs."""
+        """The path of images.csv."""
         return self.folder / "images.csv"
 
     def images(self) -> pd.DataFrame:
@@ -254,13 +255,13 @@ class Results:
         return self._json(self.folder / "audit.json", "01_data_audit")
 
     def earlier_splits(self, images: pd.DataFrame) -> pd.Series:
-        """image_id to split of the images that the last audit with this seed placed, if their files are the same still.
+        """image_id to split for the images that the last audit with this seed placed and whose files have not changed.
 
-        Images added later must leave these where they were. Empty before the first audit, and where folders or tables were
-        read otherwise then: their groups or their split were others.
+        Images added later must not move these. Empty before the first audit. Also empty if folders or tables were read
+        differently then, because their groups or split were different.
 
         Args:
-            images: the image table of now (columns image_id, sha256).
+            images: the current image table (columns image_id, sha256).
         """
         if not (self.folder / "audit.json").is_file():
             return pd.Series(dtype=object)
@@ -272,15 +273,15 @@ class Results:
         return known.loc[known["sha256"] == now, "split"]
 
     def siblings(self) -> list[Self]:
-        """A run for every other dataset audited so far under the same results folder.
+        """A run for every other dataset audited so far in the same results folder.
 
-        Left out is this dataset in another form (as it came, or normalised), which is the same images.
+        Another form of this dataset (as it came, or normalised) is left out, because its images are the same.
         """
         mine = base_name(self.name, self.normalise)
         return [found for found in self.audited() if base_name(found.name, found.normalise) != mine]
 
     def audited(self) -> list[Self]:
-        """A run for every dataset audited so far under the same results folder, this one too, by name."""
+        """A run for every dataset audited so far in the same results folder, with this one, by name."""
         found = []
         for folder in audited_folders(self.results):
             known = json.loads((folder / "audit.json").read_text(encoding="utf-8"))["dataset"]
@@ -289,12 +290,12 @@ class Results:
             found.append(dataclasses.replace(self, name=folder.name, **options))
         return found
 
-    # What 02, 03 and 04 leave, for each recipe
+    # Results of 02, 03 and 04, for each recipe
 
     def add_stage(self, scores: pd.DataFrame, history: pd.DataFrame) -> None:
-        """Put a stage's rows into scores.csv and history.csv in place of that stage's and later ones' old rows.
+        """Replace the rows of a stage and of later stages in scores.csv and history.csv by the stage's new rows.
 
-        What was made of the old rows goes first; run.json notes of which images the new ones are.
+        Results of the old rows are removed first. run.json records which images the new rows belong to.
         """
         stage = scores["stage"].iloc[0]
         self.outdate(step_of(stage))
@@ -308,21 +309,21 @@ class Results:
             self.record(images_key=key)
 
     def has_scores(self) -> bool:
-        """Whether a stage has left its scores and what it was made from."""
+        """Whether the scores of a stage and the record of its inputs exist."""
         return all((self.recipe_folder / name).is_file() for name in ("scores.csv", "run.json"))
 
     def scores(self) -> pd.DataFrame:
-        """scores.csv: one row per image of validation and test and stage, columns SCORE_COLUMNS."""
+        """scores.csv: one row per stage and image of validation and test, columns SCORE_COLUMNS."""
         return self._table(self.recipe_folder / "scores.csv", "02_phase1_training")
 
     def scored(self, through: str | None = None) -> pd.DataFrame:
-        """scores.csv with y (0 real, 1 synthetic) and group (the image itself where it has no group) of each image.
+        """scores.csv with y (0 real, 1 synthetic) and group of each image; an image without a group is its own group.
 
         Args:
             through: a stage that must have been trained.
 
         Raises:
-            UserError: images or scores are not there yet, not those of the stage, or scores of images as they were before.
+            UserError: images or scores are missing, the stage has none, or the images have changed since.
         """
         images = self.used_images()
         group = independent_groups(images)
@@ -348,8 +349,8 @@ class Results:
     def write_metrics(self, metrics: dict, thresholds: dict, report: str) -> None:
         """Store metrics.json, thresholds.json and classification_report.txt, each with the source of the images.
 
-        Where they are others than before, what was made of the old ones goes first. metrics.json is written last, as the sign
-        that all are there, and says of which scores they are.
+        If they have changed, the results that used the old ones are removed first. metrics.json is written last: it
+        marks that all are complete, and records the hash of its scores.
         """
         folder, source = self.recipe_folder, {"schema": 1, "source": self.source()}
         scores = folder / "scores.csv"
@@ -379,7 +380,7 @@ class Results:
         path = self.recipe_folder / "calibration.json"
         text = json_text({"schema": 1, "source": self.source(), "stages": calibrations})
         if not _holds(path, text):
-            # It goes into the detector.
+            # The detector contains it.
             (self.model_folder / DETECTOR_FILES[0]).unlink(missing_ok=True)
             write_text(path, text)
 
@@ -415,7 +416,7 @@ class Results:
         self._replace(table, self.folder / f"{name}.csv", maker_of(name).notebook, f"{name}*")
 
     def _replace(self, table: pd.DataFrame, path: Path, notebook: str, figures: str = "*") -> None:
-        """Write a table; where it is another than before, the notebook and the figures that showed the old one go first."""
+        """Write a table. If it has changed, remove the notebook and the figures that showed the old one first."""
         text = table.assign(source=self.source()).to_csv(index=False)
         if not _holds(path, text):
             step = next(step for step in (*STEPS, *EXPERIMENTS.values()) if step.notebook == notebook)
@@ -423,13 +424,13 @@ class Results:
             write_text(path, text)
 
     def train_again(self, step: Step) -> None:
-        """Have the experiments of a step train anew what their kept trainings would give."""
+        """Make the experiments of a step train again instead of using stored trainings."""
         for path in step.outputs_of(self):
             write_text(self.trials / f"{path.stem}.again", "Trainings that are older than this file are done again.\n")
 
     @property
     def trials(self) -> Path:
-        """Where the trainings of experiments are kept."""
+        """The folder of the stored trainings of experiments."""
         return self.folder / "trials"
 
     def experiment(self, name: str) -> pd.DataFrame:
@@ -438,25 +439,25 @@ class Results:
         return _measured(self.folder / f"{name}.csv", "turn", "what", "choice", "setting", "case")
 
     def save_figure(self, figure, name: str, *, per_recipe: bool = True):
-        """Save a matplotlib Figure as figures/<name>.png and .svg, and return the first as a picture that a notebook shows."""
-        from IPython.display import Image  # not above: only notebooks need it
+        """Save a matplotlib Figure as figures/<name>.png and .svg; return the PNG as a picture for a notebook."""
+        from IPython.display import Image  # imported here: only notebooks need it
 
         folder = (self.recipe_folder if per_recipe else self.folder) / "figures"
-        # At half its size in pixels it is as large on a screen as it was made. The title is what is read out of it.
+        # At half its size in pixels it appears on a screen at its intended size. The title is the alternative text.
         return Image(filename=save_figure(figure, folder / name), retina=True, alt=figure.get_suptitle())
 
     def remove_figures(self, *names: str) -> None:
-        """Remove figures of an earlier run that are not true of this one."""
+        """Remove figures of an earlier run that no longer apply to this one."""
         for name in names:
             for suffix in (".png", ".svg"):
                 (self.recipe_folder / "figures" / f"{name}{suffix}").unlink(missing_ok=True)
 
     def figures(self, *, per_recipe: bool = True) -> dict[str, Path]:
-        """The figures saved so far as PNG: name to path, by name."""
+        """The figures saved so far as PNG: name to path, sorted by name."""
         return saved_figures(self.recipe_folder if per_recipe else self.folder)
 
     def files(self, *, per_recipe: bool = True) -> list[Path]:
-        """The tables and records made so far (CSV, JSON, text), by name; notebooks and figures are not among them."""
+        """The tables and records made so far (CSV, JSON, text), by name; without notebooks and figures."""
         folder = self.recipe_folder if per_recipe else self.folder
         return sorted(
             path for path in folder.glob("*.*") if path.suffix in (".csv", ".json", ".txt") and is_whole(path)
@@ -465,19 +466,21 @@ class Results:
     # Words
 
     def source(self) -> str:
-        """Where the images come from, in the words every figure shows, with the audit's warning if there is one."""
+        """The source of the images, as every figure shows it, with the audit's warning if there is one."""
         return self.audit()["dataset"]["source"] + (f" · WARNING: {self.warning()}" if self.warning() else "")
 
     def warning(self) -> str:
-        """What the audit has to say beside every score of this dataset; empty where it found no shortcut to the label."""
+        """The audit's warning that stands beside every score of this dataset; empty if it found no shortcut to the
+        label.
+        """
         return self.audit()["shortcut"]["warning"]
 
     def marked(self, table: pd.DataFrame) -> pd.DataFrame:
-        """A table of this run's numbers, with the audit's warning in a column where there is one."""
+        """A table of this run's numbers, with the audit's warning in a column if there is one."""
         return table.assign(warning=self.warning()) if self.warning() else table
 
     def title(self, what: str, images: int | None = None, *, recipe: bool = True) -> str:
-        """Title of a figure: what it shows, then dataset, source, number of images and recipe."""
+        """Title of a figure: its content, then dataset, source, number of images and recipe."""
         used = images if images is not None else self.audit()["used"]
         parts = [self.name, self.source(), f"n = {used:,}"]
         if recipe:
@@ -496,10 +499,10 @@ class Results:
         return json.loads(path.read_text(encoding="utf-8"))
 
     def require(self, path: Path, maker: str) -> None:
-        """Raise unless a result is there, naming the notebook that makes it, and those before it that have not been run.
+        """Raise unless a result exists. The error names the notebook that makes it, and earlier ones that have not run.
 
         Raises:
-            UserError: it is not there.
+            UserError: it does not exist.
         """
         if path.is_file():
             return

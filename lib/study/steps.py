@@ -1,4 +1,4 @@
-"""The notebooks of the series, and what each leaves in the results folder."""
+"""The notebooks of the series, and the files that each one writes to the results folder."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Protocol
 
 from lib.study.files import PROJECT
 
-# Folder in results/ for comparisons of runs that were named.
+# Folder in results/ for comparisons of runs that the user named.
 COMPARED = "compared"
 
-# Folder in results/ and in models/ that quick runs have to themselves.
+# Folder in results/ and in models/ for quick runs only.
 QUICK_FOLDER = "quick"
 
-# What makes a folder of models a detector that scores pictures (lib/model/use/detector.py).
+# The files that a folder of models needs to be a detector (lib/model/use/detector.py).
 DETECTOR_FILES = ("detector.json", "training_features.npz")
 
-# What a complete detector gave on other datasets, beside them.
+# Results of a complete detector on other datasets, in the same folder.
 ELSEWHERE_FILE = "elsewhere.json"
 
 # fmt: off
@@ -39,15 +39,15 @@ def step_of(stage: str) -> str:
     return next(step.notebook for step in STEPS if stage in step.stages)
 
 def notebook_page(notebook: Path) -> Path:
-    """Where the HTML of an executed notebook belongs: beside it."""
+    """The path of the HTML of an executed notebook, beside it."""
     return notebook.with_suffix(".html")
 
 def report_page(results: Path) -> Path:
-    """Where the report of a results folder belongs."""
+    """The path of the report of a results folder."""
     return Path(results) / "index.html"
 
 class Folders(Protocol):
-    """What the layout of the results needs of a run: where its files lie (`lib.study.run.Run`)."""
+    """The paths of a run that a step needs (`lib.study.run.Run`)."""
 
     folder: Path
     recipe_folder: Path
@@ -55,7 +55,7 @@ class Folders(Protocol):
     model_folder: Path
 
     def model_path(self, stage: str) -> Path:
-        """Where the model of a stage lies."""
+        """The path of the model of a stage."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class Step:
 
     Attributes:
         notebook: its file name without `.ipynb`.
-        scope: `dataset` (once per dataset), `recipe` (once per dataset and recipe), `experiment` (once per dataset, and only
-            where it is asked for) or `all` (once, at the end).
-        title: what it does, in a word or two.
-        outputs: files it leaves in its folder beside the executed notebook.
-        stages: models it leaves.
-        figures: what it saves in the folder `figures` there, as patterns.
-        costs: whether its answer depends on the costs of wrong decisions that the user gives.
-        detector: whether it makes the folder of the models one that scores pictures.
+        scope: `dataset` (once per dataset), `recipe` (once per dataset and recipe), `experiment` (once per dataset,
+            only on request) or `all` (once, at the end).
+        title: its task, in a word or two.
+        outputs: files that it writes to its folder, beside the executed notebook.
+        stages: stages whose models it writes.
+        figures: patterns of the figures that it saves in the folder `figures` there.
+        costs: whether its result depends on the user's costs of wrong decisions.
+        detector: whether it turns the folder of models into a detector that scores pictures.
     """
 
     notebook: str
@@ -85,30 +85,30 @@ class Step:
 
     @property
     def source(self) -> Path:
-        """The notebook in the project."""
+        """The path of the notebook in the project."""
         return PROJECT / "notebooks" / f"{self.notebook}.ipynb"
 
     def executed(self, run: Folders) -> Path:
-        """Where the executed notebook of `run` belongs."""
+        """The path of the executed notebook of `run`."""
         folders = {"dataset": run.folder, "experiment": run.folder, "recipe": run.recipe_folder}
         folder = run.comparison_folder if self.scope == "all" else folders[self.scope]
         return folder / f"{self.notebook}.ipynb"
 
     def results(self, run: Folders) -> list[Path]:
-        """All files the step leaves."""
+        """All files that the step writes."""
         made = [run.model_folder / name for name in DETECTOR_FILES] if self.detector else []
         return [self.executed(run), *self.outputs_of(run), *(run.model_path(stage) for stage in self.stages), *made]
 
     def outputs_of(self, run: Folders) -> list[Path]:
-        """The files of `outputs`."""
+        """The paths of the files in `outputs`."""
         return [self.executed(run).with_name(name) for name in self.outputs]
 
     def remove(self, run: Folders, *, outputs: bool = True, figures: str = "*") -> None:
-        """Remove what the step has shown and measured; not what trained stages left, which is known by keys of its own.
+        """Remove what the step has shown and measured. Results of trained stages stay: they carry their own keys.
 
         Args:
-            outputs: whether its tables and records go too.
-            figures: pattern of the figures that go.
+            outputs: whether to remove its tables and records too.
+            figures: pattern of the figures to remove.
         """
         executed = self.executed(run)
         gone = [run.model_folder / name for name in (DETECTOR_FILES[0], ELSEWHERE_FILE)] if self.detector else []
@@ -172,7 +172,7 @@ STEPS = (
     ),
 )
 
-# What `run_all.py --also` runs too, by the name it is asked for.
+# Extra steps of `run_all.py --also`, by the name of the option's value.
 EXPERIMENTS = {
     "wrong_turns": Step("07_wrong_turns", "experiment", "wrong turns", ("wrong_turns.csv",), figures=("wrong_turns*",)),
     "ablation": Step(
@@ -180,5 +180,5 @@ EXPERIMENTS = {
     ),
 }
 
-# Not one of the series: it makes a dataset, where a user asks for one.
+# Not part of the series: it makes a dataset when the user requests one.
 GENERATE = Step("00_generate_omnigen", "dataset", "generation", ())

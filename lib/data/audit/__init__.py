@@ -1,1 +1,1 @@
-"""What is in a dataset: every file opened, copies, shortcuts, the split."""
+"""The audit of a dataset: every file opened, copies, shortcuts, the split."""

@@ -1,8 +1,8 @@
-"""What the classes look like on average: mean faces, and power spectra, where upsampling of generators leaves traces.
+"""The average appearance of the classes: mean faces, and power spectra, where upsampling of generators leaves traces.
 
-Images are read one after another by a thread on each core and forgotten at once; what is kept of an image is its
-spectrum (448 bytes at the default side) and its central square made small (48 KB), so that the classes' differences can be
-compared with those of images dealt out at random (lib/metrics/relabelling.py).
+Each core has a thread that reads one image after another and keeps none. Of each image it keeps the spectrum (448 bytes
+at the default side) and the small central square (48 KB). So the classes' difference can be compared with that of
+randomly assigned images (lib/metrics/relabelling.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 
 from lib.data.images.decode import read_rgb
 
-_BATCH = 64  # images handed out at once: what is found waits in memory until its turn comes
+_BATCH = 64  # images submitted at once: results wait in memory until their turn
 # ITU-R BT.601, the luma of JPEG.
 _LUMA = np.array([0.299, 0.587, 0.114], "float32")
 # Far below the noise of rounding to 8 bits (1/12 grey level², -11 dB); keeps the logarithm of a flat image finite.
@@ -28,13 +28,13 @@ Found = TypeVar("Found")
 
 
 def sample_rows(images: pd.DataFrame, each: int = 500) -> pd.DataFrame:
-    """At most `each` used images of each class, chosen by content: the same files are chosen wherever they lie.
+    """At most `each` used images of each class, chosen by content: the same files are chosen in any folder.
 
     Args:
         images: columns label, split (empty: not used), sha256.
 
     Returns:
-        The rows chosen, in the order of label and sha256.
+        The chosen rows, in the order of label and sha256.
     """
     used = images[images["split"] != ""].sort_values(["label", "sha256"], kind="stable")
     return used.groupby("label", sort=True).head(each)
@@ -66,19 +66,18 @@ def mean_image(squares: np.ndarray) -> np.ndarray:
 def power_spectra(paths: Sequence[Path], side: int = 224) -> np.ndarray:
     """Power of each image at each spatial frequency, averaged over directions.
 
-    Of each image the central `side` pixels at native resolution are taken as grey values (0-255), their mean is
-    subtracted and a Hann window laid over them. The squared modulus of the Fourier transform is averaged over rings of
-    whole-numbered radius (azimuthal average; Durall et al. 2020, "Watch your up-convolution"; Corvi et al. 2023,
-    "Intriguing properties of synthetic images"). Images smaller than `side` have none: enlarged ones would show the
-    enlargement.
+    The central `side` pixels at native resolution are taken as grey values (0-255); their mean is subtracted and a Hann
+    window applied. The squared modulus of the Fourier transform is averaged over rings of integer radius (azimuthal
+    average; Durall et al. 2020, "Watch your up-convolution"; Corvi et al. 2023, "Intriguing properties of synthetic
+    images"). Images smaller than `side` have no spectrum, because enlarging them would show the enlargement.
 
     Args:
         side: of the crop, pixels; even.
 
     Returns:
-        float32 (images, side // 2), in dB: ten times the decimal logarithm of the power spectral density in grey level².
-        White noise of variance v lies at 10 log10(v) everywhere. Column k is the frequency (k + 1) / side in cycles per
-        pixel: from 1 / side to 0.5 (Nyquist). NaN for images that are too small.
+        float32 (images, side // 2), in dB: ten times the decimal logarithm of the power spectral density in grey
+        level². White noise of variance v gives 10 log10(v) at all frequencies. Column k is the frequency (k + 1) / side
+        in cycles per pixel: from 1 / side to 0.5 (Nyquist). NaN for images that are too small.
 
     Raises:
         ValueError: `side` is odd.
@@ -114,8 +113,8 @@ def power_spectra(paths: Sequence[Path], side: int = 224) -> np.ndarray:
 def typical_spectrum(spectra: np.ndarray) -> np.ndarray:
     """Mean over images of `power_spectra`, their 10% and their 90% quantile: (3, side // 2) in dB.
 
-    The mean is of logarithms, so that a few images of high contrast do not decide. Images without a spectrum are left out;
-    NaN if that is all of them.
+    The mean is of logarithms, so that a few images of high contrast do not dominate. Images without a spectrum are left
+    out; NaN if no image has one.
     """
     known = spectra[np.isfinite(spectra).all(axis=1)]
     if not len(known):
@@ -128,7 +127,7 @@ def _central_grey(image: np.ndarray, side: int) -> np.ndarray | None:
     if min(height, width) < side:
         return None
     top, left = (height - side) // 2, (width - side) // 2
-    # Not rounded to whole grey values: that would add noise of its own.
+    # Not rounded to whole grey values, because that would add noise.
     return image[top : top + side, left : left + side] @ _LUMA
 
 

@@ -1,4 +1,4 @@
-"""What is in a dataset and whether it can be trusted: every file opened and decoded once, and a row for each."""
+"""The audit of a dataset: every file is opened and decoded once, and gets one row."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from lib.study.names import ASIDE, LABELS, NOTE, SPLITS, UserError
 from lib.study.run import Run
 from lib.study.steps import IMAGE_COLUMNS
 
-_TASK = 32  # files a thread takes at once: large enough to hide the cost of handing them over
+_TASK = 32  # files per task of a thread: large enough to hide the cost of a task
 
-# What is known of a file that was not opened.
+# The row of a file that was not opened.
 _UNREAD = {
     "width": 0,
     "height": 0,
@@ -44,18 +44,18 @@ _UNREAD = {
 
 
 def list_files(source: Source, limit: int | None = None) -> pd.DataFrame:
-    """Files to audit, columns as `listing.image_files`: all, or a sample drawn by name, equally many of both classes.
+    """Files to audit, columns as `listing.image_files`: all, or a sample chosen by name, equally many of both classes.
 
     Args:
-        limit: of the files of both classes together. Where the source gives a split, each split gets its share of them, or
-            all that it has: a split without a class could not be used.
+        limit: of the files of both classes together. If the source gives a split, each split gets its share, or all of
+            its files if it has fewer: a split without a class could not be used.
     """
     files = image_files(source)
     if limit is None:
         return files
     chosen = []
     for (split, label), rows in files.groupby(["split", "label"], sort=True):
-        if not label:  # set aside, and listed whole
+        if not label:  # set aside, but all listed
             chosen.append(rows)
             continue
         if not source.stand_in:  # stand-ins are taken in order, so that people stay complete
@@ -69,16 +69,16 @@ def inspect_file(path: Path) -> dict:
     """Open, hash and decode one file, once.
 
     Returns:
-        The columns of the image table that a file alone decides. `issue` is empty, or notes on an image that is used
-        (`note: …`), or the reason why it is set aside (`set aside: …`). `quantisation` is the mean step of a JPEG's
-        luma table, NaN for other formats; `exif` (EXIF or XMP) and `icc` are 1 where the file carries such a block.
-        Never raises for a bad file.
+        The columns of the image table that depend on the file alone. `issue` is empty, or notes on a used image (`note:
+            …`), or the reason why it is set aside (`set aside: …`). `quantisation` is the mean step of a JPEG's luma
+            table, NaN for other formats; `exif` (EXIF or XMP) and `icc` are 1 if the file has such a block. Never
+            raises for a bad file.
     """
     return _inspect_all([path])[0]
 
 
 def _inspect_all(paths: list[Path | None]) -> list[dict]:
-    """`inspect_file` of each; what stands for None is not opened. Hashes are computed together, which is faster."""
+    """`inspect_file` for each; None is not opened. Hashes are computed together, which is faster."""
     found = [(dict(_UNREAD), None) if path is None else _inspect(path) for path in paths]
     small = [grey for _, grey in found if grey is not None]
     hashes = iter(perceptual_hashes(np.stack(small)) if small else [])
@@ -86,7 +86,7 @@ def _inspect_all(paths: list[Path | None]) -> list[dict]:
 
 
 def _inspect(path: Path) -> tuple[dict, np.ndarray | None]:
-    """A file's row without its perceptual hash, and what that is made from if the image can be used."""
+    """A file's row without its perceptual hash, and the input of that hash if the image can be used."""
     row = dict(_UNREAD)
     try:
         data = path.read_bytes()
@@ -103,7 +103,7 @@ def _inspect(path: Path) -> tuple[dict, np.ndarray | None]:
 
 
 def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int], None]) -> pd.DataFrame:
-    """The image table without splits of our own: one row per file found, on all cores.
+    """The image table without splits drawn here: one row per file, computed on all cores.
 
     Args:
         files: columns label, path, group, split, issue (`listing.image_files`); a file with an issue is not opened.
@@ -114,7 +114,7 @@ def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int]
     Raises:
         UserError: a class has no usable image.
     """
-    # Column by column: a dictionary for each of 179,430 rows would weigh more than what is in it.
+    # Column by column, because a dictionary for each of 179,430 rows would need more memory than its content.
     columns = {name: [] for name in _UNREAD}
     for row in _inspected(source.root, files, on_progress):
         for name, value in row.items():
@@ -123,7 +123,7 @@ def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int]
     refused = files["issue"].to_numpy() != ""
     rows["issue"] = np.where(refused, files["issue"], rows["issue"])
     images = pd.concat([files[["label", "group", "split"]].reset_index(drop=True), rows], axis=1)
-    # Lists: a name whose bytes are no Unicode may not stand in a column of text.
+    # Lists, because a column of text cannot hold a name whose bytes are not Unicode.
     names, written = files["path"].tolist(), [_written(name) for name in files["path"]]
     images["path"] = written
     unwritable = [name != other for name, other in zip(names, written)]
@@ -139,7 +139,7 @@ def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int]
 
 
 def _inspected(root: Path, files: pd.DataFrame, on_progress: Callable[[int], None]) -> Iterator[dict]:
-    """`inspect_file` of every row, in order; only a few tasks ahead are held, whatever the number of files."""
+    """`inspect_file` of every row, in order; only a few tasks are queued, whatever the number of files."""
     paths, issues = files["path"].tolist(), files["issue"].tolist()
 
     def inspect(start: int) -> list[dict]:
@@ -164,7 +164,7 @@ def _finished(rows: list[dict], on_progress: Callable[[int], None]) -> list[dict
 
 
 def _written(name: str) -> str:
-    """A name as images.csv can hold it: bytes that are no Unicode, and carriage returns, become escapes."""
+    """A name in the form that images.csv can hold: bytes that are not Unicode, and carriage returns, become escapes."""
     return name.encode("utf-8", "backslashreplace").decode().replace("\r", "\\r")
 
 
@@ -174,21 +174,21 @@ def usable(images: pd.DataFrame) -> pd.Series:
 
 
 def find_pairs(run: Run, images: pd.DataFrame) -> pd.DataFrame:
-    """Copies among the usable images, and copies of them in every other dataset audited so far; columns PAIR_COLUMNS."""
+    """Copies among the usable images, and between them and every other audited dataset; columns PAIR_COLUMNS."""
     used = images[usable(images)]
     others = {other.name: other.used_images() for other in run.siblings()}
     return pd.concat([find_duplicates(used), find_overlap(used, others)], ignore_index=True)
 
 
 def split_images(images: pd.DataFrame, pairs: pd.DataFrame, seed: int, before: pd.Series | None = None) -> pd.DataFrame:
-    """The image table with splits; pictures that stand in both classes have no known label and are set aside.
+    """The image table with splits. Pictures that occur in both classes have no known label and are set aside.
 
-    A split that the source gives is honoured; `mark_across_split` shows where copies cross it. Where it has no validation
-    images, they are drawn from its training images. Images without a person
-    get their copies' cluster as group, so that intervals resample them together too.
+    A split of the source is kept; `mark_across_split` shows the copies that cross it. If it has no validation images, they
+    are drawn from its training images. Images without a person get the cluster of their copies as group, so that
+    intervals resample them together too.
 
     Args:
-        before: image_id to split of images that an earlier audit placed; they stay where they were.
+        before: image_id to split of images that an earlier audit placed; they keep it.
 
     Raises:
         UserError: too few groups for three splits, or a given split that lacks a class.
@@ -219,7 +219,7 @@ def split_images(images: pd.DataFrame, pairs: pd.DataFrame, seed: int, before: p
 
 
 def choose_validation_again(images: pd.DataFrame, pairs: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The image table with training and validation images drawn anew; the test images and those without a split stay.
+    """The image table with training and validation drawn anew; test images and those without a split stay unchanged.
 
     Args:
         images: an image table with splits.
@@ -256,7 +256,7 @@ def _with_validation(used: pd.DataFrame, numbers: np.ndarray, seed: int, before:
 
 
 def _numbers(pairs: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
-    """The pairs as row numbers (n, 2) of an image table; pairs of images that are not in it are left out."""
+    """The pairs as row numbers (n, 2) of an image table; pairs with other images are left out."""
     row = pd.Series(images.index, images["image_id"])
     inside = pairs[pairs["image_a"].isin(row.index) & pairs["image_b"].isin(row.index)]
     return np.stack([row[inside["image_a"]], row[inside["image_b"]]], 1).reshape(-1, 2)
@@ -283,14 +283,14 @@ def split_counts(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def mark_across_split(pairs: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """The pairs with `across_split` filled in; after a split of our own it is False everywhere within the dataset."""
+    """The pairs with `across_split` filled in; with a split drawn here it is False for all pairs within the dataset."""
     split = images.set_index("image_id")["split"]
     first, second = pairs["image_a"].map(split), pairs["image_b"].map(split).fillna("")
     return pairs.assign(across_split=((first != second) & (first != "") & (second != "")).astype(bool))
 
 
 def summary(run: Run, source: Source, images: pd.DataFrame, pairs: pd.DataFrame, shortcut: dict) -> dict:
-    """What audit.json holds.
+    """The content of audit.json.
 
     Args:
         shortcut: `roc_auc` of the probe with its interval, `warning`, and `before`, the probe before normalising.

@@ -33,14 +33,14 @@ from lib.study.steps import PAIR_COLUMNS
 NEAR = 23
 BITS = 192
 CENTRE_CUT = 0.0225  # half way between the two readings of "3% cropped", 1.5% and 3% at each edge
-# An image whose coefficients are mostly fainter than this has no hash. They are in grey levels times 16. The faintest of
-# the 2,200 faces has a median of 13.6, of 600 drawings 11.2; blank images, even gradients and stripes have about 0, and
-# their bits would be all alike by chance of rounding.
+# An image has no hash if most of its coefficients are smaller than this (in grey levels times 16). The smallest median
+# of 2,200 faces is 13.6, of 600 drawings 11.2. Blank images, even gradients and stripes have about 0; rounding alone
+# would decide their bits and make them look alike.
 FAINT = 1.0
-# More pairs than this are thinned out to the closest that still join the same images: n copies have n²/2 pairs.
+# Above this number, only the closest pairs that still connect the same images are kept: n copies have n²/2 pairs.
 MOST_PAIRS = 5_000_000
 
-_BASE = 128  # every image is brought to this side first
+_BASE = 128  # every image is first scaled to this side
 _SIDE = 32
 _WORD = 16
 _WORDS = BITS // _WORD
@@ -50,10 +50,10 @@ _BLOCK = 1 << 20  # candidate pairs compared at once, about 80 bytes each
 
 
 def _lowest_frequencies() -> np.ndarray:
-    """Positions of the BITS lowest frequencies but the mean in a (_SIDE, _SIDE) spectrum, in the order of the bits.
+    """Positions of the BITS lowest frequencies without the mean in a (_SIDE, _SIDE) spectrum, in the order of the bits.
 
-    Word k holds the frequencies k, k + 12, k + 24 … by rank: low frequencies are alike in aligned faces, and a word of
-    them alone would tell few images apart.
+    Word k holds the frequencies k, k + 12, k + 24 … by rank. A word of low frequencies only would distinguish few
+    images, because aligned faces share them.
     """
     down, across = np.mgrid[:_SIDE, :_SIDE]
     rank = np.argsort((down**2 + across**2).ravel(), kind="stable")[1 : BITS + 1]
@@ -64,7 +64,7 @@ def _transform(cut: float) -> np.ndarray:
     """(_SIDE, _BASE): averages the part of _BASE pixels without `cut` at each edge to _SIDE, then transforms it."""
     edges = np.linspace(_BASE * cut, _BASE * (1 - cut), _SIDE + 1)
     pixel = np.arange(_BASE)
-    # How much of each pixel lies between two edges; each row sums to 1.
+    # The part of each pixel between two edges; each row sums to 1.
     inside = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
     means = np.maximum(inside, 0) / np.diff(edges)[:, None]
     return (dct(np.eye(_SIDE), axis=0, norm="ortho") @ means).astype(np.float32)
@@ -87,14 +87,13 @@ def perceptual_hash(image: np.ndarray | Image.Image) -> str:
         image: 8-bit RGB or grey.
 
     Returns:
-        Empty for an image that is blank or nearly so: it has no picture to recognise, and only its bytes and pixels say
-        what it is a copy of.
+        Empty for a (nearly) blank image: it has nothing to recognise, and only its bytes and pixels identify copies.
     """
     return perceptual_hashes(small_grey(image)[None])[0]
 
 
 def small_grey(image: np.ndarray | Image.Image) -> np.ndarray:
-    """What the hash keeps of an image (8-bit RGB or grey): brightness averaged to (_BASE, _BASE), uint8."""
+    """The part of an image (8-bit RGB or grey) that the hash uses: brightness averaged to (_BASE, _BASE), uint8."""
     pixels = np.asarray(image)
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
     return cv2.resize(grey, (_BASE, _BASE), interpolation=cv2.INTER_AREA)
@@ -119,8 +118,8 @@ def perceptual_hashes(small: np.ndarray) -> list[str]:
 def pairs_within(hashes: Sequence[str] | pd.Series) -> np.ndarray:
     """Pairs of rows whose hashes are at most NEAR bits apart.
 
-    Every such pair of different hashes is found, between the first rows that have them; rows with one and the same hash
-    are each paired with the first of them only. Beyond MOST_PAIRS, the closest pairs that join the same rows are kept.
+    Every such pair of different hashes is found, between the first rows that have them. Rows with an equal hash are
+    paired only with the first of them. Beyond MOST_PAIRS, the closest pairs that connect the same rows are kept.
 
     Args:
         hashes: of `perceptual_hash`; rows without one are in no pair.
@@ -143,8 +142,8 @@ def pairs_within(hashes: Sequence[str] | pd.Series) -> np.ndarray:
 def pairs_between(first: Sequence[str] | pd.Series, second: Sequence[str] | pd.Series) -> np.ndarray:
     """Pairs of a row of `first` and a row of `second` whose hashes are at most NEAR bits apart.
 
-    Every row that has a partner is in a pair. Of rows with one and the same hash the first meets all its partners, the
-    others meet the first of each set of equal partners. Beyond MOST_PAIRS, pairs are thinned out as in `pairs_within`.
+    Every row with a partner is in a pair. Among rows with an equal hash, the first is paired with all its partners, the
+    others with the first of each set of equal partners. Beyond MOST_PAIRS, pairs are reduced as in `pairs_within`.
 
     Returns:
         (m, 3) int64: row of `first`, row of `second`, distance in bits; sorted by rows.
@@ -154,7 +153,7 @@ def pairs_between(first: Sequence[str] | pd.Series, second: Sequence[str] | pd.S
     """
     rows, views, copies = _distinct(first)
     other_rows, other_views, other_copies = _distinct(second)
-    # Both sides in one numbering, so that thinning out sees them as the nodes of one graph.
+    # Both sides share one numbering, so that the reduction treats them as nodes of one graph.
     joins = (
         found + np.array([0, len(rows), 0])
         for mine, theirs in ((0, 0), (0, 1), (1, 0))
@@ -185,14 +184,14 @@ def _distinct(hashes: Sequence[str] | pd.Series) -> tuple[np.ndarray, np.ndarray
 
 
 def _join(first: np.ndarray, second: np.ndarray, *, once: bool = False) -> Iterable[np.ndarray]:
-    """Blocks of (m, 3): row of `first`, row of `second`, distance, each pair that is at most NEAR bits apart once.
+    """Blocks of (m, 3): row of `first`, row of `second`, distance; each pair at most NEAR bits apart occurs once.
 
-    Multi-index hashing (Norouzi, Punjani and Fleet 2012): NEAR bits cannot spoil each of the 12 words by two or more,
-    so a near pair has a word that is equal or one bit away, and only rows in those buckets are compared.
+    Multi-index hashing (Norouzi, Punjani and Fleet 2012): NEAR bits cannot change each of the 12 words by two or more.
+    So a near pair has a word that is equal or one bit away, and only rows in those buckets are compared.
 
     Args:
         first, second: (n, 24) uint8, hashes of one view.
-        once: the two are the same; pairs with row a < row b only.
+        once: both are the same set; only pairs with row a < row b.
     """
     assert NEAR < 2 * _WORDS, "a near pair could be missed"
     words, other_words = _whole(first, np.uint16), _whole(second, np.uint16)
@@ -209,7 +208,7 @@ def _join(first: np.ndarray, second: np.ndarray, *, once: bool = False) -> Itera
                     left, right = left[left < right], right[left < right]
                 distance = np.bitwise_count(longs[left] ^ other_longs[right]).sum(axis=1, dtype=np.uint8)
                 near = np.flatnonzero(distance <= NEAR)
-                # Each pair once: at the first of its words that are close.
+                # Each pair once: at the first of its close words.
                 earlier = words[left[near], :word] ^ other_words[right[near], :word]
                 near = near[(np.bitwise_count(earlier) > 1).all(axis=1)]
                 if len(near):
@@ -222,7 +221,7 @@ def _whole(hashes: np.ndarray, kind: type) -> np.ndarray:
 
 
 def _expanded(begin: np.ndarray, end: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    """Row and place for each place in begin[row] … end[row] - 1, in blocks of about _BLOCK."""
+    """Row and position for each position in begin[row] … end[row] - 1, in blocks of about _BLOCK."""
     ends = np.cumsum(end - begin)
     row, done, total = 0, 0, int(ends[-1]) if len(ends) else 0
     while done < total:
@@ -245,7 +244,7 @@ def _ordered(joins: Iterable[Iterable[np.ndarray]]) -> Iterable[np.ndarray]:
 
 
 def _closest(blocks: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """Each pair of the blocks once, with its least distance; not many more than MOST_PAIRS are held at any time.
+    """Each pair of the blocks once, with its least distance; not many more than MOST_PAIRS are in memory.
 
     Args:
         blocks: (m, 3) arrays: two rows, smaller than `count`, and their distance.
@@ -266,10 +265,10 @@ def _least(pairs: np.ndarray) -> np.ndarray:
 
 
 def _thinned(pairs: np.ndarray, count: int) -> np.ndarray:
-    """The pairs, or where they are more than MOST_PAIRS the closest of them that still join the same rows."""
+    """The pairs; if there are more than MOST_PAIRS, the closest of them that still connect the same rows."""
     if len(pairs) <= MOST_PAIRS:
         return pairs
-    # Distances start at one here: a zero would be no edge.
+    # Distances start at one here, because a zero would not be an edge.
     graph = coo_matrix((pairs[:, 2] + 1, (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     tree = minimum_spanning_tree(graph).tocoo()
     return np.column_stack([tree.row, tree.col, tree.data - 1]).astype(np.int64)
@@ -294,16 +293,16 @@ def _sorted(pairs: np.ndarray) -> np.ndarray:
 def find_duplicates(images: pd.DataFrame) -> pd.DataFrame:
     """Pairs of images of one dataset that are the same file, the same pixels or nearly the same picture.
 
-    `exact` pairs join each image with the first that has the same bytes or pixels, whatever their hashes say. `near`
-    pairs are those of `pairs_within` among the images that are no exact copy of an earlier one. So every copy is in a
-    pair and every set of copies hangs together, but a set of n copies does not have all its n²/2 pairs.
+    `exact` pairs connect each image with the first one of the same bytes or pixels, whatever their hashes are. `near`
+    pairs are those of `pairs_within`, without exact copies of an earlier image. So every copy is in a pair and every
+    set of copies is connected, but a set of n copies does not have all its n²/2 pairs.
 
     Args:
-        images: rows to compare; columns image_id, label, sha256, phash and, where known, pixel_sha256.
+        images: rows to compare; columns image_id, label, sha256, phash and, if known, pixel_sha256.
 
     Returns:
-        Columns PAIR_COLUMNS, in the order of `images`; distance in bits, 0 where an image has no hash; `across_split`
-        is False until splits are drawn.
+        Columns PAIR_COLUMNS, in the order of `images`; distance in bits, 0 if an image has no hash; `across_split` is
+        False until splits are drawn.
 
     Raises:
         UserError: a hash of another kind.
@@ -338,9 +337,9 @@ def find_overlap(images: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd
 
 
 def conflicts(images: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series:
-    """Whether each image is in a set of copies that has both labels, so that its own label cannot be trusted.
+    """Whether each image is in a set of copies that has both labels, so that its own label is not reliable.
 
-    Sets, not pairs, because the pairs of `find_duplicates` join a set without holding each pair of it.
+    Sets are used because `find_duplicates` connects a set without all of its pairs.
 
     Args:
         images: columns image_id, label.
@@ -359,12 +358,12 @@ _NONE = np.empty((0, 3), np.int64)
 
 
 def _content(*tables: pd.DataFrame) -> list[str]:
-    """The columns that tell exact copies; images.csv of another run may lack the second."""
+    """The columns that identify exact copies; images.csv of another run may lack the second."""
     return [name for name in ("sha256", "pixel_sha256") if all(name in table for table in tables)]
 
 
 def _repetitions(content: pd.Series) -> np.ndarray:
-    """(m, 2) rows: the first row with some content, and each later one with the same; empty content is no content."""
+    """(m, 2) rows: the first row with some content, and each later one with the same; empty content is ignored."""
     content = content[content != ""]
     first = content.index.to_series().groupby(content).transform("first")
     later = first[first != first.index]
@@ -394,7 +393,7 @@ def _equal(first: pd.Series, second: pd.Series) -> np.ndarray:
 def _table(
     images: pd.DataFrame, other: pd.DataFrame, exact: np.ndarray, near: np.ndarray, other_dataset: str
 ) -> pd.DataFrame:
-    """The pair table of exact pairs (m, 2) and pairs by hash (n, 3), of which some are exact too."""
+    """The pair table from exact pairs (m, 2) and pairs by hash (n, 3), some of which are exact too."""
     distances = _bits_apart(images["phash"].iloc[exact[:, 0]], other["phash"].iloc[exact[:, 1]])
     rows = pd.DataFrame(np.concatenate([np.column_stack([exact, distances]), near]), columns=["a", "b", "distance"])
     rows = rows.drop_duplicates(["a", "b"]).sort_values(["a", "b"], ignore_index=True)
@@ -418,7 +417,7 @@ def _table(
 
 
 def _bits_apart(first: Iterable[str], second: Iterable[str]) -> np.ndarray:
-    """Distance of each pair of hashes as `pairs_within` has it, 0 where one is missing."""
+    """Distance of each pair of hashes as in `pairs_within`, 0 if one is missing."""
     return np.array([_distance(a, b) for a, b in zip(first, second, strict=True)], np.int64)
 
 

@@ -1,4 +1,4 @@
-"""Pictures that the audit's notebook shows: a sample of each class, and the closest pairs."""
+"""Pictures for the audit's notebook: a sample of each class, and the closest pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lib.study.run import Run
 
 def thumbnails(images: pd.DataFrame, root: Path, each: int = 8, side: int = 160) -> dict[str, list[np.ndarray]]:
     """A sample of the used images of both classes as small squares, for a sample sheet: label to uint8 arrays."""
-    # By content: neighbours in a folder are often pictures of one person.
+    # By content, because neighbours in a folder are often pictures of one person.
     used = images[images["split"] != ""].sort_values("sha256")
     return {
         label: [thumbnail(root / path, side) for path in rows["path"].head(each)]
@@ -35,11 +35,11 @@ def pair_pictures(
 ) -> list[tuple[np.ndarray, np.ndarray, str]]:
     """The closest pairs as (image a, image b, caption), pairs with two labels first.
 
-    A caption says how alike the two are, and of each its file, class, split and other dataset.
+    A caption gives the similarity, and for each image its file, class, split and other dataset.
     """
     tables = {"": (root, images)}
     for other in run.siblings():
-        # Its pictures may have been moved or deleted since: no fault of this dataset.
+        # Pictures of the other dataset may have been moved or deleted since; this is not an error of this dataset.
         with contextlib.suppress(UserError):
             tables[other.name] = (image_root(other), other.images())
     place = {name: (root, rows.set_index("image_id")) for name, (root, rows) in tables.items()}
@@ -56,6 +56,6 @@ def pair_pictures(
 
 
 def _named(image: pd.Series, dataset: str = "") -> str:
-    """An image's file, with its class, its split and, where it is not this one, its dataset."""
+    """An image's file, with its class, its split and, if it is another one, its dataset."""
     known = [image["label"], image["split"] or "set aside", f"in {dataset}" if dataset else ""]
     return f"{image['path']} ({', '.join(filter(None, known))})"

@@ -1,7 +1,7 @@
-"""One door for both classes: every image decoded, cropped, resized and encoded the same way.
+"""Normalising: the images of both classes are decoded, cropped, resized and encoded in the same way.
 
-It takes away what the outside of the files tells (format, size, compression of the last save). It cannot take away what
-an earlier compression or scaling left in the pixels; the audit's probe, shown before and after, sees the outside only.
+It removes the information in the files' metadata (format, size, last compression). It cannot remove the traces of an
+earlier compression or scaling in the pixels. The audit's probe, shown before and after, uses metadata only.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from lib.study.run import Run
 
 
 def image_root(run: Run) -> Path:
-    """The folder that the paths of a run's images.csv start from."""
+    """The folder that the paths in a run's images.csv are relative to."""
     return _folder(run) if run.normalise else source_of(run).root
 
 
 def rewrite(
     run: Run, source: Source, images: pd.DataFrame, on_progress: Callable[[int], None]
 ) -> tuple[Source, pd.DataFrame]:
-    """Write the usable images of a source once more, all through one decoder, one crop-and-resize and one JPEG encoder.
+    """Write the usable images of a source again, with the same decoder, crop, resize and JPEG encoder.
 
-    Each is written by `write_square` under the image's id. Images smaller than SIZE are set aside: enlarging them would
-    leave a trace of its own. Files that are there already are kept; their name changes with the settings and the content.
+    `write_square` writes each one under the image's id. Images smaller than SIZE are set aside, because enlarging
+    leaves a trace. Existing files are kept; their name changes with the settings and the content.
 
     Args:
         images: the image table of `source` (columns image_id, path, label, group, split, sha256, issue).
@@ -78,7 +78,8 @@ def rewrite(
 
 
 def write_square(pixels: np.ndarray, path: Path, size: int, quality: int) -> None:
-    """The door itself: the central square, brought to `size` pixels (Lanczos), as baseline JPEG without metadata.
+    """The normal form of an image: its central square, resized to `size` pixels (Lanczos), as baseline JPEG without
+    metadata.
 
     Chroma is subsampled 4:2:0; the file is written whole.
 

@@ -1,6 +1,6 @@
-"""Whether the outside of the files gives the label away: a classifier that sees no pixel.
+"""Can the label be told from the file's metadata alone? A classifier without pixels tests this.
 
-A detector trained on such data can learn the encoder instead of the generator, and a high score then means nothing.
+A detector trained on such data can learn the encoder instead of the generator. Then a high score means nothing.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from sklearn.preprocessing import StandardScaler
 
 from lib.study.names import as_int, independent_groups
 
-# Where the lower end of the probe's interval passes this, every table of the dataset warns.
+# Every table of the dataset carries a warning if the lower end of the probe's interval is above this.
 WARN_ABOVE = 0.6
 _RARE = 20  # values of a text column beyond the most frequent ones count as one
 
 
 def outside(images: pd.DataFrame) -> pd.DataFrame:
-    """What can be known of image files without a pixel, as numbers.
+    """The metadata of image files, without pixels, as numbers.
 
     Args:
         images: rows of an image table.
 
     Returns:
-        float columns width, height, aspect, density (bytes per pixel), quantisation (0 where the file is no JPEG),
+        float columns width, height, aspect, density (bytes per pixel), quantisation (0 if the file is not a JPEG),
         exif, icc; and format, mode, subsampling as codes, the most frequent value first.
     """
     pixels = images["width"] * images["height"]
@@ -42,10 +42,10 @@ def outside(images: pd.DataFrame) -> pd.DataFrame:
 def shortcut_scores(images: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Out-of-fold scores of a classifier on `outside`, in five folds by group.
 
-    The mean of a logistic regression, which sees a small shift of file sizes, and of gradient-boosted trees, because a
-    leak need not be monotonous (one quality in the middle of the other class's range gives it away just as well). On
-    few images without a leak, pooled folds rank a little below 0.5. Where a class has fewer than five groups, there are
-    as many folds as groups.
+    The score is the mean of two models. Logistic regression finds a small shift of file sizes. Gradient-boosted trees
+    find a leak that is not monotonous, such as one quality in the middle of the other class's range. On few images
+    without a leak, pooled folds rank a little below 0.5. If a class has fewer than five groups, there are as many folds
+    as groups.
 
     Args:
         images: used rows of an image table.
@@ -57,7 +57,7 @@ def shortcut_scores(images: pd.DataFrame, seed: int) -> pd.DataFrame:
     groups = independent_groups(images).to_numpy()
     folds = min(5, *(len(set(groups[labels == label])) for label in (0, 1)))
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    # Few and small trees: on a thousand images larger ones learn the noise of file sizes.
+    # Few and small trees: with a thousand images, larger ones learn the noise of file sizes.
     leaf = min(15, max(3, len(labels) // 20))
     trees = HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=8, min_samples_leaf=leaf, random_state=seed)
     line = make_pipeline(StandardScaler(), LogisticRegression())
@@ -68,7 +68,7 @@ def shortcut_scores(images: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def warning(low: float, value: float) -> str:
-    """What every table of the dataset has to say, or "".
+    """The warning in every table of the dataset, or "".
 
     Args:
         low, value: ROC AUC of the probe and the lower end of its 95% interval.

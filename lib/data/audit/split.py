@@ -1,4 +1,4 @@
-"""Splits by group: everything that could let a test image be recognised rather than judged stays on one side."""
+"""Splits by group: related images stay in one split, so that no test image can be recognised from training."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MIN_GROUPS = 10
 
 
 def clusters(groups: pd.Series, pairs: np.ndarray) -> np.ndarray:
-    """Number of the cluster of each image: images are joined by a common group or by being duplicates.
+    """Number of the cluster of each image: a common group or a copy connects images.
 
     Args:
-        groups: group of each image (a person, say); empty where an image has none.
+        groups: group of each image (a person, say); empty if an image has none.
         pairs: (n, 2) row numbers of images that are duplicates of each other.
 
     Returns:
@@ -44,25 +44,25 @@ def assign_splits(
     before: pd.Series | None = None,
     shares: Mapping[str, float] = SHARES,
 ) -> pd.Series:
-    """`train`, `validation` or `test` for each image: 70/15/15 in both classes, no cluster on two sides.
+    """`train`, `validation` or `test` for each image: 70/15/15 in both classes, with no cluster in two splits.
 
-    Clusters are taken in an order drawn from the seed and their names, largest first where sizes differ much, and each
-    goes to the split that is furthest below its share. With MIN_GROUPS clusters in each class every split gets images of
-    both classes. The answer depends on the images and the seed only, not on the order of rows.
+    Seed and names give the order of the clusters, with the largest first if sizes differ much. Each cluster goes to the
+    split that is furthest below its share. With MIN_GROUPS clusters in each class, every split gets images of both
+    classes. The result depends only on the images and the seed, not on the order of rows.
 
-    Images that an earlier run has split keep their split, whatever is known of them now, so that no model meets in its
-    test what it was trained on. A cluster that holds some of them goes where they are. A new image that would join
-    earlier images of two splits (a copy of both, say, or a copy of one that shares a group with the other) gets none:
-    it is "", and the caller sets it aside with the reason. Of several new images that could be left out, the last in the
-    order of image_id are. Earlier images that turn out to be copies of each other stay on their two sides; only
-    `across_split` of their pair tells of it. New images of a group that earlier runs left on two sides are "" too.
+    Images keep the split of an earlier run, so that no model is tested on images it was trained on. The other images of
+    their cluster join them. A new image that would connect two splits gets no split ("") and is set aside by the caller
+    with the reason: a copy of images in both, say, or a copy of one that shares a group with the other. If one of
+    several new images could be left out, it is the last one by image_id. Earlier images that prove to be copies of each
+    other stay in their two splits; only `across_split` of their pair shows it. New images of a group that earlier runs
+    left in two splits get "" too.
 
     Args:
         images: columns image_id, label, group; used images only.
         pairs: (n, 2) row numbers of duplicates.
         seed: of the order.
-        before: split of the images of earlier runs, by image_id; "" and images that are gone do not count.
-        shares: the splits to fill, and the share of each; they add up to 1.
+        before: split of the images of earlier runs, by image_id; "" and images that no longer exist do not count.
+        shares: the splits to fill, and the share of each; the shares sum to 1.
 
     Raises:
         UserError: a class has fewer than MIN_GROUPS clusters, too few for three splits; or `before` has another split.
@@ -92,18 +92,18 @@ def assign_splits(
 
 
 def _filled_up(counts: np.ndarray, chosen: np.ndarray, names: np.ndarray, seed: int, shares: np.ndarray) -> np.ndarray:
-    """Number of the split of each cluster: `chosen`, and for each -1 in it the split furthest below its share.
+    """Number of the split of each cluster: `chosen`, with each -1 replaced by the split furthest below its share.
 
     Args:
         counts: images of each cluster (rows) and class (columns).
-        names: of the clusters; they and the seed make the order.
-        shares: of each split, adding up to 1.
+        names: of the clusters; they and the seed give the order.
+        shares: of each split, summing to 1.
     """
     chosen = chosen.copy()
     target = shares[:, None] * counts.sum(axis=0)
     filled = np.stack([counts[chosen == split].sum(axis=0) for split in range(len(shares))])
     classes = counts / counts.sum(axis=1, keepdims=True)
-    # Large clusters first: placed last, they could not be balanced by others any more.
+    # Large clusters first: no others could balance them if they came last.
     magnitude = np.frexp(counts.sum(axis=1))[1]
     order = sorted(np.flatnonzero(chosen < 0), key=lambda cluster: (-magnitude[cluster], _order(seed, names[cluster])))
     left = (counts[order] > 0).sum(axis=0)
@@ -111,8 +111,8 @@ def _filled_up(counts: np.ndarray, chosen: np.ndarray, names: np.ndarray, seed: 
         lacking = ((target - filled) / np.maximum(target, 1)) @ classes[cluster]
         missing = filled == 0
         if missing.any():
-            # A class whose last clusters these are must still reach every split, however full of the other it is.
-            # One gap is closed by each, so as many clusters as there are gaps (in both classes) are always enough.
+            # If only these clusters of a class are left, the class must still reach every split, however full it is.
+            # Each cluster closes one gap, so it is enough to have as many clusters as gaps (in both classes).
             urgent = (counts[cluster] > 0) & (left <= missing.sum())
             gaps = missing[:, urgent].any(axis=1)
             lacking[~gaps & gaps.any()] = -np.inf
@@ -127,7 +127,7 @@ def _order(seed: int, name: str) -> str:
 
 
 def _earlier_splits(names: pd.Series, before: pd.Series | None, splits: Sequence[str]) -> np.ndarray:
-    """Number of the split that each image had before, -1 for none."""
+    """Number of the earlier split of each image, -1 for none."""
     if before is None:
         return np.full(len(names), -1)
     found = names.map(before).fillna("")
@@ -143,7 +143,7 @@ def _earlier_splits(names: pd.Series, before: pd.Series | None, splits: Sequence
 def _without_links(
     images: pd.DataFrame, pairs: np.ndarray, earlier: np.ndarray
 ) -> tuple[pd.Series, np.ndarray, np.ndarray]:
-    """Groups and pairs without what would join earlier images of two splits, and the new images to leave out for it.
+    """Groups and pairs without links between earlier images of two splits, and the new images to leave out for this.
 
     Args:
         earlier: number of the split that each image had before, -1 for new images.
@@ -155,7 +155,7 @@ def _without_links(
     nothing = np.zeros(len(groups), bool)
     if not old.any():
         return groups, pairs, nothing
-    # What joins two earlier images cannot be mended any more; it must not decide where new ones go.
+    # A link between two earlier images cannot be undone; it must not decide the split of new ones.
     first, second = earlier[pairs].T
     pairs = pairs[(first == second) | (first < 0) | (second < 0)]
     sides = pd.Series(earlier[old]).groupby(groups[old].to_numpy()).nunique()
@@ -166,14 +166,14 @@ def _without_links(
 
 
 def _cut(groups: pd.Series, pairs: np.ndarray, links: np.ndarray, torn: pd.Series) -> tuple[pd.Series, np.ndarray]:
-    """Groups and pairs without images that are left out and without groups that are torn already."""
+    """Groups and pairs without images that are left out, and without groups that are already in two splits."""
     return groups.mask(torn | links, ""), pairs[~links[pairs].any(axis=1)]
 
 
 def _linking(names: np.ndarray, groups: pd.Series, pairs: np.ndarray, earlier: np.ndarray) -> list[int]:
     """Rows of new images to leave out, so that no cluster holds earlier images of two splits.
 
-    Images are added to their clusters one by one, earlier ones first; one that would join two splits is not added.
+    Images are added to their clusters one by one, earlier ones first. One that would connect two splits is not added.
     """
     number, old = clusters(groups, pairs), earlier >= 0
     sides = pd.Series(earlier[old]).groupby(number[old]).nunique()
@@ -182,7 +182,7 @@ def _linking(names: np.ndarray, groups: pd.Series, pairs: np.ndarray, earlier: n
     for a, b in pairs[doubtful[pairs[:, 0]]]:
         near[a].append(b)
         near[b].append(a)
-    # Nodes of a union-find are rows and the names of groups; a row is there once it has been added.
+    # Nodes of a union-find are rows and the names of groups; a row is present after it has been added.
     parent: dict[object, object] = {group: group for group in groups[doubtful]}
     side: dict[object, int] = {}
 

@@ -1,1 +1,1 @@
-"""From picture files to what the network sees: decoding, views, degradations, batches."""
+"""From picture files to the network's input: decoding, views, degradations, batches."""

@@ -1,4 +1,4 @@
-"""Batches of views, made by all cores ahead of whoever takes them."""
+"""Batches of views; all cores prepare them ahead of the caller."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Item, Loaded = TypeVar("Item"), TypeVar("Loaded")
 
 
 def load_views(files: Sequence[ImageFile], view: View, batch_size: int) -> Iterator[np.ndarray]:
-    """Views of image files, in order, decoded on all cores while the caller works on the batch before.
+    """Views of image files, in order. All cores decode the next batch while the caller uses the current one.
 
     Yields:
         uint8 arrays (batch, size, size, 3); the last one may be smaller.
@@ -39,7 +39,7 @@ def load_views(files: Sequence[ImageFile], view: View, batch_size: int) -> Itera
 def ahead(
     load: Callable[[list[Item]], Loaded], items: Iterable[Item], size: int
 ) -> Iterator[tuple[list[Item], Loaded]]:
-    """Parts of at most `size` items with what `load` gives for them, in order, loaded on all cores ahead of the caller."""
+    """Groups of at most `size` items with the results of `load`, in order; all cores load ahead of the caller."""
     workers, rest = os.cpu_count() or 1, iter(items)
     with ThreadPoolExecutor(workers) as pool:
         waiting = deque()
@@ -67,13 +67,13 @@ def training_batches(
         files: the training images.
         labels: 0 or 1 of each image.
         weights: weight of each image in the loss.
-        done: epochs that an earlier, interrupted call has given already; the next batch is the one after them.
-        images: how many of the images an epoch uses, drawn anew each time; None uses all.
+        done: epochs that an interrupted call has already given; the next batch is the first one after them.
+        images: number of images in an epoch, drawn anew each time; None uses all.
 
     Returns:
         Dataset of (float32 images (batch, size, size, 3) 0-255, float32 labels (batch, 1), float32 weights (batch, 1)),
-        and the number of batches that make an epoch. Epoch and image decide the augmentation, so the same seed gives
-        the same batches whatever the threads do.
+        and the number of batches of an epoch. Epoch and image decide the augmentation, so the same seed gives the same
+        batches in any order of threads.
     """
     import tensorflow as tf
 
@@ -99,7 +99,7 @@ def training_batches(
         return tf.cast(image, tf.float32), label[None], weight[None]
 
     def rest() -> Iterator[tuple[int, int]]:
-        # Batches run on from one pass over the images into the next, so it is images that are counted.
+        # A batch may contain the end of one pass over the images and the start of the next, so images are counted.
         return itertools.islice(order(), done * steps * recipe.batch_size, None)
 
     dataset = tf.data.Dataset.from_generator(

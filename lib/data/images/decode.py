@@ -1,7 +1,7 @@
 """One decoder for every picture: RGB pixels, 0-255, or the reason why a file cannot be used.
 
-JPEG is read by simplejpeg, which refuses a file that lost data where Pillow and OpenCV fill the picture up without a
-word; everything else by Pillow.
+simplejpeg reads JPEG: it refuses a file that lost data, where Pillow and OpenCV fill in the missing part without an
+error. Pillow reads everything else.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps
 
-# Larger images are refused before they are decoded: a small file can unfold to gigabytes.
+# Larger images are refused before decoding: a small file can expand to gigabytes.
 MAX_PIXELS = 100_000_000
 
 Image.MAX_IMAGE_PIXELS = None  # the check below names the file and the limit; Pillow's own only warns
 
-# Pillow warns of metadata that it cannot read, and never names the file; missing pixels it raises.
+# Pillow's warnings on unreadable metadata never name the file. For missing pixels it raises an error.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
-# Pillow's libtiff writes to standard error what Pillow then raises. Not every build lets it be reached.
+# Pillow's libtiff also writes errors to standard error. Not every build gives access to it.
 with contextlib.suppress(AttributeError, OSError):
     ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)
 
-# Images are worked on by as many threads as there are cores; OpenCV's own would only wait for each other.
+# There is one thread per core already; OpenCV's own threads would only wait for each other.
 cv2.setNumThreads(1)
 
-# Where a file may say how the picture is to be turned.
+# Where a file may store the orientation of the picture.
 _EXIF = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
 
 Image.init()
 
-# What is opened. Pillow knows more formats, some of which start other programs (EPS: Ghostscript) or fetch files.
+# The formats that are opened. Pillow knows more; some of them start other programs (EPS: Ghostscript) or fetch files.
 FORMATS = tuple(
     name for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM") if name in Image.OPEN
 )
 
 _JPEG = ("JPEG", "MPO")  # MPO: several JPEGs in one file, of which the first is read
 
-# Formats whose decoders take zeros in place of the second half for picture, and more of them than any padding has.
+# The decoders of these formats accept zeros in place of the second half. The number is more zeros than any padding has.
 _UNCHECKED, _ZEROS = ("WEBP", "AVIF"), bytes(256)
 
-# What simplejpeg refuses a JPEG for though no pixel is lost: errors in what stands beside the picture, and a way of
-# storing colours that it does not know.
+# simplejpeg refuses a JPEG for these reasons although no pixel is lost: errors outside the picture data, and a colour
+# format that it does not know.
 _HARMLESS = (
     "unknown JFIF revision",
     "bad ICC marker",
@@ -61,7 +61,7 @@ def read_rgb(path: Path) -> np.ndarray:
     """An image file as uint8 (height, width, 3) RGB, turned upright by its EXIF orientation.
 
     Raises:
-        OSError, ValueError: the file cannot be read or decoded whole, or has more than MAX_PIXELS pixels.
+        OSError, ValueError: the file cannot be read or decoded completely, or has more than MAX_PIXELS pixels.
     """
     return decode(Path(path).read_bytes())
 
@@ -76,11 +76,11 @@ def rgb(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
     """The pixels of an opened file: first frame, upright, transparency over white, 16 bits scaled to 8.
 
     Args:
-        image: as Pillow opened it, nothing decoded yet.
+        image: as Pillow opened it, not decoded yet.
         data: the bytes of its file.
 
     Returns:
-        uint8 (height, width, 3), and what the decoder warned of without losing pixels, mostly "".
+        uint8 (height, width, 3), and the decoder's warning if no pixels are lost, usually "".
 
     Raises:
         OSError, ValueError: as `read_rgb`.
@@ -93,7 +93,7 @@ def rgb(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
         image.load()
         return _to_rgb(image), ""
     pixels, warning = _decode_jpeg(data)
-    # Colours of other modes, and files that simplejpeg cannot read though nothing is lost, are Pillow's.
+    # Pillow reads other colour modes, and intact files that simplejpeg cannot read.
     if pixels is None or image.mode not in ("RGB", "L"):
         return _to_rgb(image), warning
     if not carries_exif(image):
@@ -104,14 +104,15 @@ def rgb(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
 
 
 def _decode_jpeg(data: bytes) -> tuple[np.ndarray | None, str]:
-    """Pixels of a whole JPEG, None where only Pillow can read it, and the decoder's harmless warning or ""."""
+    """Pixels of a complete JPEG, None if only Pillow can read it, and the decoder's harmless warning or ""."""
     try:
         return simplejpeg.decode_jpeg(data), ""
     except ValueError as error:
         warning = " ".join(str(error).split())
         if not any(harmless in warning for harmless in _HARMLESS):
             raise
-    # A warning of the header ends the decoding: without the segments that it can be about, lost data still show.
+    # A warning about the header stops the decoding. Without the segments that can cause it, lost data are still
+    # detected.
     try:
         simplejpeg.decode_jpeg(_without_metadata(data))
     except ValueError as error:
@@ -121,7 +122,7 @@ def _decode_jpeg(data: bytes) -> tuple[np.ndarray | None, str]:
 
 
 def _without_metadata(data: bytes) -> bytes:
-    """A JPEG without what stands between its first marker and its tables: JFIF, EXIF, colour profile, comments."""
+    """A JPEG without the segments between its first marker and its tables: JFIF, EXIF, colour profile, comments."""
     place = 2
     while data[place] == 0xFF and (0xE0 <= data[place + 1] <= 0xEF or data[place + 1] == 0xFE):
         place += 2 + int.from_bytes(data[place + 2 : place + 4])
@@ -142,5 +143,5 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
 
 def carries_exif(image: Image.Image) -> bool:
-    """Whether a file has an EXIF or XMP block, which may say how the picture is to be turned."""
+    """Whether a file has an EXIF or XMP block, which may store the orientation of the picture."""
     return image.format == "TIFF" or not image.info.keys().isdisjoint(_EXIF)

@@ -1,6 +1,6 @@
-"""What happens to pictures on their way to a reader: compression, scaling, blur, noise, cropping, brightness.
+"""Degradations of pictures as they occur online: compression, scaling, blur, noise, cropping, brightness.
 
-The robustness curves apply one at a stated level; training draws one at random for a part of its images.
+The robustness curves apply one at a given level; training draws one at random for some of its images.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from lib.study.registry import Registry
 
 @dataclass(frozen=True)
 class Degradation:
-    """One thing that happens to pictures.
+    """One kind of degradation.
 
     Attributes:
         apply: from a uint8 RGB image (height, width, 3), a level and a random generator to a uint8 RGB image.
         levels: those of the robustness curves, mildest first.
-        unit: what the level is, for the axis of the curves.
-        training: the range that training draws a level from, evenly; None where training does not use it. Strong enough to
+        unit: unit of the level, for the axis of the curves.
+        training: the range of levels in training, drawn uniformly; None if training does not use it. Strong enough to
             matter, mild enough to leave traces to learn.
     """
 
@@ -80,7 +80,7 @@ def parse(text: str) -> tuple[str, float]:
 
 
 def _jpeg(image: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
-    # OpenCV takes BGR: with the channels the wrong way round, chroma would be thinned out from the wrong ones.
+    # OpenCV expects BGR. With the channels swapped, the wrong chroma would be subsampled.
     coded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(round(level))])[1]
     return simplejpeg.decode_jpeg(coded)
 

@@ -1,4 +1,4 @@
-"""Whether a file is a picture that can be used: one verdict for audit, training and scoring, or a reason why not."""
+"""Whether a file is a usable picture: one decision for audit, training and scoring, or the reason why not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lib.data.images.decode import FORMATS, MAX_PIXELS, carries_exif, rgb
 
 MIN_SIDE = 64
 _SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
-# Pillow's modes that become RGB by more than a copy, and what is said of them.
+# Pillow's modes whose conversion to RGB is more than a copy, and the note on each.
 _MODES = {
     "1": "black and white, converted",
     "L": "greyscale, converted",
@@ -31,7 +31,7 @@ _MODES = {
 }
 _ORIENTATION = ExifTags.Base.Orientation
 _CONVERT = "{} is not supported: convert it to JPEG"
-# Pictures that are not read, by how their files begin.
+# Kinds of pictures that are not supported, by the first bytes of the file.
 _BEGINNING = 512
 _OTHER_PICTURES = {
     "HEIC": rb".{4}ftyp(hei|hev|mif1|msf1)",
@@ -43,16 +43,16 @@ _OTHER_PICTURES = {
 }
 if not features.check("avif"):  # Pillow can be built without
     _OTHER_PICTURES["AVIF"] = rb".{4}ftypavi[fs]"
-# Raw files are TIFF inside, where Pillow would find the thumbnail.
+# Raw files are TIFF inside, and Pillow would find the thumbnail.
 _RAW_SUFFIXES = {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw"}
-# What is no picture, and what to do.
+# Files that are not pictures, and the advice for each.
 _NO_PICTURES = {
     "an archive: unpack it and give the folder that comes out": rb"PK\x03\x04|Rar!\x1a|7z\xbc\xaf|\x1f\x8b|.{257}ustar",
     "a video: save frames of it as PNG and give those": rb".{4}ftyp(?!avi|mif)|RIFF.{4}AVI |\x1aE\xdf\xa3|\x00\x00\x01[\xb3\xba]",
     "a web page: download the picture itself": rb"\s*<(!doctype html|html)",
     "a pointer of Git LFS: fetch the file itself with `git lfs pull`": rb"version https://git-lfs",
 }
-# How the names of files that can be opened end.
+# The endings of file names that can be opened.
 SUFFIXES = frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS)
 
 
@@ -60,7 +60,7 @@ class Unreadable(Exception):
     """A file that cannot be used as a picture; its text is the reason, in one line.
 
     Attributes:
-        facts: what is known of the file all the same, as `Picture.facts`.
+        facts: the known facts of the file, as `Picture.facts`.
     """
 
     def __init__(self, reason: str, facts: dict | None = None):
@@ -73,9 +73,9 @@ class Picture(NamedTuple):
 
     Attributes:
         pixels: uint8 (height, width, 3) RGB, upright.
-        facts: what its file says of itself, by the names of columns of images.csv: width and height of the pixels,
-            `format` and `mode` as Pillow names them, `exif` and `icc`; of a JPEG also `quantisation`, `subsampling`.
-        notes: what was done to it on its way to 8-bit RGB, and what its decoder warned of without losing pixels.
+        facts: the file's own data, by the names of columns of images.csv: width and height of the pixels, `format` and
+            `mode` as Pillow names them, `exif` and `icc`; for a JPEG also `quantisation`, `subsampling`.
+        notes: the steps of its conversion to 8-bit RGB, and the decoder's warnings if no pixels are lost.
     """
 
     pixels: np.ndarray
@@ -110,7 +110,7 @@ def decode_picture(data: bytes, suffix: str | None = None) -> Picture:
     """A picture from the bytes of a file.
 
     Args:
-        suffix: how the file's name ends, such as `.jpg`; a name that says another format is noted.
+        suffix: the ending of the file's name, such as `.jpg`; an ending of another format is noted.
 
     Raises:
         Unreadable: with the reason.
@@ -133,7 +133,7 @@ def decode_picture(data: bytes, suffix: str | None = None) -> Picture:
         other, what = _kind(data, _OTHER_PICTURES), _kind(data, _NO_PICTURES)
         reason = _CONVERT.format(other) if other else f"not an image, but {what}" if what else "not an image"
         raise Unreadable(reason) from None
-    except Exception as error:  # decoders raise many kinds; each means that the picture cannot be used
+    except Exception as error:  # decoders raise many kinds of errors; each means that the picture cannot be used
         raise Unreadable(f"cannot be decoded ({type(error).__name__}: {error})", facts) from None
     facts |= {"width": pixels.shape[1], "height": pixels.shape[0]}
     if min(pixels.shape[:2]) < MIN_SIDE:
@@ -142,7 +142,7 @@ def decode_picture(data: bytes, suffix: str | None = None) -> Picture:
 
 
 def _facts(image: Image.Image) -> dict:
-    """What the file says of itself before any pixel is decoded."""
+    """The file's own data, before any pixel is decoded."""
     facts = {"width": image.width, "height": image.height, "format": image.format or "", "mode": image.mode}
     facts |= {"exif": int(carries_exif(image)), "icc": int("icc_profile" in image.info)}
     if tables := getattr(image, "quantization", None):
@@ -153,7 +153,7 @@ def _facts(image: Image.Image) -> dict:
 
 
 def _notes(image: Image.Image, suffix: str | None) -> list[str]:
-    """What is done to an image on its way to 8-bit RGB, and a name that says another format."""
+    """The steps of an image's conversion to 8-bit RGB, and a note on a name with another format's ending."""
     notes = [_MODES[image.mode]] if image.mode in _MODES else []
     if image.has_transparency_data:
         notes.append("transparency, placed on white")
@@ -168,7 +168,7 @@ def _notes(image: Image.Image, suffix: str | None) -> list[str]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file begins as a picture does, whatever its name; also one that `read_picture` cannot read."""
+    """Whether a file begins like a picture, whatever its name is; also true for one that `read_picture` cannot read."""
     try:
         if stat.S_ISREG(os.stat(path).st_mode):
             with open(path, "rb") as file:
@@ -176,31 +176,31 @@ def is_picture(path: Path) -> bool:
                     return True
             with Image.open(path, formats=FORMATS):
                 return True
-    except Exception:  # decoders raise many kinds
+    except Exception:  # decoders raise many kinds of errors
         pass
     return False
 
 
 def _kind(data: bytes, kinds: dict[str, bytes]) -> str:
-    """The first of the kinds whose pattern a file's beginning matches, or ""."""
+    """The first kind whose pattern matches the beginning of a file, or ""."""
     beginning = data[:_BEGINNING]
     return next((kind for kind, pattern in kinds.items() if re.match(b"(?is)" + pattern, beginning)), "")
 
 
 def jpeg_quality(mean_step: float) -> int:
-    """The quality, 1 to 100, at which libjpeg's luma table has the mean step nearest to this one.
+    """The quality, 1 to 100, whose libjpeg luma table has the mean step nearest to this one.
 
-    An estimate where another program's tables were used, such as a camera's.
+    It is an estimate if another program's tables were used, such as a camera's.
 
     Args:
-        mean_step: mean of a JPEG's luma quantisation table, as images.csv holds it (`quantisation`).
+        mean_step: mean of a JPEG's luma quantisation table, as in images.csv (`quantisation`).
     """
     return int(np.argmin(np.abs(_mean_steps() - mean_step))) + 1
 
 
 @functools.cache
 def _mean_steps() -> np.ndarray:
-    """Mean step of libjpeg's luma table at qualities 1 to 100, read off tiny files that are written for it."""
+    """Mean step of libjpeg's luma table at qualities 1 to 100, read from tiny files written for this."""
     steps = []
     for quality in range(1, 101):
         buffer = io.BytesIO()

@@ -1,7 +1,7 @@
-"""From a picture to what the network sees of it: plain, augmented or degraded views.
+"""From a picture to the network's input: plain, augmented or degraded views.
 
-Augmentation draws from (seed, version, image), never from the order in which threads happen to work, so the same
-version of the same image is the same array in every run.
+Augmentation depends on (seed, version, image), never on the order of threads. So the same version of the same image is
+the same array in every run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lib.data.images.degrade import degrade, degrade_at_random, parse
 from lib.study.names import UserError
 from lib.study.recipes import CHOICES, Recipe
 
-# Versions of kept views start at 1; those drawn anew for each epoch start after this, and are others.
+# Versions of kept views start at 1. Views drawn anew in each epoch start after this number, so they differ.
 FRESH_VERSION = 1000
 
 
@@ -28,13 +28,14 @@ class View:
     """How an image becomes the network's input.
 
     Attributes:
-        kind: `resize` squeezes the whole image; `crop` takes `size` pixels at native resolution (an image that is
-            smaller is enlarged first).
+        kind: `resize` squeezes the whole image; `crop` takes `size` pixels at native resolution (a smaller image is
+            enlarged first).
         size: side of the square input, pixels.
         version: 0 is the plain view (`crop`: the centre); 1, 2, … are augmented ones.
         seed: of the augmentation.
-        degradation: what the picture goes through first: nothing, `any` (a random one for each image), `half` (a random
-            one for every other image, by chance), or one at a level, such as `jpeg 70` (see lib/data/images/degrade.py).
+        degradation: applied to the picture first: none, `any` (a random one for each image), `half` (a random one for
+            each image with probability one half), or one at a level, such as `jpeg 70` (see
+            lib/data/images/degrade.py).
     """
 
     kind: str
@@ -64,7 +65,7 @@ class View:
         if self.degradation not in ("", "any", "half"):
             image = degrade(image, *parse(self.degradation), rng)
         view = self._augmented(image, rng) if self.version else self._plain(image)
-        # A random one comes after the crop, where there are fewer pixels to work on.
+        # A random one comes after the crop, because fewer pixels are left to process.
         if self.degradation == "any" or (self.degradation == "half" and rng.random() < 0.5):
             view = degrade_at_random(view, rng)
         return view
@@ -78,12 +79,12 @@ class View:
 
     def _augmented(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.kind == "resize":
-            # The usual augmentation of photographs: a window of 80-100% of each side, a turn of up to 10 degrees.
+            # The usual augmentation of photographs: a window of 80-100% of each side, rotation by up to 10 degrees.
             height, width = (int(round(side * rng.uniform(0.8, 1.0))) for side in image.shape[:2])
             top, left = rng.integers(image.shape[0] - height + 1), rng.integers(image.shape[1] - width + 1)
             image = _turned(image[top : top + height, left : left + width], rng.uniform(-10, 10), self.size)
         else:
-            # Turning or scaling would blur the fine statistics that this view is there to keep.
+            # Rotation or scaling would blur the fine statistics that this view must keep.
             image = _at_least(image, self.size)
             top, left = (rng.integers(side - self.size + 1) for side in image.shape[:2])
             image = image[top : top + self.size, left : left + self.size]
@@ -91,7 +92,7 @@ class View:
 
 
 def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bilinear; an image at least twice as large is averaged over areas instead, or fine patterns would alias."""
+    """Bilinear; an image at least twice as large is averaged over areas instead, to avoid aliasing."""
     if image.shape[:2] == (height, width):
         return image
     area = _is_much_larger(image, height, width)
@@ -111,12 +112,12 @@ def _at_least(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def _turned(image: np.ndarray, degrees: float, size: int) -> np.ndarray:
-    """An image turned about its centre and squeezed to a square, in one bilinear step; edges are mirrored outwards."""
+    """An image rotated about its centre and squeezed to a square, in one bilinear step; edges are mirrored."""
     if _is_much_larger(image, size, size):
         image = _resized(image, size, size)
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
-    # Turned in the image's own pixels, then its first and last pixel centres put where a resize has them.
+    # Rotated in the image's own pixels; then its first and last pixel centres are placed as a resize places them.
     scale = np.array([[size / width], [size / height]])
     matrix = matrix * scale
     matrix[:, 2] += (scale[:, 0] - 1) / 2
@@ -124,17 +125,17 @@ def _turned(image: np.ndarray, degrees: float, size: int) -> np.ndarray:
 
 
 def recipe_view(recipe: Recipe, version: int = 0, seed: int = 0, degradation: str = "") -> View:
-    """The view that a recipe uses; augmented versions (from 1) go through its degradations too."""
+    """The view of a recipe; augmented versions (from 1) get its degradations too."""
     return View(recipe.view, recipe.image_size, version, seed, degradation or (recipe.degradation if version else ""))
 
 
 class ImageFile(NamedTuple):
-    """An image that the audit has passed.
+    """An image that passed the audit.
 
     Attributes:
         path: of the file.
         key: its sha256.
-        copy: 0, or from 1 which further use of the same image this is; each is augmented in its own way.
+        copy: number of the use of the same image, from 0; each use is augmented differently.
     """
 
     path: Path
@@ -143,14 +144,14 @@ class ImageFile(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of the image and its use: what its augmentation is drawn from, and its features are kept under."""
+        """Name of the image and its use; its augmentation is drawn from it, and its features are cached under it."""
         return f"{self.key}/{self.copy}" if self.copy else self.key
 
     def read(self) -> np.ndarray:
         """The pixels, uint8 (height, width, 3) RGB.
 
         Raises:
-            UserError: the file is not the one that the audit has seen, or cannot be decoded.
+            UserError: the file has changed since the audit, or cannot be decoded.
         """
         try:
             data = self.path.read_bytes()
@@ -162,5 +163,5 @@ class ImageFile(NamedTuple):
             raise UserError(f"{self.path}: has changed since the audit; run 01_data_audit again")
         try:
             return decode(data)
-        except (OSError, ValueError) as error:  # by an audit of an earlier version, which was less strict
+        except (OSError, ValueError) as error:  # an audit of an earlier version was less strict
             raise UserError(f"{self.path}: cannot be decoded ({error}); run 01_data_audit again") from None

@@ -1,1 +1,1 @@
-"""Where images come from: folders, tables, the manifest, public sets, other detectors' scores."""
+"""Sources of images: folders, tables, the manifest, public sets; and other detectors' scores."""

@@ -1,4 +1,4 @@
-"""What the checks of every table share: reading a CSV file by its lines, and refusals in one wording."""
+"""Shared checks of tables: reading a CSV file line by line, and error messages in one wording."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from lib.study.names import UserError
 
 
 def csv_lines(path: Path) -> pd.DataFrame:
-    """Every line of a CSV file that holds something, the header too, as text.
+    """Every non-empty line of a CSV file as text, with the header.
 
-    Cells are separated by commas; by semicolons or tabs where the header has those and no comma.
+    Cells are separated by commas, or by semicolons or tabs if the header has those and no comma.
 
     Returns:
-        The index holds the lines' numbers as a spreadsheet shows them: from 1, a line break in quotes does not count.
+        The index holds the line numbers of a spreadsheet: from 1; a line break in quotes does not count.
 
     Raises:
-        UserError: no CSV in UTF-8, or a line has more cells than the first.
+        UserError: not a CSV file in UTF-8, or a line has more cells than the first.
     """
     try:
-        # Read without a header, pandas refuses lines longer than the first instead of cutting or shifting them.
+        # Without a header, pandas refuses lines longer than the first; otherwise it cuts or shifts them.
         lines = pd.read_csv(
             path,
             sep=_separator(path),
@@ -38,7 +38,7 @@ def csv_lines(path: Path) -> pd.DataFrame:
         raise UserError(f"{printable(path)}: cannot be read as a CSV table in UTF-8 ({reason})") from None
     lines = lines.fillna("").astype(object)
     lines.index += 1
-    # The first line stays, even if empty: it is the header that is then found wanting.
+    # The first line stays, even if empty: then the check of the header reports it.
     return lines[(lines != "").any(axis=1) | (lines.index == 1)]
 
 
@@ -49,14 +49,14 @@ def _separator(path: Path) -> str:
 
 
 def validate(frame: pd.DataFrame, schema: pa.DataFrameSchema, path: Path, unit: str) -> None:
-    """Hold a table to its schema.
+    """Check a table against its schema.
 
     Args:
-        frame: its index holds the rows' numbers as the user counts them.
-        unit: what a row is called, `line` or `row`.
+        frame: its index holds the row numbers that the user sees.
+        unit: name of a row, `line` or `row`.
 
     Raises:
-        UserError: names the first row that is refused, column, what was found and what was expected.
+        UserError: names the first refused row, the column, what was found and what was expected.
     """
     try:
         schema.validate(frame, lazy=True)
@@ -70,11 +70,11 @@ def refusal(path: Path, where: str, column: str, value: object, expected: str) -
     """The error that names a cell of a table, what was found in it and what was expected.
 
     Args:
-        where: the row, as `line 3` or `row 3`.
+        where: the row, such as `line 3` or `row 3`.
     """
     return UserError(f"{printable(path)}: {where}, column {column}: found {value!r}, expected {expected}")
 
 
 def printable(path: str | Path) -> str:
-    """A path that any terminal can show: bytes that are no Unicode become escapes."""
+    """A path that any terminal can show: bytes that are not Unicode become escapes."""
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""What notebook 05 compares: finished runs by name, and detectors of other programs by a file of their scores."""
+"""The entries of notebook 05's comparison: finished runs by name, and other programs' detectors by a file of scores."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from lib.study.options import run_name
 from lib.study.run import Run, finished_runs, left_out
 
 COLUMNS = ("image_id", "label", "split", "score")
-# From which p on scores count as the wrong way round: a hint that is wrong is worse than none.
+# Scores count as inverted from this p on: a wrong hint is worse than none.
 SURELY = 0.001
 OPTIONAL = ("stage", "group")
-# Rows as `comparison.compare` and `comparison.paired_by_test_set` read them.
+# The columns that `comparison.compare` and `comparison.paired_by_test_set` read.
 SCORED = ["trained_on", "recipe", "stage", "tested_on", "overlap_removed", "split", "image_id", "y", "group", "score"]
 
 
@@ -31,8 +31,8 @@ class Detector:
 
     Attributes:
         name: the file's name without its ending.
-        scores: columns image_id, label, split, stage, score, group; group is the image itself where none was given.
-        tested_on: the dataset of the study that its images are of, or a name for images not known here.
+        scores: columns image_id, label, split, stage, score, group; an image without a group is its own group.
+        tested_on: the study's dataset that its images belong to, or a name for unknown images.
         dataset: that dataset, or None.
     """
 
@@ -43,16 +43,16 @@ class Detector:
 
     def rows(self) -> pd.DataFrame:
         """Its scores of validation and test, columns SCORED."""
-        # What it was trained on is not known here, so nothing can be taken out.
+        # Its training images are not known, so nothing can be removed.
         names = {"trained_on": self.name, "recipe": SCORES_FILE, "tested_on": self.tested_on, "overlap_removed": 0}
         return self.scores.assign(y=as_int(self.scores["label"]), **names)[SCORED]
 
     def source(self) -> str:
-        """Where its images come from, in words."""
+        """The source of its images, in words."""
         return self.dataset.source() if self.dataset else "images of a scores file, not known here"
 
     def describe(self) -> str:
-        """What can be told of it: on which images, and whether it has thresholds."""
+        """Its images, and whether it has thresholds, in words."""
         sizes = self.scores.drop_duplicates("image_id")["split"].value_counts()
         words = f"{self.name}: scores file, {sizes['test']:,} test images of {self.tested_on} ({self.source()})"
         words += f". {self.warning()}" if self.warning() else ""
@@ -61,8 +61,8 @@ class Detector:
         return f"{words}; thresholds chosen on its {sizes['validation']:,} validation images"
 
     def warning(self) -> str:
-        """What speaks for scores that are the wrong way round; empty where nothing does."""
-        from scipy.stats import mannwhitneyu  # not above: it takes run_all.py a second to start with
+        """The evidence that its scores are inverted; empty if there is none."""
+        from scipy.stats import mannwhitneyu  # imported here: it adds a second to the start of run_all.py
 
         for stage, rows in self.scores.groupby("stage", sort=False):
             real, synthetic = (rows.loc[rows["label"] == label, "score"] for label in LABELS)
@@ -84,10 +84,10 @@ def rows_of(detectors: Sequence[Detector]) -> pd.DataFrame:
 
 
 def compared(run: Run) -> tuple[list[Run], list[Detector]]:
-    """The finished runs and the scores files that `run.compare` names; every finished run where it names none.
+    """The finished runs and the scores files that `run.compare` names; every finished run if it names none.
 
     Raises:
-        UserError: neither a finished run nor a file, a file that is no scores file, one name twice, or no finished run.
+        UserError: neither a finished run nor a file, not a scores file, the same name twice, or no finished run.
     """
     place = (run.results, run.models, run.quick)
     finished = finished_runs(*place)
@@ -125,12 +125,12 @@ def compared(run: Run) -> tuple[list[Run], list[Detector]]:
 
 
 def read_scores(path: Path) -> pd.DataFrame:
-    """Scores of another detector: columns image_id, label, split, stage, score and group, in the words of this study.
+    """Scores of another detector: columns image_id, label, split, stage, score and group, with this study's names.
 
     Args:
-        path: a CSV file with the columns image_id, label (real or synthetic, or what people call them, or 0 and 1),
-            split (rows of the training split are left out), score (any finite number, higher means more synthetic) and,
-            where wanted, stage (several models in one file) and group (images that are not independent).
+        path: a CSV file with the columns image_id, label (real or synthetic, their synonyms, or 0 and 1), split (rows
+            of the training split are left out) and score (any finite number, higher means more synthetic). Optional:
+            stage (several models in one file) and group (images that are not independent).
 
     Raises:
         UserError: names the file, the line, the column, what was found and what was expected.
@@ -215,17 +215,17 @@ _SCHEMA = pa.DataFrameSchema(
 
 
 def _detector(path: Path, run: Run, said: str = "") -> Detector:
-    """The detector of a scores file, on the dataset of the study whose images it scored, if it is one.
+    """The detector of a scores file, on the study's dataset that holds its images, if there is one.
 
     Args:
-        said: the dataset, where the user says which.
+        said: the dataset, if the user states it.
     """
     scores = read_scores(path)
     chosen = _dataset_of(path, scores, run, _full_name(said))
     if chosen is None:
         return Detector(path.stem, scores, path.stem)
     images = chosen.used_images().set_index("image_id")
-    # Of its validation images not all need be known.
+    # Some of its validation images may be unknown.
     known = scores["image_id"].isin(images.index)
     label = scores["image_id"].map(images["label"])
     wrong = scores[known & (label != scores["label"])]
@@ -236,15 +236,16 @@ def _detector(path: Path, run: Run, said: str = "") -> Detector:
             f"images.csv of {chosen.name}, whose test images these are; expected the same label"
         )
     group = images["group"].where(images["group"] != "", images.index.to_series())
-    # Groups as the study knows them, so that its models can be tested against this one.
+    # The study's groups, so that its models can be tested against this detector.
     scores = scores.assign(group=scores["image_id"].map(group).where(known, scores["group"]))
     return Detector(path.stem, scores, chosen.name, chosen)
 
 
 def _dataset_of(path: Path, scores: pd.DataFrame, run: Run, said: str) -> Run | None:
-    """The dataset that holds all test images of a scores file; None where there is none.
+    """The dataset that holds all test images of a scores file, or None.
 
-    Datasets may use the same names, as the stand-ins do: the one is meant whose test split is most alike.
+    Several datasets may use the same names, as the stand-ins do. Then the one with the most similar test split is
+    chosen.
     """
     asked = set(scores.loc[scores["split"] == "test", "image_id"])
     alike = {}
@@ -278,7 +279,7 @@ def _full_name(name: str) -> str:
 
 
 def _share_unknown_images(detectors: list[Detector]) -> list[Detector]:
-    """Detectors of the same images not known here get one name for them, so that they can be compared."""
+    """Detectors with the same unknown images get one name for them, so that they can be compared."""
     first: dict[frozenset, str] = {}
     shared = []
     for found in detectors:

@@ -1,4 +1,4 @@
-"""The public set that has as many images as a dataset: where it lies, and how it is fetched when the user asks for it."""
+"""The public set with as many images as a dataset: its location, and its download on the user's request."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from lib.study.files import home, write_json
 from lib.study.names import LABELS, UserError
 from lib.study.options import Reading, run_name
 
-# kagglehub resumes in its cache only: given an output folder that is not empty it stops, or wipes it first. So it works
-# in this folder beside the set, on the same disk, and what is whole is moved.
+# kagglehub resumes only in its cache. If an output folder is not empty, it stops or deletes its content. So it works in
+# this folder beside the set, on the same disk, and complete files are moved.
 CACHE = ".kagglehub"
-# The datasets that have a public set by the manifest.
+# The datasets that have a public set in the manifest.
 TWINS = ("3", "4")
-# Not from the set's own page, which could not be read when this was written.
+# Not from the set's own page, which was not available when this was written.
 SIZE = "size not known here; a copy under the same name elsewhere takes about 1.8 GB, twice that while unpacking"
 
 
@@ -31,14 +31,14 @@ TWIN = "public set of the same size, not shown to be the original's"
 
 @dataclass(frozen=True)
 class Twin:
-    """A public set with as many images as a dataset has; nothing shows that it is that dataset.
+    """A public set with as many images as a dataset; nothing proves that it is the same dataset.
 
     Attributes:
         handle: `<owner>/<set>` on Kaggle.
-        root: where its files belong on this computer.
-        counts: number of images of each folder below root, by the manifest.
+        root: folder of its files on this computer.
+        counts: number of images of each folder below root, from the manifest.
         folders: the folders of each label.
-        marker: the file that says that every folder is complete.
+        marker: the file that marks every folder as complete.
     """
 
     handle: str
@@ -49,7 +49,7 @@ class Twin:
 
 
 def twin(dataset: str) -> Twin | None:
-    """The public set of the same size as a dataset, by the manifest's `kaggle:` rows; None where there is none."""
+    """The public set of the same size as a dataset, from the manifest's `kaggle:` rows, or None."""
     rows = read_manifest().query("dataset == @dataset and location.str.startswith('kaggle:')")
     if rows.empty:
         return None
@@ -61,7 +61,7 @@ def twin(dataset: str) -> Twin | None:
 
 
 def is_complete(found: Twin) -> bool:
-    """Whether a download of the set has been counted and found whole, and its folders are still there."""
+    """Whether a download of the set was counted and complete, and its folders still exist."""
     try:
         marker = json.loads(found.marker.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -87,18 +87,18 @@ def _inside(found: Twin, label: str) -> list[str]:
 
 
 def locate(dataset: str, name: str, reading: Reading) -> Source | None:
-    """The public set of a dataset; None where there is none, or where it has not been downloaded whole."""
+    """The public set of a dataset; None if there is none or its download is not complete."""
     found = twin(dataset)
     return twin_source(found, name) if found and is_complete(found) else None
 
 
 def datasets() -> tuple[str, ...]:
-    """The datasets that have a public set by the manifest."""
+    """The datasets that have a public set in the manifest."""
     return TWINS
 
 
 def describe(dataset: str) -> str:
-    """What would be downloaded for a dataset, in a few lines: what it is, how much, its licence and where it goes.
+    """The download for a dataset in a few lines: content, size, licence and target folder.
 
     Raises:
         UserError: there is no public set for this dataset.
@@ -124,20 +124,20 @@ def fetch(
     download: Callable[[str, Path], Path] | None = None,
     on_line: Callable[[str], None] = print,
 ) -> Source:
-    """Download the public set of a dataset, unless it is there, count its files and mark it as complete.
+    """Download the public set of a dataset unless it exists, count its files and mark it as complete.
 
-    A run that was stopped goes on where it was: a second call asks kagglehub for the rest.
+    A second call continues a stopped download: it requests the rest from kagglehub.
 
     Args:
-        download: gets the set's handle and the folder where it belongs; returns the folder that holds it, whose files
-            are then moved to where they belong. Default: kagglehub.
-        on_line: is told what happens.
+        download: gets the set's handle and its target folder; returns the folder that holds the set. The files are then
+            moved to the target folder. Default: kagglehub.
+        on_line: called with each line of progress.
 
     Returns:
         The set as a source.
 
     Raises:
-        UserError: no public set for this dataset, no way to download it, or other numbers of files than expected.
+        UserError: no public set for this dataset, no way to download it, or an unexpected number of files.
     """
     found = _twin(dataset)
     counts = _counts(found)
@@ -145,7 +145,7 @@ def fetch(
     if counts == found.counts:
         on_line(f"{found.root}: all {sum(counts.values()):,} images are there; nothing to download")
     else:
-        # From here on the set is not whole until it has been counted again.
+        # From here on the set is incomplete until it has been counted again.
         _call(found, lambda: found.marker.unlink(missing_ok=True))
         on_line(f"downloading Kaggle set {found.handle} to {found.root}")
         place = _call(found, lambda: (download or _with_kagglehub)(found.handle, found.root))
@@ -198,7 +198,7 @@ def _compared(found: Twin, counts: dict[str, int]) -> str:
 
 
 def _call(found: Twin, action: Callable):
-    """What `action` returns; whatever goes wrong becomes one line."""
+    """The result of `action`; any error becomes one line."""
     try:
         return action()
     except UserError as error:
@@ -216,12 +216,12 @@ def _dataset(found: Twin) -> str:
 
 
 def _with_kagglehub(handle: str, folder: Path) -> Path:
-    """Download a Kaggle set with kagglehub into its cache beside `folder`; goes on with a half-downloaded archive."""
+    """Download a Kaggle set with kagglehub into its cache beside `folder`; a partly downloaded archive is continued."""
     if os.environ.get("STUDY_OFFLINE") == "1":
         raise UserError(f"{handle} cannot be downloaded: STUDY_OFFLINE is set to 1")
     cache = folder.parent.parent / CACHE
     cache.mkdir(parents=True, exist_ok=True)
-    # In Kaggle's and Colab's own notebooks kagglehub would hand out a read-only folder instead of files.
+    # In the notebooks of Kaggle and Colab, kagglehub would return a read-only folder instead of files.
     settings = {"KAGGLEHUB_CACHE": str(cache), "DISABLE_KAGGLE_CACHE": "true", "DISABLE_COLAB_CACHE": "true"}
     with _environment(settings):
         try:
@@ -246,7 +246,7 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
 
 
 def _move_into(place: Path, root: Path) -> None:
-    """Move every file below `place` to the same path below `root`; files that are there under the name are replaced."""
+    """Move every file below `place` to the same path below `root`; existing files are replaced."""
     if not place.is_dir():
         raise UserError(f"{place}: nothing was downloaded to this folder")
     if place.resolve() == root.resolve():
@@ -257,7 +257,7 @@ def _move_into(place: Path, root: Path) -> None:
         target = root / Path(above).relative_to(place)
         target.mkdir(parents=True, exist_ok=True)
         for name in names:
-            # A move within one disk is a rename, so a file is there whole or not at all.
+            # A move within one disk is a rename, so a file is never incomplete.
             shutil.move(os.path.join(above, name), target / name)
     shutil.rmtree(place)
 

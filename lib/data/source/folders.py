@@ -1,4 +1,6 @@
-"""What lies in a folder, and what of it must not be opened: nothing is skipped, links are followed only where asked."""
+"""The entries of a folder, and which of them must not be opened. Nothing is skipped; links are followed on request
+only.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ OUTSIDE = f"{ASIDE}a link that points outside the data folder (--follow-links us
 
 
 def walk(top: Path, follow: bool = False) -> Iterator[tuple[str, os.DirEntry]]:
-    """Everything at any depth of a folder that is no folder, with its path below `top`, each folder once.
+    """Every entry at any depth that is not a folder, with its path below `top`; each folder is visited once.
 
     Args:
-        follow: whether links to folders are followed, too. A folder that was met before comes out as an entry.
+        follow: whether to follow links to folders too. A folder that was visited before is returned as an entry.
 
     Raises:
         UserError: a folder is missing or cannot be read.
@@ -28,7 +30,7 @@ def walk(top: Path, follow: bool = False) -> Iterator[tuple[str, os.DirEntry]]:
         above = waiting.pop()
         for entry in entries(os.path.join(top, above) if above else top):
             inside = f"{above}/{entry.name}" if above else entry.name
-            # Without links every folder is met once.
+            # Without links every folder is visited once.
             real = os.path.realpath(entry.path) if follow else inside
             if is_folder(entry, follow) and real not in met:
                 met.add(real)
@@ -38,7 +40,7 @@ def walk(top: Path, follow: bool = False) -> Iterator[tuple[str, os.DirEntry]]:
 
 
 def entries(folder: str | Path) -> list[os.DirEntry]:
-    """What lies directly in a folder, by name.
+    """The direct entries of a folder, by name.
 
     Raises:
         UserError: the folder is missing or cannot be read.
@@ -55,16 +57,16 @@ def _name(entry: os.DirEntry) -> str:
 
 
 def is_folder(entry: os.DirEntry, follow: bool = False) -> bool:
-    """Whether an entry is a folder; a link to one only where links are followed."""
+    """Whether an entry is a folder; a link to a folder counts only if links are followed."""
     try:
-        # Windows' junctions are links that is_symlink does not know; Python knows them since 3.12.
+        # is_symlink does not recognise Windows' junctions; Python has a test for them since 3.12.
         return entry.is_dir(follow_symlinks=follow) and (follow or not getattr(entry, "is_junction", bool)())
     except OSError:  # a link to itself
         return False
 
 
 def check_inside(folder: Path, root: Path) -> None:
-    """Refuse a folder that a link leads out of `root`, a path with links resolved."""
+    """Raise if a link leads a folder out of `root`, a path with links resolved."""
     if not Path(os.path.realpath(folder)).is_relative_to(root):
         raise UserError(
             f"{printable(folder)}: a link that points outside the data folder; expected a folder inside it "
@@ -79,7 +81,7 @@ def entry_issue(entry: os.DirEntry, root: Path, follow: bool = False) -> str:
     """Why an entry of `walk` must not be opened (`set aside: …`), or "".
 
     Args:
-        root: the data folder with links resolved; links may not lead out of it, unless `follow`.
+        root: the data folder with links resolved; links must not lead out of it, unless `follow`.
     """
     if entry.is_file(follow_symlinks=False):
         return ""
@@ -89,9 +91,9 @@ def entry_issue(entry: os.DirEntry, root: Path, follow: bool = False) -> str:
 
 
 def path_issues(paths: Iterable[str], root: Path, follow: bool = False) -> list[str]:
-    """`entry_issue` of paths below `root`, which may not be there."""
+    """`entry_issue` of paths below `root` that may not exist."""
     paths = list(paths)
-    # Folders on the way may be links as well; each is resolved once, not for every file.
+    # Folders in the path may be links too; each is resolved once, not for every file.
     inside = {
         folder: follow or Path(os.path.realpath(root / folder)).is_relative_to(root)
         for folder in set(map(posixpath.dirname, paths))

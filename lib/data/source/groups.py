@@ -1,6 +1,7 @@
-"""Groups of images that must stay on one side of a split, by the folders that they stand in or by numbered names.
+"""Groups of images that must stay in one split, from their folders or from numbered names.
 
-Frames of one video and pictures of one person are alike: with some in training, the others in the test are recognised.
+Frames of one video and pictures of one person are alike. If some are in training, a model recognises the others in the
+test.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from lib.data.source.checks import printable
 from lib.study.names import LABELS
 from lib.study.options import Reading
 
-# Folders are groups where a class holds at least MANY of them, and half of them hold at most FEW files each (or one in a
+# Folders are groups if a class has at least MANY of them, and half of them hold at most FEW files each (or one in a
 # hundred of the class). Few and large folders are generators or sources.
 MANY, FEW = 10, 200
 
@@ -23,14 +24,14 @@ MANY, FEW = 10, 200
 def with_groups(files: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str, str]:
     """The files with their groups.
 
-    A folder of the same name in both classes is one group, so that a person never stands on both sides.
+    A folder of the same name in both classes is one group, so that a person is never in two splits.
 
     Args:
         files: columns label, path, group (of a table; "" for none), issue, inner (`layout.read_folder`).
-        reading: `groups` decides; where it says nothing, groups of a table stay, and else the rule of MANY and FEW holds.
+        reading: `groups` decides. If it is empty, groups of a table stay; otherwise the rule of MANY and FEW applies.
 
     Returns:
-        The files; what was taken as groups and why; a warning about numbered names, or "".
+        The files; the kind of groups and the reason; a warning about numbered names, or "".
     """
     used = files[(files["issue"] == "") & (files["label"] != "")]
     if reading.groups == "none":
@@ -52,7 +53,7 @@ def with_groups(files: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, st
 
 
 def _written(name: str) -> str:
-    """A name as images.csv can hold it."""
+    """A name in the form that images.csv can hold."""
     return printable(name).replace("\r", "\\r")
 
 
@@ -89,13 +90,13 @@ def _not_taken(used: pd.DataFrame) -> str:
 
 
 def _stem(path: str) -> str:
-    """What stands before the last number of a file's name: `clip` of `clip_0001.jpg`; "" for any other name."""
+    """The part of a file's name before its last number: `clip` of `clip_0001.jpg`; "" for any other name."""
     found = re.fullmatch(r"(.*\D)\d+", PurePosixPath(path).stem)
     return found.group(1).rstrip("_-. ") if found else ""
 
 
 def _numbered(used: pd.DataFrame) -> str:
-    """A warning where many names differ in their last number alone, as frames of videos do."""
+    """A warning if many names differ only in their last number, as frames of videos do."""
     for label in LABELS:
         paths = used.loc[used["label"] == label, "path"]
         sizes = Counter(stem for stem in map(_stem, paths) if stem)

@@ -1,7 +1,7 @@
-"""A folder of images: where its classes and its split stand, by the names of its folders or of its files.
+"""A folder of images: its classes and its split, from the names of folders or files.
 
-One pass over the tree; every file below the folder is read as an image of a class, or set aside with a reason, or the
-folder is refused with what to do.
+One pass over the tree. Every file is assigned to a class or set aside with a reason; or the folder is refused, and the
+error states what to do.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from lib.study.options import Reading
 ROW_COLUMNS = ["label", "path", "group", "split", "issue", "word", "inner"]
 _BESIDE = f"{ASIDE}stands outside the folders of the classes"
 LEFT_OUT = f"{ASIDE}left out by --labels"
-# Left by systems and programs; what lies in them is listed, but they say nothing of the layout.
+# Made by systems and programs. Their content is listed, but it does not define the layout.
 _HIDDEN = (".", "__MACOSX", "@eaDir")
 STATE_IT = (
     "--labels NAME=synthetic (or real, or none to leave it out) says what a folder holds, a table says it of each file"
@@ -42,12 +42,12 @@ STATE_IT = (
 
 @dataclass(frozen=True)
 class _Place:
-    """A folder whose files are of one class and, where it says so, of one split.
+    """A folder whose files have one class and perhaps one split.
 
     Attributes:
-        folder: path below the data folder, "" for itself.
-        label: of its files; "none" for files that the user leaves out; "" where each file's name says it.
-        word: the words that say the label.
+        folder: path below the data folder, "" for the data folder itself.
+        label: of its files; "none" for files that the user leaves out; "" if each file's name states it.
+        word: the words that state the label.
     """
 
     folder: str
@@ -57,17 +57,18 @@ class _Place:
 
 
 def read_folder(root: Path, reading: Reading) -> pd.DataFrame:
-    """Every file below a folder, as its folders (or file names) say.
+    """Every file below a folder, labelled by the names of folders or files.
 
     Args:
         root: the data folder with links resolved.
 
     Returns:
-        Columns ROW_COLUMNS: label, "" for files set aside because no class is theirs; path below root; group, ""; split;
-        issue; word: what said the label; inner: tuple of the folders between the class's folder and the file.
+        Columns ROW_COLUMNS: label, "" for files set aside because they have no class; path below root; group, "";
+            split; issue; word: the words that state the label; inner: tuple of the folders between the class's folder
+            and the file.
 
     Raises:
-        UserError: a folder cannot be read, or the folder has no reading, or more than one.
+        UserError: a folder cannot be read, or its names have no clear meaning or more than one.
     """
     tree = _Tree(root, reading)
     check_stated(reading, {name for folder in tree.below for name in folder.split("/")}, printable(root))
@@ -80,7 +81,7 @@ def read_folder(root: Path, reading: Reading) -> pd.DataFrame:
 
 
 def check_stated(reading: Reading, there: Iterable[str], shown: str) -> None:
-    """Refuse words of --labels that are nowhere, which is most likely a slip."""
+    """Raise for words of --labels that do not occur, which are most likely typing errors."""
     missing = sorted(set(reading.stated) - {name.strip().lower() for name in there})
     if missing:
         raise UserError(
@@ -122,7 +123,7 @@ def _is_picture(name: str) -> bool:
 
 
 class _Tree:
-    """The files of a folder by the folder that they stand in, and what its names say."""
+    """The files of each folder, and the meaning of its name."""
 
     def __init__(self, root: Path, reading: Reading):
         self.root, self.follow, self.stated = root, reading.follow_links, reading.stated
@@ -136,7 +137,7 @@ class _Tree:
             self.below.update({"/".join(parts[:length]): len(files) for length in range(1, len(parts) + 1)})
 
     def places(self, at: str, split: str = "") -> list[_Place]:
-        """The places of the classes below a folder."""
+        """The folders of the classes below a folder."""
         inside = self._folders(at)
         labels = {name: self._label(name, inside) for name in inside}
         if set(LABELS) <= set(labels.values()):
@@ -163,7 +164,7 @@ class _Tree:
         return any(class_of(name) or split_of(name) for name in self._folders(at))
 
     def _is_named(self, at: str) -> bool:
-        """Whether the names of the pictures in a folder say the class of each, and both classes are there."""
+        """Whether the names of the pictures in a folder state their classes, and both classes occur."""
         pictures = [name for name, _ in self.files.get(at, ()) if _is_picture(name)]
         labels = {class_of(PurePosixPath(name).stem) for name in pictures}
         return labels == set(LABELS)
@@ -234,7 +235,7 @@ def _join(at: str, name: str) -> str:
 
 
 def _checked_splits(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
-    """The files with the split that their folders give; a single part such as train/ alone is no split."""
+    """The files with the split of their folders; a single part such as train/ alone is not a split."""
     mine = frame[frame["label"] != ""]
     given = set(mine["split"]) - {""}
     if len(given) < 2:

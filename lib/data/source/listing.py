@@ -1,4 +1,4 @@
-"""Every file of a source: nothing is skipped, and what must not be opened is set aside with its reason."""
+"""Every file of a source: nothing is skipped; a file that must not be opened is set aside with its reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lib.data.source.folders import check_inside, entry_issue, walk
 from lib.data.source.source import Source
 from lib.study.names import UserError
 
-PEOPLE = "people.csv"  # columns path and group: how stand-ins and generated sets carry groups
+PEOPLE = "people.csv"  # columns path and group: the groups of stand-ins and generated sets
 FILE_COLUMNS = ["label", "path", "group", "split", "issue"]
 
 
@@ -19,9 +19,10 @@ def image_files(source: Source) -> pd.DataFrame:
     """Every file of a source; nothing is skipped.
 
     Returns:
-        One row per file in the order of label, then path. Columns: label, "" for files of neither class; path relative to
-        the source's root with `/`, exactly as on disk (names that are no Unicode hold surrogate escapes); group and
-        split, "" where there is none; issue, "" or a reason that starts with `set aside: ` for what is not to be opened.
+        One row per file in the order of label, then path. Columns: label, "" for files of neither class; path relative
+            to the source's root with `/`, exactly as on disk (names that are not Unicode hold surrogate escapes); group
+            and split, "" for none; issue, "" or a reason that starts with `set aside: ` for files that must not be
+            opened.
 
     Raises:
         UserError: a folder is missing or cannot be read.
@@ -29,7 +30,7 @@ def image_files(source: Source) -> pd.DataFrame:
     if source.rows is not None:
         rows = list(source.rows[FILE_COLUMNS].itertuples(index=False, name=None))
     else:
-        # A file of that name among a user's own images could mean anything; a table carries their groups.
+        # A file of that name among a user's own images could have any meaning; a table holds their groups.
         people = _people(source.root) if source.stand_in or source.generated else {}
         rows = [(label, path, people.get(path, ""), "", issue) for label, path, issue in _folder_rows(source)]
     # Python sorts, and the columns hold objects: pandas' own text columns cannot hold surrogate escapes.
@@ -49,7 +50,9 @@ def _folder_rows(source: Source) -> list[tuple[str, str, str]]:
 
 
 def _people(root: Path) -> dict[str, str]:
-    """Path to person of images made by this program; nobody while they are being made, which ends with people.csv."""
+    """Path to person of images made by this program; empty while they are being made, because people.csv is written
+    last.
+    """
     path = root / PEOPLE
     if not path.is_file():
         return {}

@@ -1,4 +1,4 @@
-"""data_manifest.csv: what each dataset consists of, one row per part, every row and column checked."""
+"""data_manifest.csv: the parts of each dataset, one row per part; every row and column is checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MANIFEST = PROJECT / "data_manifest.csv"
 
 # Parts of a location: not empty, not . or .., no backslash, no control character.
 _PART = r"(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f]+"
-# Kind of location to the pattern of its rest, and to how an error names it.
+# Kind of location to the pattern of the rest, and to its name in an error.
 LOCATIONS: Registry[tuple[str, str]] = Registry("location")
 LOCATIONS.register("standin", (r"standin:", "standin:"))
 LOCATIONS.register("kaggle", (rf"kaggle:{_PART}/{_PART}(?:/{_PART})+", "kaggle:<owner>/<set>/<folder>"))
@@ -49,7 +49,7 @@ _SCHEMA = pa.DataFrameSchema(
 
 
 def read_manifest(path: Path | None = None) -> pd.DataFrame:
-    """data_manifest.csv, one row per part of a dataset, every row and column checked; `images` is a whole number.
+    """data_manifest.csv, one row per part of a dataset, every row and column checked; `images` is an integer.
 
     Raises:
         UserError: names line, column, what was found and what was expected.
@@ -57,9 +57,9 @@ def read_manifest(path: Path | None = None) -> pd.DataFrame:
     path = path or MANIFEST
     try:
         state = path.stat()
-    except OSError:  # reading it says what is wrong
+    except OSError:  # reading it reports the error
         return _read(path)
-    # Asked for again and again by whoever looks for a dataset, and changed by nobody meanwhile.
+    # Cached, because it is read often and does not change meanwhile.
     return _read_once(path, state.st_mtime_ns, state.st_size, home()).copy()
 
 

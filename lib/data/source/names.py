@@ -1,4 +1,4 @@
-"""What people call the two classes, the three splits and the columns of a table, and how such a name is read."""
+"""Common names of the two classes, the three splits and a table's columns, and how they are recognised."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ WORDS = {
         *("manipulated", "diffusion"),
     ),
 }
-# Words that say the class only as the whole name: `photos` beside another word could be anything.
+# Words that state the class only as the whole name: `photos` beside another word could mean anything.
 WHOLE_NAMES = {
     "real": ("human", "humans", "nature", "natural", "photo", "photos", "photographs", "realfaces", "realimages"),
     "synthetic": ("aigenerated", "fakefaces", "fakeimages", "deepfaked"),
 }
-# Such a word beside turns the meaning round, so a name with one says nothing.
+# Such a word reverses the meaning, so a name with one states no class.
 NEGATIONS = ("not", "non", "no", "un", "or", "vs")
-# In the place of a name: this study's convention, synthetic = 1. It is always said where it was used.
+# Used instead of a name: this study's convention, synthetic = 1. The output always states when it was used.
 NUMBERS = {"0": "real", "1": "synthetic"}
 SPLIT_WORDS = {
     "train": ("train", "training"),
@@ -31,23 +31,23 @@ SPLIT_WORDS = {
 }
 # May stand beside a word for a split without changing it: `train_set`.
 BESIDE_SPLITS = ("set", "data", "images", "split")
-# Names of a table's columns, in any case. The first of each kind that is there is taken.
+# Names of a table's columns, in upper or lower case. The first existing one of each kind is used.
 COLUMNS = {
     "path": ("path", "image_path", "file_path", "filepath", "img_path", "file_name", "filename", "file", "image"),
     "label": ("label", "target", "class", "label_str", "label_name", "class_name"),
     "group": ("group", "person", "person_id", "identity", "subject", "video", "video_id"),
-    # The others are taken where every value is a word for a split.
+    # The others are used if every value is a word for a split.
     "split": ("split", "set", "subset", "partition"),
 }
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name in small letters: `AIGenerated_2` has `ai` and `generated`."""
+    """The words of a name in lower case: `AIGenerated_2` has `ai` and `generated`."""
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
 
 
 def class_of(name: str) -> str:
-    """The class that people mean by a name, whatever its case and what stands beside: a label, or ""."""
+    """The class that a name means, in any case and with other words beside: a label, or ""."""
     words = words_of(name)
     for label in LABELS:
         if "".join(words) in (*WORDS[label], *WHOLE_NAMES[label]):
@@ -77,7 +77,7 @@ def split_of(text: str) -> str:
 
 
 def split_inside(name: str) -> str:
-    """The split that a name with other words in it names: `training_fake` is of `train`; "" for none."""
+    """The split inside a longer name: `training_fake` belongs to `train`; "" for none."""
     found = {_split([word]) for word in words_of(name)} - {""}
     return found.pop() if len(found) == 1 else ""
 

@@ -21,13 +21,13 @@ from lib.study.options import Reading
 
 
 def own_dataset(dataset: str, name: str, reading: Reading) -> Source | None:
-    """What the user has put at `datasets/<id>`; None where nothing is there."""
+    """The user's data at `datasets/<id>`, or None."""
     folder = home() / "datasets" / dataset
     return folder_source(folder, name, reading) if dataset != "control" and _holds_something(folder) else None
 
 
 def own_source(data: Path, name: str, reading: Reading) -> Source:
-    # The user may well keep the data elsewhere and link to it; inside the data links are held to stay inside.
+    # The user may store the data in another folder and link to it. Links inside the data must stay inside.
     real = Path(os.path.realpath(data))
     accepted = f"a folder that holds real/ and synthetic/, or a table ({', '.join(TABLES[:-1])} or {TABLES[-1]})"
     if data.suffix.lower() in TABLES and not real.is_dir():
@@ -45,7 +45,7 @@ def folder_source(folder: Path, name: str, reading: Reading) -> Source:
     root = Path(os.path.realpath(folder))
     if not os.path.lexists(root / RECORD):
         return _read_source(name, root, read_folder(root, reading), reading)
-    # Of a set that this program made the layout is known: beside the classes stand its own records.
+    # A set made by this program has a known layout: its own records lie beside the classes.
     words = _recorded_words(root / RECORD)
     refuse_stated(reading, f"{printable(folder)} ({words})")
     folders = {label: (root / label,) for label in LABELS}
@@ -73,7 +73,7 @@ def _read_source(name: str, root: Path, rows: pd.DataFrame, reading: Reading, ta
 
 
 def _recorded_words(record: Path) -> str:
-    """What the images of a generated set are."""
+    """The description of the images in a generated set."""
     try:
         return str(json.loads(record.read_text(encoding="utf-8"))["words"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -82,8 +82,8 @@ def _recorded_words(record: Path) -> str:
 
 
 def _holds_something(folder: Path) -> bool:
-    """Whether a place is in use; hidden files, which file managers leave behind, do not count."""
+    """Whether a folder is in use; hidden files, which file managers create, do not count."""
     if not os.path.lexists(folder):
         return False
-    # A file or a broken link is in use too: folder_source says what is wrong with it.
+    # A file or a broken link is in use too: folder_source reports the error.
     return not folder.is_dir() or any(not entry.name.startswith(".") for entry in entries(folder))

@@ -1,4 +1,4 @@
-"""What is known of where images are: `Source`, and how folders or a table were read: `Understood`."""
+"""The images' location (`Source`), and how their folders or table were read (`Understood`)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from lib.data.source.folders import walk
 from lib.study.names import UserError
 from lib.study.options import Reading
 
-# Where a generated set says what it is, once it is whole.
+# The record of a generated set, written when the set is complete.
 RECORD = "generated.json"
 
 
 @dataclass(frozen=True)
 class Understood:
-    """How the folders or the table of a source were read; `audit.json` holds it (docs/schemas/audit.schema.json).
+    """How the folders or the table of a source were read; stored in `audit.json` (docs/schemas/audit.schema.json).
 
     Attributes:
-        labels: label to the words that said it to the number of files, such as {"real": {"folder 0_real": 60}}.
-        groups: what was taken as groups, and why.
-        split: whose split it is.
+        labels: label to words to number of files, such as {"real": {"folder 0_real": 60}}.
+        groups: the kind of groups, and the reason.
+        split: where the split comes from.
         aside: reason to number of files that are not opened.
-        warnings: what may let images of one kind stand on two sides of the split.
+        warnings: reasons why related images may be in two splits.
     """
 
     labels: dict[str, dict[str, int]]
@@ -35,7 +35,7 @@ class Understood:
     warnings: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """All of it in words, a line for each thing understood."""
+        """All of it in words, one line for each point."""
         said = [f"{label}: {count:,} ({word})" for label, words in self.labels.items() for word, count in words.items()]
         said += [f"groups: {self.groups}", f"split: {self.split}"]
         said += [f"not opened: {count:,} ({reason})" for reason, count in self.aside.items()]
@@ -48,16 +48,16 @@ class Understood:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the images of a dataset are.
+    """The images of a dataset.
 
     Attributes:
         name: the run's name.
-        root: the folder that every file lies below, with links resolved.
-        counts: for stand-ins and public sets, how many images of each label belong to the set; else empty.
+        root: the folder above all files, with links resolved.
+        counts: for stand-ins and public sets, number of images of each label in the set; else empty.
         stand_in: whether the images are drawn by this program.
-        words: the source in words, as figures and tables show it.
+        words: the source in words, for figures and tables.
         understood: how it was read.
-        folders: the folders of each label of a set of known layout, below root; else empty.
+        folders: the folders of each label of a set with known layout, below root; else empty.
         table: the table that lists the files, or None.
         rows: the files of the user's own folder or table, as `layout.read_folder` returns them, or None.
         generated: whether this program made the set from photographs (`omnigen`).
@@ -83,14 +83,14 @@ def refuse_stated(reading: Reading, what: str) -> None:
 
 
 def known_set(counts: dict[str, int], groups: str) -> Understood:
-    """How a set is read whose layout is known."""
+    """How a set with known layout is read."""
     return Understood(
         {label: {f"folder {label}": count} for label, count in counts.items()}, groups, "none given, drawn here"
     )
 
 
 def count_files(folder: Path) -> int:
-    """Number of regular files at any depth of a folder, 0 where there is none; hidden files do not count."""
+    """Number of regular files at any depth of a folder, 0 if it does not exist; hidden files do not count."""
     if not os.path.lexists(folder):
         return 0
     return sum(entry.is_file(follow_symlinks=False) and not entry.name.startswith(".") for _, entry in walk(folder))

@@ -1,4 +1,4 @@
-"""Where the images of a dataset are: the user's folder or table, a public set, or stand-ins."""
+"""The source of a dataset's images: the user's folder or table, a public set, or stand-ins."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from lib.study.run import Run
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of place where images of a dataset can be.
+    """A kind of source.
 
     Attributes:
-        locate: from a dataset (`1` … `4`, `control`), the run's name and what the user states, to the source; None where this
-            kind has no images of the dataset on this computer.
-        describe: from a dataset to what would be fetched, in a few lines; None where nothing can be.
-        fetch: from a dataset and a function that is told what happens (`on_line`), to the source, once its images are here.
+        locate: from a dataset (`1` … `4`, `control`), the run's name and the user's statements, to the source; None if
+            this kind has no images of the dataset on this computer.
+        describe: from a dataset to a few lines about its download; None if nothing can be fetched.
+        fetch: from a dataset and a function that gets lines of progress (`on_line`), to the source with its images.
         datasets: gives the datasets that can be fetched.
     """
 
@@ -36,26 +36,26 @@ class Kind:
     datasets: Callable[[], tuple[str, ...]] = tuple
 
 
-# In the order in which they are asked.
+# In order of priority.
 KINDS: Registry[Kind] = Registry("kind of source")
 
 
 def source_of(run: Run) -> Source:
-    """Where the images of a run are, read as the run's options say."""
+    """The source of a run's images, read according to the run's options."""
     return find_source(run.dataset, run.data, run.name, run.reading)
 
 
 def find_source(dataset: str, data: str = "", name: str = "", reading: Reading | None = None) -> Source:
-    """Where the images of a dataset are.
+    """The source of a dataset's images.
 
-    The first of `KINDS` that has them: the user's own `datasets/<id>`, then a public set that has been downloaded whole,
-    then stand-ins.
+    The first of `KINDS` that has them: the user's own `datasets/<id>`, then a completely downloaded public set, then
+    stand-ins.
 
     Args:
-        dataset: `1` … `4` or `control`; not used where `data` is given.
+        dataset: `1` … `4` or `control`; not used if `data` is given.
         data: a folder of images, or a CSV or Parquet table of them (docs/data.md).
         name: the run's name.
-        reading: what the user states about folders or table; nothing can be stated of a public set or stand-ins.
+        reading: the user's statements about folders or table; not allowed for a public set or stand-ins.
 
     Raises:
         UserError: a folder or table is missing, empty or ambiguous, or a table has a row that cannot be used.
@@ -72,7 +72,7 @@ def find_source(dataset: str, data: str = "", name: str = "", reading: Reading |
 
 
 def fetchable(dataset: str) -> list[Kind]:
-    """The kinds of source that can fetch images of a dataset which are not there yet."""
+    """The kinds of source that can fetch missing images of a dataset."""
     return [kind for kind in KINDS.values() if kind.fetch and dataset in kind.datasets()]
 
 

@@ -1,4 +1,4 @@
-"""The user's own table of images, CSV or Parquet: path, label and, where wanted, group and split."""
+"""The user's own table of images, CSV or Parquet: path, label and optionally group and split."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KNOWN = {name: column for column, names in COLUMNS.items() for name in names}
 
 
 def _is_inside(path: str) -> bool:
-    """Whether a path of a table names something below the table's folder, on any system."""
+    """Whether a path of a table lies below the table's folder, on any system."""
     outside = path.startswith("/") or re.match(r"[A-Za-z]:", path) or ".." in path.split("/")
     return not (outside or "\\" in path or "\0" in path or posixpath.normpath(path.strip()) == ".")
 
@@ -58,12 +58,12 @@ _SCHEMA = pa.DataFrameSchema(
 
 
 def read_table(path: Path, reading: Reading | None = None) -> pd.DataFrame:
-    """A table of images in the words of this study, in the table's order.
+    """A table of images with this study's names, in the table's order.
 
     Args:
-        path: a .csv, .tsv or .parquet file with columns path and label and, where wanted, group and split, under the
-            names of `names.COLUMNS`. Other columns are ignored, but for those that contradict the label.
-        reading: what the user states about it.
+        path: a .csv, .tsv or .parquet file with columns path and label and optionally group and split, under the names
+            of `names.COLUMNS`. Other columns are ignored, unless they contradict the label.
+        reading: the user's statements about it.
 
     Returns:
         Columns as `layout.read_folder` gives them.
@@ -109,18 +109,18 @@ def _word(text: str, reading: Reading) -> str:
 
 
 def _of_folder(paths: pd.Series, what: Callable[[list[str]], object]) -> list:
-    """What a function says of the folders on the way to each path; asked once for each folder, not for every file."""
+    """The results of a function for the folders of each path; called once for each folder, not for every file."""
     known = {folder: what(folder.split("/")) for folder in set(map(posixpath.dirname, paths))}
     return [known[posixpath.dirname(path)] for path in paths]
 
 
 def _inner(folders: list[str]) -> tuple[str, ...]:
-    """The folders that say neither class nor split."""
+    """The folders that state neither class nor split."""
     return tuple(name for name in folders if name and not class_of(name) and not split_of(name))
 
 
 def _relative(paths: pd.Series, folder: Path) -> pd.Series:
-    """Paths from the table's folder; an absolute path is made relative where it lies below that folder."""
+    """Paths relative to the table's folder; an absolute path is converted if it lies below that folder."""
     above = {name: os.path.realpath(name) for name in set(map(posixpath.dirname, paths)) if os.path.isabs(name)}
     inside = {name: real for name, real in above.items() if Path(real).is_relative_to(folder)}
 
@@ -132,7 +132,7 @@ def _relative(paths: pd.Series, folder: Path) -> pd.Series:
 
 
 def _as_on_disk(path: str, folder: Path) -> str:
-    """A path with its letters composed as the file's name has them: some systems take `ü` apart into two."""
+    """A path with its letters composed as in the file's name: some systems split `ü` into two."""
     forms = (path, unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path))
     return path if path.isascii() else next((form for form in forms if os.path.lexists(folder / form)), path)
 
@@ -157,10 +157,10 @@ def _check_classes(path: Path, files: pd.DataFrame) -> None:
 def _check_contradictions(
     path: Path, unit: str, frame: pd.DataFrame, labels: pd.Series, every: pd.DataFrame, reading: Reading
 ) -> None:
-    """Refuse a table whose other columns, folders or file names say another class than its labels are read as.
+    """Refuse a table if other columns, folders or file names state another class than its labels.
 
-    What names only one class throughout says nothing of the images (a folder `deepfake set` that holds both). A label that
-    the user has stated is taken as stated.
+    A name that means the same class for all images carries no information (a folder `deepfake set` that holds both). A
+    label that the user has stated is accepted.
     """
     open_rows = ~frame["label"].str.strip().str.lower().isin(reading.stated)
     for where, said in _other_words(frame, every).items():
@@ -178,7 +178,7 @@ def _check_contradictions(
 
 
 def _other_words(frame: pd.DataFrame, every: pd.DataFrame) -> dict[str, pd.Series]:
-    """What says a class in words beside the column that is read: where it stands, and the class of each row or ""."""
+    """Words outside the label column that state a class: their position, and the class of each row or ""."""
     columns = [name for name in every if name in COLUMNS["label"] and name != frame.attrs["label"]]
     found = {f"column {name}": every[name].map(class_of) for name in columns}
     found["its folder"] = pd.Series(_of_folder(frame["path"], _class_of_folders), frame.index)
@@ -195,7 +195,7 @@ def _class_of_folders(folders: list[str]) -> str:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """The known columns of a CSV table as text; the index holds each row's line as a spreadsheet counts it."""
+    """The known columns of a CSV table as text; the index holds each row's line number in a spreadsheet."""
     lines = csv_lines(path)
     names, rows = _plain(path, lines.iloc[0].tolist()), lines.iloc[1:]
     return pd.DataFrame({name: rows[at] for name, at in names.items()}, index=rows.index, dtype=object)
@@ -214,7 +214,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         file = parquet.ParquetFile(path)
         stored = file.schema_arrow.names
         names = _plain(path, stored)
-        # pyarrow hands out plain Python values; pandas would turn a column of 0, 1 and nothing into decimals.
+        # pyarrow returns plain Python values; pandas would turn a column of 0, 1 and missing values into decimals.
         table = file.read(columns=[stored[at] for at in names.values()])
         columns = {name: table.column(stored[at]).to_pylist() for name, at in names.items()}
     except (OSError, ValueError, arrow.ArrowException) as error:
@@ -234,10 +234,10 @@ def _text(value: object) -> str:
 
 
 def _plain(path: Path, names: list[str]) -> dict[str, int]:
-    """Where the known columns of a table are, by their names in small letters.
+    """The positions of the known columns of a table, by their names in lower case.
 
     Raises:
-        UserError: path or label is missing, or a column is there twice.
+        UserError: path or label is missing, or a column occurs twice.
     """
     plain = [name.strip().lower() for name in names]
     expected = "path and label and, where wanted, group and split (other names that are known: docs/data.md)"
@@ -256,7 +256,7 @@ def _first(column: str, names: pd.DataFrame | dict) -> str:
 
 
 def _four_columns(every: pd.DataFrame) -> pd.DataFrame:
-    """Columns path, label, group and split; "" where there is none. `attrs` holds the name of the label's column."""
+    """Columns path, label, group and split; "" if missing. `attrs` holds the name of the label's column."""
     found = {column: _first(column, every) for column in COLUMNS}
     if found["split"] != "split":
         named = [name for name in COLUMNS["split"] if name in every and all(map(split_of, every[name]))]

@@ -1,8 +1,8 @@
-"""Where a stage of training stands: all that the next epoch depends on, saved after each epoch.
+"""The progress of a training stage: everything that the next epoch needs, saved after each epoch.
 
-A killed training goes on from the last whole epoch to the same scores as an unbroken one: the model's variables (weights,
-and the seeds of its dropout), the optimiser's, the best weights so far and the history are all there. Arrays only, no
-pickle, so that reading one can run nothing.
+A killed training continues from the last whole epoch and ends with the same scores as an unbroken one. The file holds
+the variables of the model (weights, seeds of dropout) and of the optimiser, the best weights so far, and the history.
+It holds arrays only, no pickle, so that reading it cannot run code.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from lib.study.files import written_whole
 
 @dataclass
 class Progress:
-    """What a stage has reached.
+    """The progress of a stage.
 
     Attributes:
-        rows: history, one dictionary per epoch, the first for the model as the stage began.
+        rows: history, one dictionary per epoch; the first one is the model at the start of the stage.
         best_epoch: the epoch with the highest validation AUC.
         best_auc: that AUC, 0-1.
         best_weights: the weights after that epoch.
@@ -37,19 +37,19 @@ class Progress:
 
     @property
     def epochs(self) -> int:
-        """Epochs that are finished."""
+        """Number of finished epochs."""
         return len(self.rows) - 1
 
 
 class Checkpoint:
-    """The file that holds a stage's progress; one of another key is not used."""
+    """The file with a stage's progress. A file with another key is ignored."""
 
     def __init__(self, path: Path, key: str):
         """Args: path: ends in .npz. key: changes with everything that the training depends on."""
         self.path, self.key = path, key
 
     def save(self, model: keras.Model, progress: Progress) -> None:
-        """Save what `model` (compiled, in training) and `progress` are now."""
+        """Save the current state of `model` (compiled, in training) and of `progress`."""
         note = {
             "key": self.key,
             "rows": progress.rows,
@@ -65,7 +65,7 @@ class Checkpoint:
             np.savez(temporary, note=np.array(json.dumps(note)), **arrays)
 
     def restore(self, model: keras.Model) -> Progress | None:
-        """Put a compiled model back to where its training stood; None where there is nothing to go on from."""
+        """Restore a compiled model to the saved progress; None if there is none."""
         model.optimizer.build(model.trainable_variables)
         try:
             with np.load(self.path, allow_pickle=False) as stored:
@@ -73,7 +73,7 @@ class Checkpoint:
                 if note["key"] != self.key:
                     return None
                 parts = {kind: _list(stored, kind) for kind in ("model", "optimizer", "best")}
-        except (OSError, ValueError, KeyError, BadZipFile):  # none yet, or one that cannot be read: from the start
+        except (OSError, ValueError, KeyError, BadZipFile):  # missing or unreadable: training starts anew
             return None
         for kind, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
             for variable, value in zip(variables, parts[kind], strict=True):
@@ -81,7 +81,7 @@ class Checkpoint:
         return Progress(note["rows"], note["best_epoch"], note["best_auc"], parts["best"])
 
     def remove(self) -> None:
-        """Forget the progress: the stage is done."""
+        """Delete the progress: the stage is done."""
         self.path.unlink(missing_ok=True)
 
 

@@ -1,7 +1,7 @@
-"""What each choice of a recipe brings, and what each wrong turn costs: many short trainings on one audited dataset.
+"""The gain of each choice of a recipe and the cost of each mistake: many short trainings on one audited dataset.
 
-Every seed draws training and validation images anew. The test images are those of the run in every training, so that no
-recipe is chosen on images that a test score is read from.
+Every seed draws training and validation images anew. All trainings share the run's test images, so that no recipe is
+chosen on images that give a test score.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from lib.study.pretrained import resolve
 from lib.study.recipes import FRESH, RECIPES, Phase, Recipe
 from lib.study.run import Run
 
-# Seeds of validation's images and of the training that an ablation repeats everything with.
+# Seeds of the repeats in an ablation: each draws validation and trains anew.
 REPEATS = 3
-# Images of the frequent class for each one of the rare class.
+# Images of the frequent class for each image of the rare class.
 IMBALANCE = 9
-# Images of an epoch of fine-tuning in the wrong turns of a quick run.
+# Images in an epoch of fine-tuning, in the mistakes of a quick run.
 QUICK_EPOCH = 128
 
 
 def trial_images(run: Run, trial: Trial) -> pd.DataFrame:
-    """The run's image table for a trial: training and validation drawn anew by its seed, without the thinned images.
+    """The run's image table for a trial. Its seed draws training and validation anew, without the thinned images.
 
-    A split that the user gave stays as it is.
+    A split given by the user stays unchanged.
     """
     images = run.images()
     given = listing.image_files(sources.source_of(run))["split"]
@@ -53,9 +53,9 @@ def trial_images(run: Run, trial: Trial) -> pd.DataFrame:
 
 
 def _run_all(run: Run, experiment: str, trials: Sequence[Trial]) -> list[pd.DataFrame]:
-    # Decided once: `auto` may have to ask the network, and another answer halfway would mix two backbones.
+    # Decided once: `auto` may ask the network, and a different answer later would mix two backbones.
     run = dataclasses.replace(run, backbone=resolve(run.backbone, run.weights).backbone)
-    # Where the user wants it trained again, as `Run.train_again` has noted.
+    # If the user requests new training, as `Run.train_again` has recorded.
     again = run.trials / f"{experiment}.again"
     since = again.stat().st_mtime if again.is_file() else 0
     found = []
@@ -73,14 +73,14 @@ def _run_all(run: Run, experiment: str, trials: Sequence[Trial]) -> list[pd.Data
 
 @dataclass(frozen=True)
 class Variant:
-    """The tuned recipe with one choice made otherwise, or another recipe to set beside it.
+    """The tuned recipe with one choice changed, or another recipe for comparison.
 
     Attributes:
-        choice: what is chosen.
-        setting: how this variant chooses.
+        choice: the field of the recipe that differs.
+        setting: its value in this variant.
         recipe: the whole recipe.
         until: the last stage that is trained.
-        judged: the stage that it is judged after; empty for the last.
+        judged: the stage after which it is judged; empty for the last.
     """
 
     choice: str
@@ -96,12 +96,12 @@ class Variant:
 
 
 def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
-    """The recipe itself, then every variant of it: first those judged after phase 1, then those judged after fine-tuning.
+    """The recipe itself, then all its variants: first those judged after phase 1, then those judged after fine-tuning.
 
     The original recipe comes last.
 
     Args:
-        fine_tuning: whether the costly second part is wanted.
+        fine_tuning: whether to include the slow second part.
     """
     other, phase = functools.partial(dataclasses.replace, recipe), dataclasses.replace
     wide = other(image_size=RECIPES["wide"].image_size)
@@ -140,13 +140,13 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
 
 
 def ablation(run: Run) -> pd.DataFrame:
-    """Train the tuned recipe and each variant of it with REPEATS seeds; validation compares them (see metrics/repeats.py).
+    """Train the tuned recipe and each variant with REPEATS seeds; validation compares them (see metrics/repeats.py).
 
-    A quick run trains every third variant with one seed, and leaves fine-tuning out.
+    A quick run trains every third variant with one seed, without fine-tuning.
 
     Returns:
-        Validation scores: columns variant, choice, setting, seed, total (seconds of all stages; features that were kept
-        already are not counted), then TRIAL_COLUMNS; `stage` is the last one that was trained.
+        Validation scores: columns variant, choice, setting, seed, total (seconds of all stages, without cached
+            features), then TRIAL_COLUMNS; `stage` is the last trained stage.
     """
     recipe = run.recipe if run.quick else RECIPES["tuned"]
     found = variants(recipe, fine_tuning=False)[::3] if run.quick else variants(recipe)
@@ -178,15 +178,16 @@ def _seeds(run: Run) -> list[int]:
 
 
 def imbalance(run: Run) -> pd.DataFrame:
-    """The recipe on the data as they are and with one class thinned to a ninth of the other, either way.
+    """The recipe on the full data, and with either class thinned to a ninth of the other.
 
-    A recipe that gives a rare class more views is shown beside itself with weights in the loss alone.
+    A recipe that gives a rare class more views is compared with itself using weights in the loss alone.
 
-    Training and validation images are thinned; the test images stay, so that both recalls are read on as many as before.
+    Training and validation images are thinned. The test images stay, so that both recalls are measured on the full
+    number.
 
     Returns:
         Scores of validation and test after the last stage: columns case, seed, train_real, train_synthetic (training
-        images of each class), then TRIAL_COLUMNS.
+            images of each class), then TRIAL_COLUMNS.
     """
     cases = [("balanced", "", run.recipe)]
     for words, rare in (("1 synthetic for 9 real", "synthetic"), ("1 real for 9 synthetic", "real")):
@@ -218,15 +219,15 @@ TURNS = {
 
 
 def wrong_turns(run: Run) -> pd.DataFrame:
-    """The original recipe run correctly, and with each of the mistakes that such studies make.
+    """The original recipe run correctly, and with each mistake that is common in such studies.
 
     Returns:
         Scores of validation and test: columns turn, what, chosen_on (the split that the threshold is chosen on), then
-        TRIAL_COLUMNS of the last stage that is trained. `c` and `g` are other readings of `a`'s scores.
+            TRIAL_COLUMNS of the last trained stage. `c` and `g` use the scores of `a` in other ways.
     """
     recipe = RECIPES["original"]
     if run.quick:
-        # Without fine-tuning there would be no mistakes in it to see.
+        # Without fine-tuning these mistakes could not be seen.
         short = {name: dataclasses.replace(recipe.phase(name), epochs=1, images=QUICK_EPOCH) for name in STAGES[1:]}
         recipe = dataclasses.replace(recipe.quick(), **short)
     untrained, skipped = (dataclasses.replace(phase, epochs=0) for phase in (recipe.phase1, recipe.partial))

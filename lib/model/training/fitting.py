@@ -1,4 +1,4 @@
-"""Fitting a stage: the best epoch by validation is kept, progress is saved, training stops when it gets no better."""
+"""Fitting a stage: keep the best epoch by validation, save progress, and stop early without improvement."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ from lib.model.training.checkpoint import Checkpoint, Progress
 from lib.show.progress import progress
 from lib.study.recipes import Phase, Recipe
 
-# What an epoch is judged by: a function that gives the validation scores of the model as it is, the labels (0 or 1), and the
-# name of each image's group (a person, say), or None where images are independent.
+# Judges an epoch: a function that gives the model's current validation scores, the labels (0 or 1), and the group name
+# of each image (a person, say), or None if images are independent.
 Judged = tuple[Callable[[], np.ndarray], np.ndarray, np.ndarray | None]
 
 
 def make_deterministic(seed: int) -> None:
-    """Fix every source of chance: the same seed gives the same scores on the same machine."""
+    """Fix every source of randomness: the same seed gives the same scores on the same machine."""
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 
 
 def probabilities(infer: Callable, features: np.ndarray | Rows, rows: int = 1024) -> np.ndarray:
-    """Scores (images,) by the `inference` of a head, or of an upper half of the network, for which 1,024 rows at once
-    would take gigabytes."""
+    """Scores (images,) by the `inference` of a head or of the network's upper half. Batches are small: 1,024 rows of
+    the upper half would take gigabytes.
+    """
     chunks = (features[start : start + rows].astype("float32") for start in range(0, len(features), rows))
     return np.concatenate([np.asarray(infer(tf.constant(chunk)))[:, 0] for chunk in chunks])
 
 
 def inference(model: keras.Model) -> Callable:
-    """The model as a function that is traced once for all epochs: the weights change, the graph does not."""
+    """The model as a function, traced once for all epochs: weights change, but the graph does not."""
     return tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
 
 
 def validation_measures(truth: np.ndarray, scores: np.ndarray) -> dict[str, float]:
-    """What the history says of validation scores (0-1)."""
+    """The history's measures of validation scores (0-1)."""
     loss = float(log_loss(truth, np.clip(scores, 1e-7, 1 - 1e-7)))
     return {"val_loss": loss, "val_roc_auc": float(roc_auc_score(truth, scores))}
 
@@ -58,21 +59,21 @@ def fit_stage(
     start: np.ndarray | None = None,
     together: int = 1,
 ) -> pd.DataFrame:
-    """Fit a stage, keep the weights of the best epoch by validation AUC (see `Phase.margin`), and return the history.
+    """Fit a stage, restore the best epoch by validation AUC (see `Phase.margin`), and return the history.
 
     Args:
-        data: from the number of finished epochs to the endless dataset of (inputs, labels, weights) that follows.
+        data: from the number of finished epochs to an endless dataset of (inputs, labels, weights) from there on.
         steps: batches of an epoch.
-        judged: what each epoch is judged by.
-        checkpoint: where progress is kept; training goes on from what is there.
-        start: validation scores before the first epoch, where they are known already.
+        judged: gives the validation scores of an epoch.
+        checkpoint: the file of the progress; training continues from it.
+        start: validation scores before the first epoch, if already known.
         together: steps that Keras takes at a time; a divisor of `steps`.
     """
     phase = recipe.phase(stage)
     rate = phase.learning_rate
     if phase.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, max(1, steps * phase.epochs))
-    # A model of its own shares the weights but keeps optimiser and metrics out of the file that is saved.
+    # A second model shares the weights, but keeps optimiser and metrics out of the saved file.
     trainee = keras.Model(model.inputs, model.outputs)
     trainee.compile(
         FusedAdam(rate),
@@ -98,13 +99,14 @@ def fit_stage(
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam by TensorFlow's one operation for it: the same formula in a third of the time, where a head has millions
-    of weights."""
+    """Adam by TensorFlow's single operation: Keras' formula, in a third of the time for a head with millions of
+    weights.
+    """
 
     def update_step(self, gradient, variable, learning_rate):
         index, step = self._get_variable_index(variable), tf.cast(self.iterations + 1, tf.float32)
         changed = {"var": variable, "m": self._momentums[index], "v": self._velocities[index]}
-        # Keras hands over TensorFlow's own variables here, and keeps the moments in its own.
+        # Keras passes TensorFlow's own variables here, and keeps the moments in its own.
         held = {name: one.value if isinstance(one, keras.Variable) else one for name, one in changed.items()}
         tf.raw_ops.ResourceApplyAdam(
             var=held["var"].handle,
@@ -121,7 +123,7 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 class _BestEpoch(keras.callbacks.Callback):
-    """Scores validation after every epoch, remembers the best weights, saves progress and stops when it gets no better."""
+    """Scores validation after every epoch, remembers the best weights, saves progress and stops early."""
 
     def __init__(
         self,
@@ -137,7 +139,7 @@ class _BestEpoch(keras.callbacks.Callback):
         self.state = Progress([], 0, -math.inf, [])
 
     def begin(self, model: keras.Model, start: np.ndarray | None) -> int:
-        """Go on from the checkpoint, or score the model as it is; returns the number of finished epochs."""
+        """Continue from the checkpoint, or score the initial model; returns the number of finished epochs."""
         self._first = model.get_weights()
         self._first_scores = np.asarray(self._score() if start is None else start)
         restored = self._checkpoint.restore(model) if self._checkpoint else None
@@ -148,7 +150,7 @@ class _BestEpoch(keras.callbacks.Callback):
         return self.state.epochs
 
     def is_stuck(self) -> bool:
-        """Whether validation has not become better for `patience` epochs."""
+        """Whether validation has not improved for `patience` epochs."""
         patience = self._phase.patience
         return patience is not None and self.state.epochs - self.state.best_epoch >= patience
 
@@ -156,7 +158,7 @@ class _BestEpoch(keras.callbacks.Callback):
         self._steps = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        # `batch` is the last of those taken together, from 0.
+        # `batch` is the last one of the group, counted from 0.
         self._advance(batch + 1 - self._steps)
         self._steps = batch + 1
 
@@ -186,5 +188,5 @@ class _BestEpoch(keras.callbacks.Callback):
         try:
             test = paired_test(self._truth, self._first_scores, scores, self._groups)
             return test.z > self._phase.margin
-        except UndefinedMeasure:  # a class of one group, or no image between them: no error can be told
+        except UndefinedMeasure:  # a class has only one group, or no image: the error cannot be estimated
             return True

@@ -22,28 +22,28 @@ from lib.model.training.sampling import TOGETHER, Views, class_weights, feature_
 from lib.study.recipes import Recipe
 from lib.study.registry import Registry
 
-# Strengths of regularisation that validation chooses from, for the regression that starts a linear head: the penalty of the
-# ridge regression, for each feature, and the inverse penalty of the logistic one.
+# Strengths of regularisation for the regression that starts a linear head; validation chooses one. They are the penalty
+# per feature of the ridge regression, and the inverse penalty of the logistic one.
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 
 INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 
-# The regression needs its rows in memory at once, in float32, and how each two of them are alike; of more rows (images and
-# their views) than these it sees a sample, and the epochs that follow see all.
+# The regression holds its rows in memory, in float32, with a matrix of their products. If there are more rows (images
+# and their views), it uses a sample; the epochs that follow use all.
 MAX_REGRESSION_ROWS = 5_000
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a head may start from.
+    """The data that a head may start from.
 
     Attributes:
         train: features (images, n) of the training images' plain view.
-        views: the same of every kept view, the plain one first.
+        views: features of every kept view, the plain one first.
         labels: 0 or 1 of each training image.
         validation: features (images, n) of the validation images.
         validation_labels: their labels.
-        seed: of whatever is drawn.
+        seed: of all random draws.
     """
 
     train: np.ndarray
@@ -54,8 +54,8 @@ class Samples:
     seed: int
 
 
-# A recipe's `head` to a function that makes the Keras model, from features (batch, n) to probabilities (batch, 1), as it is
-# before the first epoch.
+# A recipe's `head` to a function that makes the Keras model before the first epoch, from features (batch, n) to
+# probabilities (batch, 1).
 HEADS: Registry[Callable[[Samples], keras.Model]] = Registry("head")
 
 
@@ -74,17 +74,18 @@ def train_head(
 
     Args:
         train: features (images, n) of the training images' plain view.
-        views: what the epochs use, and where they are kept also the regression that starts a linear head.
+        views: the views that the epochs use. If they are kept, the regression that starts a linear head uses them too.
         labels: 0 or 1 of each training image.
         validation: features (images, n) of the validation images.
         validation_labels: their labels.
-        checkpoint: where progress is kept, so that a killed training goes on.
-        groups: name of the group (a person, say) of each validation image; None where images are independent.
+        checkpoint: the file of the progress, so that a killed training can continue.
+        groups: name of the group (a person, say) of each validation image; None if images are independent.
 
     Returns:
-        The head with the weights of its best epoch by validation AUC, and the history: one row per epoch, 0 being the
-        head as it started, with the training measures, `val_loss`, `val_roc_auc`, `weight_change` and `score_change` (the
-        largest change of any weight and of any validation score since the start), and `kept`, true of the best epoch.
+        The head with the weights of its best epoch by validation AUC, and the history: one row per epoch, where 0 is
+            the head at the start. Its columns are the training measures, `val_loss`, `val_roc_auc`, `weight_change` and
+            `score_change` (the largest change of any weight and of any validation score since the start), and `kept`,
+            true for the best epoch.
     """
     keras.utils.set_random_seed(seed)
     weight = class_weights(labels)
@@ -120,10 +121,11 @@ def _small_head(samples: Samples) -> keras.Model:
 
 
 def _linear_head(samples: Samples, regression: Callable) -> keras.Model:
-    """A linear head that starts as the regression which does best on the validation images; a view of an image is a row.
+    """A linear head that starts as the regression that does best on the validation images; each view of an image is a
+    row.
 
     Args:
-        regression: gives the coefficients of one strength of regularisation after the other.
+        regression: gives the coefficients for each strength of regularisation in turn.
     """
     views, labels, validation = samples.views, samples.labels, samples.validation
     validation_labels, seed = samples.validation_labels, samples.seed
@@ -138,11 +140,12 @@ def _linear_head(samples: Samples, regression: Callable) -> keras.Model:
     found = list(regression(train, labels[image]))
     aucs = [roc_auc_score(validation_labels, check @ coefficients) for coefficients in found]
     best = found[int(np.argmax(aucs))]
-    # Slope and intercept of the logit are fitted to the validation scores, both classes counting the same (Platt 1999).
+    # Slope and intercept of the logit are fitted to the validation scores, with equal weight for both classes (Platt
+    # 1999).
     scores = check @ best
     centre, spread = scores.mean(), max(scores.std(), 1e-6)
     logistic = LogisticRegression(class_weight="balanced").fit((scores[:, None] - centre) / spread, validation_labels)
-    # Where validation says that higher scores are no more synthetic, the direction stays what training made it.
+    # If higher validation scores are not more synthetic, keep the direction from training.
     slope = max(float(logistic.coef_[0, 0]), 0.1) / spread
     intercept = float(logistic.intercept_[0]) - slope * centre
     return heads.linear_head(scaler.mean_, np.square(scaler.scale_), slope * best, intercept)
@@ -151,8 +154,8 @@ def _linear_head(samples: Samples, regression: Callable) -> keras.Model:
 def _ridge(rows: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
     """Coefficients of ridge regressions on the labels.
 
-    They are Fisher's discriminant with a shrunk covariance: unlike a logistic regression, which leans on the few images
-    nearest to the other class, it uses how all of them scatter, so that a rare class gains from the images of the other one.
+    They are Fisher's discriminant with a shrunk covariance, which uses the scatter of all images. A logistic regression
+    depends on the few images nearest to the other class. So a rare class gains here from the images of the other one.
     """
     # Fewer rows than features: solved through the rows' products, which all penalties share.
     products, targets = rows @ rows.T, labels - labels.mean()
@@ -162,7 +165,7 @@ def _ridge(rows: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _logistic(rows: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
-    """Coefficients of logistic regressions, both classes counting the same."""
+    """Coefficients of logistic regressions, with equal weight for both classes."""
     for strength in INVERSE_PENALTIES:
         regression = LogisticRegression(C=strength, class_weight="balanced", max_iter=200).fit(rows, labels)
         yield regression.coef_[0].astype("float32")

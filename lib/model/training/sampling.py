@@ -1,4 +1,4 @@
-"""What an epoch is made of: images, their weights, and batches of their features."""
+"""The content of an epoch: images, their weights, and batches of their features."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from lib.model.features import Rows
 from lib.study.recipes import Recipe
 from lib.study.run import Run
 
-# Batches of features that are taken from their views at once, and steps of a head that Keras takes before it comes back to
-# Python, at most: such a step takes a few milliseconds, the way back one more.
+# Maximum number of feature batches read at once, and of a head's steps that Keras takes per call. A step takes a few
+# milliseconds; returning to Python takes one more.
 TOGETHER = 16
 
-# How often an image of a rare class is used in an epoch, at most: its views become more and more alike.
+# Maximum number of uses of a rare image in an epoch: its views become more and more alike.
 MAX_USES = 10
 
-# What the epochs of a stage draw their features from: arrays (images, n), one for each view of the images, or a function
-# from the epoch (from 1) to such arrays.
+# The source of a stage's features: arrays (images, n), one for each view, or a function from the epoch (from 1) to such
+# arrays.
 Views = Sequence[np.ndarray | Rows] | Callable[[int], Sequence[np.ndarray]]
 
 
 def class_weights(labels: np.ndarray) -> dict[int, float]:
-    """Weights that make both classes count the same: images / (2 * images of the class), as scikit-learn's `balanced`.
+    """Weights that make both classes count equally: images / (2 * images of the class), as scikit-learn's `balanced`.
 
     Args:
         labels: 0 or 1 of each training image.
@@ -47,14 +47,15 @@ def split_rows(run: Run) -> dict[str, pd.DataFrame]:
 
 
 def training_rows(images: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
-    """The training images as an epoch uses them: where the recipe asks for it, those of a rare class several times.
+    """The training images as an epoch uses them. If the recipe requests it, images of a rare class appear several
+    times.
 
     Args:
         images: rows of the training images.
 
     Returns:
-        The rows, then further uses of some of them, numbered from 1 in the column `copy`: as many as bring the rare class
-        nearest to the other one's number, at most MAX_USES - 1 of each image.
+        The rows, then further uses of some of them, numbered from 1 in the column `copy`. Their number brings the rare
+        class nearest to the size of the other one, with at most MAX_USES - 1 for each image.
     """
     counts = images["label"].value_counts()
     uses = min(MAX_USES, round(counts.max() / counts.min())) if recipe.rare == "views" and len(counts) == 2 else 1
@@ -73,14 +74,14 @@ def feature_batches(
     width: int,
     images: int | None = None,
 ) -> tf.data.Dataset:
-    """Endless batches of what the frozen part of the network gives for the training images.
+    """Endless batches of features of the training images.
 
     Args:
-        views: what an epoch draws from: it uses one view of each image.
+        views: the views of the images; an epoch uses one view of each image.
         labels, weights: of each image.
-        done: epochs that are finished already; the next batch is the one after them.
+        done: number of finished epochs; the next batch is the first one after them.
         width: number of features.
-        images: how many of the images an epoch uses, drawn anew each time; None uses all.
+        images: number of images in an epoch, drawn anew each time; None uses all.
 
     Returns:
         Dataset of float32 (features (batch, n), labels (batch, 1), weights (batch, 1)), at most `batch_size` rows each.
@@ -89,11 +90,11 @@ def feature_batches(
     kept = "float32" if callable(views) else "float16"
 
     def together():
-        """Several batches at a time: Python would hold the training up if it had to give each of them."""
+        """Groups of batches: passing each one from Python would slow the training."""
         for epoch in itertools.count(done + 1):
             given = views(epoch) if callable(views) else views
             order, version = drawn(len(labels), len(given), seed, epoch, images)
-            # array_split makes the last batches one row smaller; those of one size go together.
+            # array_split makes the last batches one row smaller; batches of one size are read together.
             for _, same in itertools.groupby(np.array_split(order, steps), len):
                 batches = np.stack(list(same))
                 for rows in np.split(batches, range(TOGETHER, len(batches), TOGETHER)):
@@ -110,6 +111,6 @@ def feature_batches(
 
 
 def drawn(count: int, views: int, seed: int, epoch: int, images: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """The images of an epoch in their order, and the view that each of all images would have in it."""
+    """The images of an epoch in their order, and the view of every image in that epoch."""
     rng = np.random.default_rng([seed, epoch])
     return rng.permutation(count)[:images], rng.integers(views, size=count)

@@ -1,7 +1,7 @@
 """Training in the study's three stages: a head on frozen features, then some blocks, then all of them.
 
-Only the training split is fitted and only the validation split chooses (early stopping, regularisation); the test split
-is scored at the end of a stage and looked at by nobody here.
+Only the training split is fitted, and only the validation split chooses (early stopping, regularisation). The test
+split is scored at the end of a stage and chooses nothing.
 """
 
 from __future__ import annotations
@@ -37,28 +37,27 @@ from lib.study.recipes import FRESH, Recipe
 from lib.study.run import Run
 from lib.study.steps import step_of
 
-# Bytes that the activations before the first trained block may take on disk: 60 to 80 kB an image and view. Above it, the
-# partial stage computes them anew for every epoch.
+# Maximum size on disk, in bytes, of the activations before the first trained block: 60 to 80 kB per image and view.
+# Above it, the partial stage computes them anew in every epoch.
 ACTIVATION_BUDGET = 8 * 2**30
 
 
 def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None = None) -> None:
     """Phase 1: train the head on features of the frozen backbone, plain and augmented.
 
-    Leaves models/…/phase1.keras, the stage's rows in scores.csv and history.csv, and run.json.
+    Writes models/…/phase1.keras, the stage's rows in scores.csv and history.csv, and run.json.
 
     Args:
-        change: makes another backbone of the pretrained one before anything is computed; its name is part of the keys
-            of all that is kept.
+        change: replaces the pretrained backbone before anything is computed; its name is part of all cache keys.
     """
     weights = resolve(run.backbone, run.weights)
-    # With its code, which is no part of what this module imports.
+    # The key includes its code, which this module does not import.
     origin = f"{weights.sha256}/{text_hash(inspect.getsource(change))}" if change else weights.sha256
     key = _stage_key(run, "phase1", origin)
     if _is_done(run, "phase1", key):
         return
     make_deterministic(run.seed)
-    # Noted with the scores, not before: until then run.json is of those that are there.
+    # Recorded with the scores, not before: until then run.json describes the old ones.
     made = {
         "options": {
             "dataset": run.dataset,
@@ -98,14 +97,14 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
 
 
 def _stage_key(run: Run, stage: str, before: str) -> str:
-    """Changes with everything a stage's result depends on: code, recipe, seed, images, and what it starts from."""
+    """Changes with everything that a stage's result depends on: code, recipe, seed, images, and its start."""
     images = run.used_images()[["image_id", "sha256", "label", "group", "split"]]
     code = code_hash(__name__)
     return text_hash(code, dataclasses.asdict(run.recipe), run.seed, stage, before, images.to_numpy().tolist())
 
 
 def _is_done(run: Run, stage: str, key: str) -> bool:
-    """Whether an earlier call has finished this very stage and its results are still there."""
+    """Whether an earlier call has finished exactly this stage and its results still exist."""
     if not run.model_path(stage).is_file() or not run.has_scores():
         return False
     return run.recorded().get("stages", {}).get(stage) == key and stage in set(run.scores()["stage"])
@@ -116,7 +115,7 @@ def _checkpoint(run: Run, stage: str, key: str) -> Checkpoint:
 
 
 def _replace_model(run: Run, stage: str, model: keras.Model) -> None:
-    """Store a stage's model. What was made of the one that was there goes before it does."""
+    """Store a stage's model. Results of the old model are removed first."""
     run.outdate(step_of(stage))
     network.save(model, run.model_path(stage))
 
@@ -129,7 +128,7 @@ def _finish(
     history: pd.DataFrame,
     **made: object,
 ) -> None:
-    """Store the scores and the history of a stage whose model is stored, note that it is done, and forget its checkpoint."""
+    """Store the scores and the history of a stage whose model is stored, mark it as done, and delete its checkpoint."""
     rows = [rows[["image_id", "label", "split"]].assign(stage=stage, score=scores) for rows, scores in scored]
     run.add_stage(pd.concat(rows, ignore_index=True), history.assign(stage=stage))
     run.record(stages={stage: key}, **made)
@@ -141,14 +140,14 @@ def _boundary_kind(recipe: Recipe, weights_hash: str) -> str:
 
 
 def _engine(model: keras.Model, recipe: Recipe, kinds: Iterable[str]) -> Callable[[], Engine]:
-    """Makes the engine of a frozen model when it is first asked for."""
+    """Makes the engine of a frozen model at its first use."""
     return functools.cache(lambda: Engine(model, recipe.image_size, key=text_hash(*kinds, recipe.image_size)[:24]))
 
 
 def _features(run: Run, backbone: keras.Model, parts: dict[str, pd.DataFrame], weights_hash: str):
-    """Frozen features: of the plain view for every split, and the training split's as `train_head` takes its views.
+    """Frozen features: the plain view of every split, and the training views that `train_head` takes.
 
-    What the partial stage goes on from is computed on the way, and kept with them.
+    The activations that the partial stage starts from are computed in the same pass and cached too.
     """
     recipe = run.recipe
     files = {split: run_files(run, rows) for split, rows in parts.items()}
@@ -172,7 +171,7 @@ def _features(run: Run, backbone: keras.Model, parts: dict[str, pd.DataFrame], w
             further = files[split][len(first) :]
             if not further:
                 return pooled(first, version)
-            # The plain view is the same in every use of an image: further ones have one more augmented view instead.
+            # The plain view is the same in every use of an image. So further uses have one more augmented view instead.
             return np.concatenate([pooled(first, version), pooled(further, version or max(0, recipe.views) + 1)])
 
         plain = {split: compute(split, 0) for split in files}
@@ -188,12 +187,12 @@ def _features(run: Run, backbone: keras.Model, parts: dict[str, pd.DataFrame], w
 
 
 def fine_tune(run: Run, stage: str) -> None:
-    """Train the `partial` or `full` stage from where the stage before it ended.
+    """Train the `partial` or `full` stage from the end of the stage before it.
 
-    Leaves models/…/<stage>.keras and the stage's rows in scores.csv and history.csv.
+    Writes models/…/<stage>.keras and the stage's rows in scores.csv and history.csv.
 
     Raises:
-        UserError: the stage before it has not been trained, or on another split than today's.
+        UserError: the stage before it has not been trained, or was trained on another split.
     """
     before = {"partial": "phase1", "full": "partial"}[stage]
     run.require(run.model_path(before), step_of(before))
@@ -210,7 +209,7 @@ def fine_tune(run: Run, stage: str) -> None:
     if not run.recipe.phase(stage).epochs:
         _skip(run, stage, key, scored)
         return
-    # Before the model is built: its dropout draws its seeds then.
+    # Before the model is built, because its dropout draws seeds then.
     make_deterministic(run.seed)
     model = network.load(run.model_path(before))
     network.unfreeze(model, run.recipe, stage)
@@ -248,7 +247,8 @@ def fine_tune(run: Run, stage: str) -> None:
     try:
         history = fit_stage(trainee, data, steps, judged, run.recipe, stage, checkpoint, start)
     except tf.errors.OpError:
-        # tf.data wraps what a file's reader raised; reading them again raises it as it is, and names the file.
+        # tf.data wraps the errors of reading a file. Reading the files again raises the original error, which names the
+        # file.
         for file in train:
             file.read()
         raise
@@ -263,15 +263,15 @@ def _end_scores(
     """Scores of validation and test by the stored model of a stage; `known` are those of the stage before it."""
     asked = [parts[split] for split in ("validation", "test")]
     if stage != STAGES[-1] and not changed:
-        # The stage ended where it began, and so did its scores. Those of the last are what the detector gives for a picture,
-        # to the last digit, which phase 1's, from features in float16, are not.
+        # The stage ended where it began, so its scores are unchanged. The last stage's scores must equal the detector's
+        # to the last digit. Phase 1's, from float16 features, do not.
         return [(rows, known[rows["image_id"]].to_numpy()) for rows in asked]
     engine = saved_engine(run.model_path(stage), run.recipe.image_size)
     return [(rows, score_images(engine, run_files(run, rows), run.recipe)) for rows in asked]
 
 
 def _skip(run: Run, stage: str, key: str, before: pd.DataFrame) -> None:
-    """A stage to which the recipe gives no epochs: its model is the one before it.
+    """A stage with no epochs in the recipe: its model is the one before it.
 
     Args:
         before: rows of scores.csv of the stage before, by image_id.
@@ -288,29 +288,29 @@ def _skip(run: Run, stage: str, key: str, before: pd.DataFrame) -> None:
 
 
 def _can_keep(recipe: Recipe, stage: str) -> bool:
-    """Whether the lower blocks give the same in every epoch of a stage, and there are epochs to use it."""
+    """Whether the lower blocks give the same output in every epoch of a stage, and the stage has epochs."""
     fixed = recipe.batch_norm == "frozen" and recipe.views != FRESH
     return stage == "partial" and fixed and recipe.partial.epochs > 0
 
 
 def _fits(width: int, rows: int) -> bool:
-    """Whether so many rows of activations (float16) stay within the budget."""
+    """Whether this number of rows of activations (float16) fits the budget."""
     return 2 * width * rows <= ACTIVATION_BUDGET
 
 
 def _kept_activations(
     run: Run, model: keras.Model, train: list[ImageFile], validation: list[ImageFile]
 ) -> tuple[keras.Model, list[Rows], Rows] | None:
-    """What the unchanged lower half of the network gives for the training views that are used and for validation, once.
+    """Outputs of the unchanged lower half of the network for the training views in use and for validation.
 
     Returns:
-        The upper half with the head, the training images' views (plain first), and the validation images; None where
-        keeping them would take more than ACTIVATION_BUDGET on disk.
+        The upper half with the head, the training images' views (plain first), and the validation images; None if they
+        would take more than ACTIVATION_BUDGET on disk.
     """
     recipe, count, views = run.recipe, len(train), run.recipe.views + 1
     lower, upper = pooling.split_at_boundary(model.get_layer("backbone"), recipe)
     upper = keras.Model(upper.input, model.get_layer("head")(upper.output))
-    # The draws follow from the seed: what no epoch will use is not computed, where phase 1 has not kept it on its way.
+    # The seed fixes the draws. Rows that no epoch uses are not computed, unless phase 1 has already cached them.
     wanted = np.zeros((views, count), bool)
     for epoch in range(1, recipe.partial.epochs + 1):
         order, version = drawn(count, views, run.seed, epoch, recipe.partial.epoch_images(count))

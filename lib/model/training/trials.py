@@ -1,8 +1,7 @@
 """One training of an experiment: another recipe, seed, split or backbone on the images of an audited run.
 
-The scores of validation and test are kept in `results/<name>/trials/`, under a key that changes with all that they depend
-on, so that an experiment that was stopped goes on where it was, and one shares the trainings of another. The models are
-not kept.
+The scores of validation and test are stored in `results/<name>/trials/`, under a key of everything that they depend on.
+So a stopped experiment can continue, and experiments share trainings. The models are not stored.
 """
 
 from __future__ import annotations
@@ -48,12 +47,12 @@ class Trial:
     """One training.
 
     Attributes:
-        name: what is shown while it runs.
-        recipe: what is trained.
+        name: shown while it runs.
+        recipe: the recipe to train.
         until: the last stage.
         seed: of split, augmentation and training.
-        change: what is done to the pretrained backbone first, or None.
-        rare: class of which few training and validation images are left in `images`, or "".
+        change: applied to the pretrained backbone first, or None.
+        rare: the class with few training and validation images in `images`, or "".
     """
 
     name: str
@@ -65,18 +64,19 @@ class Trial:
 
 
 def run_trial(run: Run, trial: Trial, images: pd.DataFrame, since: float = 0) -> pd.DataFrame:
-    """Train as a trial says, or read what an earlier call has found.
+    """Train a trial, or read its stored result.
 
     Args:
         run: an audited run.
-        trial: what is trained.
+        trial: the training.
         images: the run's image table, with the splits that the trial uses.
-        since: time (seconds since 1970) before which what was found is not taken over.
+        since: time (seconds since 1970); older results are not used.
 
     Returns:
         Columns TRIAL_COLUMNS: a row for each image of validation and test and each stage. `degraded` is the score of a
-        validation image after a random degradation, for the last stage; `seconds` is how long the stage took;
-        `score_change` and `weight_change` are the largest changes of a validation score and of a weight in the stage.
+            validation image after a random degradation, for the last stage; `seconds` is the time of the stage;
+            `score_change` and `weight_change` are the largest changes of a validation score and of a weight in the
+            stage.
     """
     folder = run.trials
     path = folder / f"{trial_key(run, trial, images)[:24]}.csv"
@@ -84,7 +84,7 @@ def run_trial(run: Run, trial: Trial, images: pd.DataFrame, since: float = 0) ->
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".trial-", dir=folder) as place:
             write_table(path, _train(run, trial, images, Path(place)))
-        # Keras remembers every model of the process; after many trainings that would be all of the memory.
+        # Keras keeps every model of the process; many trainings would fill the memory.
         keras.backend.clear_session()
         gc.collect()
     return pd.read_csv(path, dtype={"image_id": object, "group": object})[TRIAL_COLUMNS]
@@ -105,7 +105,7 @@ def _train(run: Run, trial: Trial, images: pd.DataFrame, place: Path) -> pd.Data
     mine = dataclasses.replace(
         run, recipe=trial.recipe, seed=trial.seed, name="trial", results=place / "results", models=place / "models"
     )
-    # The paths of the images are those of the audited run, whatever the trial is called.
+    # The paths of the images are those of the audited run, whatever the trial's name is.
     mine.write_audit(images, run.pairs(), {key: value for key, value in run.audit().items() if key != "schema"})
     seconds = {}
     for stage in STAGES[: STAGES.index(trial.until) + 1]:
@@ -129,12 +129,12 @@ def _train(run: Run, trial: Trial, images: pd.DataFrame, place: Path) -> pd.Data
 
 
 def inputs_divided_by_255(backbone: keras.Model) -> keras.Model:
-    """The backbone as it acts on images that were divided by 255 before they reached it, which rescales by itself."""
+    """The backbone applied to images already divided by 255, although it rescales by itself."""
     first = next(layer for layer in backbone.layers if isinstance(layer, layers.Rescaling))
     first.scale = first.scale / 255
     return backbone
 
 
 def random_weights(backbone: keras.Model) -> keras.Model:
-    """The backbone with weights as a new network has them."""
+    """The backbone with the initial weights of a new network."""
     return keras.models.clone_model(backbone)

@@ -1,1 +1,1 @@
-"""A trained network put to use: detector, explanation, robustness, other datasets."""
+"""Use of a trained network: detector, explanation, robustness, other datasets."""

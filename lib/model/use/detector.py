@@ -1,8 +1,8 @@
-"""A detector as a folder that holds all it needs to score pictures, and says what it was trained on.
+"""A detector: a folder that holds everything needed to score pictures, and a record of its training.
 
-`detector.json` names the model and the sha256 of every file it relies on, and carries a hash of itself: a folder that was
-changed by accident or half copied is refused. (Who changes a file and all hashes on purpose is not found out: hashes are
-no signature.) What it gave on other datasets lies in `elsewhere.json`, which comes later and may be missing.
+`detector.json` names the model, the sha256 of every file that it needs, and its own hash. A folder that was changed by
+accident or copied only in part is refused. (A person who changes a file and all hashes on purpose is not detected:
+hashes are no signature.) Results on other datasets are in `elsewhere.json`, which comes later and may be missing.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from lib.study.steps import DETECTOR_FILES, ELSEWHERE_FILE
 SCHEMA = 1
 CONTENT, STATISTICS = DETECTOR_FILES
 ELSEWHERE = ELSEWHERE_FILE
-# At most this many training images, and as many validation images, say what training images look like to the network.
+# Maximum number of training images, and of validation images, that describe the training data to the network.
 MOST = 2000
-# Share of validation images that are not unlike the training data.
+# Share of validation images that count as similar to the training data.
 USUAL = 0.99
-# Validation images of each class whose average map explanations are read against.
+# Number of validation images of each class in the average map that explanations are compared with.
 MAPPED, QUICK_MAPPED = 50, 4
-# Added to the features' deviations, as a part of the median one, and the least deviation at all: a channel that is (nearly)
-# constant on the training images would explode on others.
+# Added to the deviations of the features, as a part of the median deviation; and the smallest deviation allowed. A
+# channel that is (nearly) constant on the training images would explode on others.
 _ADDED_SCALE, _LEAST_SCALE = 0.1, 1e-3
 UNLIKENESS = (
     "mean squared z-score of the features before the head, by mean and standard deviation of the training images, divided "
@@ -55,7 +55,7 @@ UNLIKENESS = (
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the training images look like to the network.
+    """Statistics of the training images' features.
 
     Attributes:
         mean, scale: float32 (features,), of the features before the head.
@@ -69,18 +69,18 @@ class Statistics:
     average_map: np.ndarray
 
     def unlikeness(self, features: np.ndarray) -> np.ndarray:
-        """How unlike the training images pictures are to the network; 1 at the limit, above it more so.
+        """How unlike the training images the pictures are to the network; above 1 they are beyond the limit.
 
-        The squared Mahalanobis distance per feature, with a diagonal covariance: as good here as one with principal
-        components (docs/scoring.md), and 17,920 numbers instead of millions. Lee et al. 2018 ("A simple unified framework for
-        detecting out-of-distribution samples") and Rippel et al. 2021 ("Modeling the distribution of normal data in
-        pre-trained deep features", EfficientNet's levels) use it with a full covariance.
+        The squared Mahalanobis distance per feature, with a diagonal covariance. It is as good here as one with
+        principal components (docs/scoring.md), with 17,920 numbers instead of millions. Lee et al. 2018 ("A simple
+        unified framework for detecting out-of-distribution samples") and Rippel et al. 2021 ("Modeling the distribution
+        of normal data in pre-trained deep features", EfficientNet's levels) use it with a full covariance.
 
         Args:
             features: (pictures, features).
 
         Returns:
-            float (pictures,), 0 upwards.
+            float (pictures,), from 0 upwards.
         """
         return _mean_square(features, self.mean, self.scale) / self.limit
 
@@ -92,13 +92,13 @@ def _mean_square(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> n
 
 @dataclass(frozen=True)
 class Detector:
-    """A model with all that its scores need to be read.
+    """A model with everything needed to interpret its scores.
 
     Attributes:
-        folder: where it lies.
-        content: as detector.json holds it (docs/schemas/detector.schema.json).
+        folder: its folder.
+        content: the content of detector.json (docs/schemas/detector.schema.json).
         statistics: of its training images.
-        elsewhere: other dataset to what it gave there, as elsewhere.json holds it; empty where that is not known.
+        elsewhere: name of another dataset to the results there, as in elsewhere.json; empty if not known.
     """
 
     folder: Path
@@ -113,7 +113,7 @@ class Detector:
 
     @property
     def view(self) -> View:
-        """How a picture becomes the network's input."""
+        """The view that turns a picture into the network's input."""
         return View(self.content["preprocessing"]["view"], self.content["preprocessing"]["image_size"])
 
     @property
@@ -122,7 +122,7 @@ class Detector:
         return tuple(self.content["thresholds"])
 
     def threshold(self, policy: str) -> float:
-        """The score from which on a picture is called synthetic.
+        """A picture is called synthetic from this score on.
 
         Raises:
             UserError: a policy that was not chosen for this detector.
@@ -132,7 +132,7 @@ class Detector:
         return self.content["thresholds"][policy]["threshold"]
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
-        """Scores 0-1, as the network gives them, as probabilities of synthetic, by the calibration that validation recommends."""
+        """Probabilities of synthetic from the network's scores 0-1, by the calibration that validation recommends."""
         method = self.content["calibration"]
         if method["method"] == calibration.UNCALIBRATED:
             return np.asarray(scores, "float64")
@@ -143,12 +143,14 @@ class Detector:
         return network.load(self.folder / self.content["model"])
 
     def engine(self) -> Engine:
-        """The network and its features, as `network.with_features`, on the fast engine; kept in the cache once converted."""
+        """The network and its features, as `network.with_features`, on the fast engine; cached after the first
+        conversion.
+        """
         model = self.content["model"]
         return saved_engine(self.folder / model, self.view.size, self.content["files"][model])
 
     def describe(self) -> str:
-        """What it is and what it gave, in a line."""
+        """The detector and its results in one line."""
         known = self.training
         quick = ", quick" if known["quick"] else ""
         return (
@@ -157,7 +159,7 @@ class Detector:
         )
 
     def warnings(self, policy: str) -> dict[str, str]:
-        """Why not to trust any of its scores: stable code to a sentence; empty where nothing is known against them."""
+        """Reasons not to trust any of its scores: stable code to a sentence; empty if there are none."""
         known, found = self.training, {}
         if known["stand_in"]:
             found["stand_ins"] = (
@@ -170,7 +172,7 @@ class Detector:
             found["at_chance"] = f"the model is at chance on its own test images: AUC {_interval(auc)}"
         if known["warning"]:
             found["shortcut"] = f"the audit of its training data warns: {known['warning']}"
-        # Where both classes are alike, every detector is at chance.
+        # If both classes are alike, every detector is at chance.
         failed = [
             f"{name} (AUC {_interval(row['roc_auc'])})"
             for name, row in self.elsewhere.items()
@@ -180,14 +182,14 @@ class Detector:
             found["chance_elsewhere"] = f"the model is at chance on other data: {', '.join(failed)}"
         if why := self.content["thresholds"][policy]["why"]:
             found["one_class"] = f"the threshold {policy} {why}"
-        # Detectors of an earlier version do not say.
+        # Detectors of an earlier version do not record this.
         if few := self.content["thresholds"][policy].get("too_few"):
             found["too_few_real"] = f"the threshold {policy}: {few}"
         return found
 
 
 def _is_chance(auc: dict) -> bool:
-    # None: an interval that is not defined, such as that of images of one person.
+    # None: an undefined interval, such as that of images of one person.
     return auc["low"] is not None and auc["low"] <= 0.5
 
 
@@ -200,10 +202,10 @@ def _interval(numbers: dict) -> str:
 
 
 def write_detector(run: Run) -> Detector:
-    """Make the folder of a run's models a complete detector, that of the last stage.
+    """Turn the folder of a run's models into a complete detector, with the last stage.
 
-    Reads what notebook 04 has stored (thresholds.json, calibration.json, metrics.json), and looks at training and validation
-    images once. Test images are not looked at.
+    Reads the files of notebook 04 (thresholds.json, calibration.json, metrics.json), and training and validation images
+    once. Test images are not used.
 
     Raises:
         UserError: a model or a file of results is missing, or an image has changed since the audit.
@@ -215,13 +217,13 @@ def write_detector(run: Run) -> Detector:
         found = made.statistics
         np.savez(temporary, mean=found.mean, scale=found.scale, limit=found.limit, average_map=found.average_map)
     made.content["files"][STATISTICS] = file_hash(run.model_folder / STATISTICS)
-    # Last, as the sign that everything is there.
+    # Last, to mark that everything is complete.
     write_json(run.model_folder / CONTENT, _sealed(made.content))
     return made
 
 
 def unfinished_detector(run: Run, stage: str) -> Detector:
-    """A detector of any trained stage, complete in memory alone: its thresholds and calibration are computed here."""
+    """A detector of any trained stage, in memory only; its thresholds and calibration are computed here."""
     scored = run.scored().query("stage == @stage")
     metrics, thresholds = evaluation.evaluate(scored)
     return _of_stage(run, stage, metrics[stage], thresholds[stage], evaluation.calibrate(scored)[stage])
@@ -247,7 +249,7 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
 
 
 def _threshold(chosen: dict, read: dict) -> dict:
-    """A threshold as detector.json holds it: how it was chosen, and both recalls on test."""
+    """A threshold as in detector.json: how it was chosen, and both recalls on test."""
     return {
         "threshold": chosen["threshold"],
         "interval": chosen["interval"],
@@ -260,7 +262,7 @@ def _threshold(chosen: dict, read: dict) -> dict:
 
 
 def _statistics(run: Run, model: keras.Model, stage: str, sha256: str, images: pd.DataFrame) -> Statistics:
-    # Ordered by content: a part is a fair sample, and always the same one.
+    # Ordered by content, so that a part is a fair sample and always the same one.
     parts = {
         split: run_files(run, images[images["split"] == split].sort_values("sha256").head(MOST))
         for split in ("train", "validation")
@@ -284,7 +286,9 @@ def _statistics(run: Run, model: keras.Model, stage: str, sha256: str, images: p
 def _kept_features(
     run: Run, model: keras.Model, stage: str, sha256: str, files: Sequence[ImageFile], advance: Callable[[int], None]
 ) -> Rows:
-    """Features (images, n) of files as the head sees them: those of phase 1 where the backbone is still the pretrained one."""
+    """Features (images, n) of files, as the head receives them. While the backbone is the pretrained one, they are
+    phase 1's.
+    """
     history = run.history()
     later = history["stage"].isin(STAGES[1 : STAGES.index(stage) + 1])
     is_pretrained = "kept" in history and not (later & history["kept"] & history["epoch"].gt(0)).any()
@@ -299,26 +303,26 @@ def _kept_features(
 
 
 class _BeforeHead:
-    """A saved model's engine that gives what the head sees, without the score."""
+    """A saved model's engine that gives the input of the head, without the score."""
 
     def __init__(self, engine: Engine):
         self._engine = engine
 
     def stream(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Features (batch, n) of batch after batch."""
+        """Features (batch, n) of one batch after another."""
         for outputs in self._engine.stream(batches):
             yield outputs[:, 1:]
 
 
 def _scale(variances: np.ndarray) -> np.ndarray:
-    """What differences of features are divided by."""
+    """The scale that divides differences of features."""
     variances = np.maximum(variances, 0)
     added = np.square(_ADDED_SCALE * np.sqrt(np.median(variances)))
     return np.maximum(np.sqrt(variances + added), _LEAST_SCALE)
 
 
 def _summary(run: Run, images: pd.DataFrame, metrics: dict) -> dict:
-    """What detector.json says of the training: where the images are from, what they are like, what came out."""
+    """The summary of the training in detector.json: source and properties of the images, and results."""
     audit, known = run.audit(), run.recorded()
     shorter = images[["width", "height"]].min(axis=1)
     steps = images.loc[images["quantisation"].notna(), "quantisation"]
@@ -351,8 +355,8 @@ def _range(values: pd.Series) -> dict:
 
 
 def _sealed(content: dict) -> dict:
-    """Content of a JSON file with its own hash."""
-    content = json.loads(json.dumps(content))  # as it will be read: no tuples, nothing but JSON values
+    """Content of a JSON file with its hash added."""
+    content = json.loads(json.dumps(content))  # as it will be read: no tuples, only JSON values
     return {**content, "sha256": text_hash(content)}
 
 
@@ -360,11 +364,11 @@ def _sealed(content: dict) -> dict:
 
 
 def write_elsewhere(runs: Sequence[Run], compared: pd.DataFrame) -> None:
-    """Note beside each complete detector what it gave on other datasets; what is known of more datasets is kept.
+    """Write each complete detector's results on other datasets to its folder; earlier results on more datasets stay.
 
     Args:
         runs: finished runs.
-        compared: as `comparison.compare` gives it; rows of the last stage on another run's dataset are used.
+        compared: from `comparison.compare`; rows of the last stage on another run's dataset are used.
     """
     datasets = {run.name: run for run in runs}
     for run in runs:
@@ -396,7 +400,7 @@ def write_elsewhere(runs: Sequence[Run], compared: pd.DataFrame) -> None:
 
 
 def find_detector(folder: str = "") -> Detector:
-    """The detector in a folder, or the only complete one below models/; one of a full run goes before quick ones.
+    """The detector in a folder, or the only complete one below models/; full runs come before quick ones.
 
     Raises:
         UserError: no detector there, or several to choose from.
@@ -417,7 +421,7 @@ def find_detector(folder: str = "") -> Detector:
 
 
 def read_detector(folder: Path) -> Detector:
-    """A detector from its folder, every file of it checked.
+    """A detector from its folder; every file is checked.
 
     Raises:
         UserError: a file is missing, was changed, or was written by another version of this program.
@@ -454,7 +458,7 @@ def read_detector(folder: Path) -> Detector:
             Statistics(mean, scale, float(limit), average_map),
             _elsewhere(folder, files[content["model"]]),
         )
-        # What a score needs is asked for now, not after the first picture.
+        # Checked now, so that an error does not come after the first picture.
         found.probabilities(np.array([0.5]))
         int(found.view.size)
         for policy in found.policies:
@@ -467,7 +471,7 @@ def read_detector(folder: Path) -> Detector:
 
 
 def _unsealed(path: Path, cure: str = "") -> dict:
-    """A JSON file whose hash is right, without it."""
+    """A JSON file without its hash; the hash is checked."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -482,7 +486,7 @@ def _unsealed(path: Path, cure: str = "") -> dict:
 
 
 def _elsewhere(folder: Path, model: str) -> dict:
-    """What is known of other datasets; what an older model of this folder gave is not this one's."""
+    """Results on other datasets; those of an older model in this folder do not count."""
     if not (folder / ELSEWHERE).is_file():
         return {}
     content = _unsealed(folder / ELSEWHERE, "delete it, and run notebook 05 again")

@@ -1,6 +1,6 @@
-"""What a detector looks at: Grad-CAM, contributions to the logit that add up, and what is left of them without training.
+"""Explanations of a detector: Grad-CAM, contributions that add up to the logit, and a sanity check without training.
 
-Maps are of the logit, not of the probability, whose slope is zero where a decision is certain.
+Maps explain the logit, not the probability, whose slope is zero when a decision is certain.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from lib.show.progress import progress
 from lib.study.names import LABELS
 from lib.study.run import Run
 
-# Images that are explained at a time: the activations of all layers are held at once, 80 MB an image of 224 pixels.
+# Images explained at a time. The activations of all layers are held at once: 80 MB for an image of 224 pixels.
 AT_ONCE = 16
-# Maps of all blocks are brought to this part of the image's side: 28 for 224 pixels.
+# The side of all maps is the image's side divided by this: 28 for 224 pixels.
 CELL = 8
-# Images of each class that average maps are made of.
+# Images of each class in an average map.
 EACH, QUICK_EACH = 100, 4
-# Images of each class, and shuffled models, of the sanity check.
+# Images of each class, and number of shuffled models, in the sanity check.
 SANITY_EACH, SHUFFLES, QUICK_SHUFFLES = 20, 5, 1
 
 
 class Maps(NamedTuple):
-    """Maps of some images, positive where the image looks synthetic and negative where it looks real.
+    """Maps of some images: positive where the image looks synthetic, negative where it looks real.
 
     Attributes:
         logit: float32 (images,), of `synthetic`.
@@ -51,7 +51,7 @@ class Maps(NamedTuple):
 
 
 def pooled_blocks(detector: keras.Model) -> list[str]:
-    """Names of the activations that the detector pools, first one first: those that its `contributions` come from."""
+    """Names of the activations that the detector pools, in order; its `contributions` come from them."""
     if len(detector.get_layer("backbone").outputs) == 1:
         return ["top"]
     names = [layer.name for layer in detector.get_layer("backbone").layers]
@@ -59,16 +59,17 @@ def pooled_blocks(detector: keras.Model) -> list[str]:
 
 
 def explain(detector: keras.Model, images: np.ndarray) -> Maps:
-    """Where in the images the logit comes from.
+    """Maps of the parts of each image that the logit comes from.
 
-    `contributions`: each pooled feature's gradient times its value, laid out over the places that the value comes from:
-    for a channel's mean its activation at each place, for its standard deviation the squared distance from the mean. The
-    mean over space, added up over blocks, is the logit of a linear head but for one constant, so that nothing is lost.
+    `contributions`: each pooled feature's gradient times its value, spread over the positions that the value comes
+    from. For a channel's mean this is its activation at each position; for its standard deviation, the squared distance
+    from the mean. For a linear head, the mean over space, summed over blocks, is the logit up to one constant. So
+    nothing is lost.
 
-    `grad_cam`: the channels of the last activation that is pooled, each weighted by its mean gradient over space, added up
-    (Selvaraju et al. 2017; their last step, which drops what is negative, is `towards`). With average pooling that is the
-    contributions' map. With multi-level pooling it is one block of many, and the mean gradient drops what goes through
-    standard deviations; a place of it sees most of a small image.
+    `grad_cam`: the channels of the last pooled activation, each weighted by its mean gradient over space, summed
+    (Selvaraju et al. 2017; their last step, which drops negative values, is `towards`). With average pooling this
+    equals the map of contributions. With multi-level pooling it covers one block of many, and the mean gradient drops
+    the effect of standard deviations; one position sees most of a small image.
 
     Args:
         detector: as `network.assemble` makes it.
@@ -98,13 +99,13 @@ def _explain(detector: keras.Model, images: np.ndarray) -> Maps:
         by_part = [tf.reduce_sum(g[:, None, None] * place, -1) for g, place in zip(gradients[mine], places)]
         by_mean = by_part[0]
         maps.append(tf.image.resize(tf.add_n(by_part)[..., None], (grid, grid), method="area")[..., 0])
-    # Over space, the gradient of a mean is the same everywhere, and that of a standard deviation 0 on average.
+    # Over space, the gradient of a mean is constant, and that of a standard deviation is 0 on average.
     grad_cam = by_mean / (by_mean.shape[1] * by_mean.shape[2])
     return Maps(logit.numpy(), grad_cam.numpy(), tf.stack(maps, 1).numpy())
 
 
 def randomised(detector: keras.Model, seed: int = 0) -> keras.Model:
-    """The detector with the values of every kernel shuffled: nothing learnt is left, but the weights are as large as before."""
+    """The detector with the values of every kernel shuffled: nothing learnt remains, but the weights keep their size."""
     model = keras.models.clone_model(detector)
     model.set_weights(detector.get_weights())
     rng = np.random.default_rng(seed)
@@ -115,13 +116,13 @@ def randomised(detector: keras.Model, seed: int = 0) -> keras.Model:
 
 
 def rank_correlations(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation of each map with the other one of the same image.
+    """Spearman's rank correlation between two maps of each image.
 
     Args:
         maps, others: (images, height, width).
 
     Returns:
-        (images,), -1 to 1; NaN where a map is the same everywhere.
+        (images,), -1 to 1; NaN if a map is constant.
     """
     pairs = zip(maps.reshape(len(maps), -1), others.reshape(len(others), -1))
     return np.array([np.nan if np.ptp(a) == 0 or np.ptp(b) == 0 else spearmanr(a, b).statistic for a, b in pairs])
@@ -131,13 +132,13 @@ def rank_correlations(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def sample(run: Run) -> pd.DataFrame:
-    """Rows of at most EACH test images of each class; chosen by content, so that they are always the same ones."""
+    """Rows of at most EACH test images of each class; chosen by content, so always the same ones."""
     test = run.used_images().query("split == 'test'")
     return sample_rows(test, QUICK_EACH if run.quick else EACH).reset_index(drop=True)
 
 
 def explain_images(run: Run, detector: keras.Model, images: pd.DataFrame) -> tuple[np.ndarray, Maps]:
-    """What the network sees of each image, uint8 (images, side, side, 3), and its maps.
+    """The network's input for each image, uint8 (images, side, side, 3), and its maps.
 
     Args:
         images: rows of the run's image table.
@@ -152,10 +153,10 @@ def explain_images(run: Run, detector: keras.Model, images: pd.DataFrame) -> tup
 
 
 def average_map(maps: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The map of the average image, both classes counting the same: what maps are read against.
+    """The map of the average image, with equal weight for both classes; other maps are compared with it.
 
-    What all images share (padding at the border, where a face is) says nothing of the class, and zero has no meaning of
-    its own for activations before their normalisation.
+    Features that all images share (padding at the border, the position of a face) carry no information on the class.
+    Zero has no special meaning for activations before their normalisation.
 
     Args:
         maps: (images, height, width).
@@ -172,8 +173,8 @@ def class_maps(maps: np.ndarray, y: np.ndarray) -> tuple[dict[str, np.ndarray], 
         y: label of each, 0 real or 1 synthetic.
 
     Returns:
-        Class to what speaks for it on its images, 0 upwards: the mean of their maps, each against `average_map` and
-        without what speaks against the class. And the difference of the classes' mean maps, synthetic - real.
+        Class to its evidence on its own images, from 0 upwards: the mean of their maps, each minus `average_map`,
+            without evidence against the class. Also the difference of the classes' mean maps, synthetic - real.
     """
     average = average_map(maps, y)
     own = {label: towards(maps[y == number] - average, label).mean(axis=0) for number, label in enumerate(LABELS)}
@@ -181,12 +182,12 @@ def class_maps(maps: np.ndarray, y: np.ndarray) -> tuple[dict[str, np.ndarray], 
 
 
 def towards(maps: np.ndarray, label: str) -> np.ndarray:
-    """What of maps (positive towards synthetic) speaks for a class, 0 upwards: the last step of Grad-CAM."""
+    """The evidence for a class in maps (positive towards synthetic), from 0 upwards: the last step of Grad-CAM."""
     return np.maximum(maps if label == "synthetic" else -maps, 0)
 
 
 def block_table(contributions: np.ndarray, y: np.ndarray, blocks: Sequence[str]) -> pd.DataFrame:
-    """What each stage of the network brings to the difference between the classes' mean logits.
+    """The contribution of each stage of the network to the difference between the classes' mean logits.
 
     Args:
         contributions: of `explain`.
@@ -195,7 +196,7 @@ def block_table(contributions: np.ndarray, y: np.ndarray, blocks: Sequence[str])
 
     Returns:
         One row per stage: `blocks` (such as `block3`; `top`), `difference` (synthetic - real, in logits) and `share` of
-        the sum (can be negative).
+            the sum (can be negative).
     """
     means = contributions.mean(axis=(2, 3))
     difference = means[y == 1].mean(axis=0) - means[y == 0].mean(axis=0)
@@ -205,14 +206,15 @@ def block_table(contributions: np.ndarray, y: np.ndarray, blocks: Sequence[str])
 
 
 def sanity(run: Run, detector: keras.Model, images: pd.DataFrame) -> pd.DataFrame:
-    """Whether the maps are of what was learnt (Adebayo et al. 2018): how like those of shuffled weights are they?
+    """Whether the maps depend on what was learnt (Adebayo et al. 2018): a comparison with maps of shuffled weights.
 
     Args:
         images: rows of the run's image table; the first SANITY_EACH of each class are used.
 
     Returns:
         One row per shuffled model: seed, and the mean rank correlation over images of `grad_cam` and of `contributions`
-        (added up over blocks) with those of the trained detector. Near 1, the maps would show edges, not what was learnt.
+            (summed over blocks) with those of the trained detector. Near 1, the maps would show edges, not what was
+            learnt.
     """
     some = images.groupby("label", sort=False).head(SANITY_EACH)
     _, maps = explain_images(run, detector, some)
@@ -230,14 +232,14 @@ def sanity(run: Run, detector: keras.Model, images: pd.DataFrame) -> pd.DataFram
 def error_cases(
     run: Run, detector: keras.Model, errors: pd.DataFrame, average: np.ndarray | None
 ) -> list[tuple[np.ndarray, np.ndarray | None, str]]:
-    """Wrong decisions as `figures.error_gallery` takes them: image, map and caption with path, classes and score.
+    """Wrong decisions for `figures.error_gallery`: image, map and caption with path, classes and score.
 
-    The map is what speaks for the class that the image was called, against the average test image at the same place.
+    The map shows the evidence for the predicted class, compared with the average test image at the same position.
 
     Args:
         errors: columns image_id, y, called, score (of `metrics.errors`).
-        average: `average_map` of the contributions, added up over blocks; None for a model that has nothing to explain:
-            there are no maps then.
+        average: `average_map` of the contributions, summed over blocks; None if the model cannot be explained. Then
+            there are no maps.
     """
     if errors.empty:
         return []

@@ -1,4 +1,4 @@
-"""Scores of a run's own test images after what happens to pictures on their way to a reader (lib/data/images/degrade.py)."""
+"""Scores of a run's own test images after the usual changes to pictures online (lib/data/images/degrade.py)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lib.study.files import read_cached_table, text_hash
 from lib.study.names import UserError
 from lib.study.run import Run
 
-# How the images as they are are called in the column `degradation`.
+# Value of the column `degradation` for unchanged images.
 NONE = "none"
 
 
 def degradations(run: Run) -> list[tuple[str, float]]:
-    """Kinds and levels that the curves use, mildest first; of a quick run the last level of each kind."""
+    """Kinds and levels of the curves, mildest first; a quick run uses the last level of each kind."""
     found = []
     for kind, known in DEGRADATIONS.items():
         levels = known.levels[-1:] if run.quick else known.levels
@@ -30,10 +30,10 @@ def degradations(run: Run) -> list[tuple[str, float]]:
 
 
 def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
-    """Scores of a stage on the run's test images, at most 2,000 of them, as they are and after each degradation.
+    """Scores of a stage on at most 2,000 of the run's test images, unchanged and after each degradation.
 
-    Pictures are degraded on their way into the network, and only scores are kept: a table for each degradation, so that
-    a run that was killed goes on with the next one.
+    Pictures are degraded while they are read; only scores are stored. Each degradation has its own table, so a killed
+    run continues with the next one.
 
     Returns:
         Columns image_id, degradation (`none` first, with the scores of scores.csv), level, y, group, score.
@@ -49,7 +49,7 @@ def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
     clean = run.scored().query("stage == @stage and split == 'test'").set_index("image_id").loc[images["image_id"]]
     rows = clean.reset_index()[["image_id", "y", "group", "score"]]
     frames = [rows.assign(degradation=NONE, level=np.nan)]
-    # Built at its first use: not where all scores are kept already.
+    # Built at its first use: not needed if all scores are cached.
     engine = functools.cache(lambda: saved_engine(path, run.recipe.image_size))
     settings = scores_key(path, run.recipe, images)
     asked = degradations(run)

@@ -1,4 +1,4 @@
-"""Scores of pictures by a detector, each with why not to trust it, and pictures of where a score comes from."""
+"""Scores of pictures by a detector, with reasons not to trust each one, and pictures that explain the scores."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ COLUMNS = (
     *("width", "height", "format", "jpeg_quality", "warnings", "why", "explained", "error"),
 )
 
-# Below it a JPEG is heavily compressed where the training images tell nothing, because none of them was a JPEG.
+# Below it a JPEG counts as heavily compressed if none of the training images was a JPEG.
 LOWEST_QUALITY = 50
 
-# A picture whose shorter side is this many times that of the largest training image is of another scale.
+# A picture has another scale if its shorter side is this many times that of the largest training image.
 MUCH_LARGER = 2
 
 EXPLAINED = "_explained"
 
-_MARK = "Explanation of a score"  # in the PNG files that --explain writes: those it may write again
+_MARK = "Explanation of a score"  # marks the PNG files of --explain: only those may be overwritten
 
 _SHOWN = 512  # the longer side of a picture in its explanation, pixels
 
 
 class Seen(NamedTuple):
-    """What is kept of a picture once its view has been made.
+    """Facts of a picture that are kept after its view has been made.
 
     Attributes:
         height, width: of the picture, pixels.
@@ -63,7 +63,7 @@ class Seen(NamedTuple):
 
 
 class Scorer:
-    """A detector at work, with a threshold."""
+    """A detector with a threshold, ready to score."""
 
     def __init__(self, detector: Detector, policy: str = "balanced"):
         """Raises UserError for a policy that the detector does not have."""
@@ -73,11 +73,11 @@ class Scorer:
 
     @cached_property
     def engine(self):
-        """Built at its first use: that takes seconds."""
+        """Built at its first use, because this takes seconds."""
         return self.detector.engine()
 
     def see(self, picture: Picture, show: bool = False) -> tuple[Seen, np.ndarray]:
-        """What is kept of a picture, and its view, uint8 (side, side, 3)."""
+        """The facts of a picture, and its view, uint8 (side, side, 3)."""
         shown = _small(picture.pixels) if show else None
         height, width = picture.pixels.shape[:2]
         seen = Seen(height, width, picture.facts["format"], picture.jpeg_quality, shown)
@@ -87,12 +87,12 @@ class Scorer:
         """A row of COLUMNS for each picture.
 
         Args:
-            names: what stands in `path`.
-            seen: what is known of each picture.
+            names: values of `path`.
+            seen: facts of each picture.
             views: uint8 (pictures, side, side, 3).
         """
         outputs = self.engine(views)
-        # As scores.csv holds them: the shortest decimals of float32. Thresholds were chosen on those.
+        # The shortest decimals of float32, as in scores.csv: thresholds were chosen on those.
         scores = np.array([float(str(score)) for score in outputs[:, 0]])
         called = thresholds.apply(self.threshold, scores)
         probabilities = self.detector.probabilities(scores)
@@ -121,7 +121,7 @@ class Scorer:
         return rows
 
     def picture_warnings(self, seen: Seen, unlikeness: float) -> dict[str, str]:
-        """Why not to trust the score of a picture: stable code to words; what holds for all of them is in `warnings`."""
+        """Reasons not to trust the score of a picture: stable code to words. `warnings` holds those of all pictures."""
         known, side, found = self.detector.training, self.detector.view.size, {}
         shorter, most = min(seen.height, seen.width), known["shorter_side"]["most"]
         if shorter < side:
@@ -155,17 +155,17 @@ def score_pictures(
     explained: Path | None = None,
     on_progress: Callable[[int], None] = lambda count: None,
 ) -> Iterator[dict]:
-    """Score picture files, in order, each decoded once and by all cores while the network works on those before.
+    """Score picture files in order. All cores decode while the network scores earlier ones; each is decoded once.
 
     At most a few batches are in memory, whatever the number of files.
 
     Args:
         paths: of the files.
-        explained: folder that gets a picture with its map for each, or None.
+        explained: folder for a picture with the map of each file, or None.
         on_progress: called with the number of files just done.
 
     Yields:
-        A row of COLUMNS for each path, None where nothing is known; where a file could not be scored, `error` says why.
+        A row of COLUMNS for each path, with None for unknown values. If a file could not be scored, `error` states why.
     """
     explain = Explainer(scorer.detector, explained) if explained else None
 
@@ -198,7 +198,7 @@ def score_pictures(
 
 
 def score_bytes(scorer: Scorer, name: str, data: bytes) -> dict:
-    """The row of one picture that lies in memory, as `score_pictures` gives it."""
+    """The row of one picture in memory, as `score_pictures` gives it."""
     try:
         seen, view = scorer.see(decode_picture(data))
     except Unreadable as error:
@@ -214,7 +214,7 @@ def _small(pixels: np.ndarray) -> np.ndarray:
 
 
 class Explainer:
-    """Writes a picture of where each score comes from; never over a file that is not such a picture."""
+    """Writes a picture that explains each score; it overwrites only its own pictures."""
 
     def __init__(self, detector: Detector, folder: Path):
         self.detector, self.folder, self._taken = detector, folder, set()
@@ -226,7 +226,7 @@ class Explainer:
     def __call__(
         self, paths: Sequence[Path], rows: Sequence[dict], seen: Sequence[Seen], views: np.ndarray
     ) -> list[Path]:
-        """The files written, one for each picture."""
+        """The written files, one for each picture."""
         maps = explanation.explain(self._model, views).contributions.sum(axis=1)
         heats = maps - self.detector.statistics.average_map
         return [self._write(*one) for one in zip(paths, rows, seen, views, heats)]
@@ -240,16 +240,16 @@ class Explainer:
         figure = figures.explained_picture(seen.shown, box, view, heat, title)
         target = self._free(printable(path.stem))
         with written_whole(target) as temporary, warnings.catch_warnings():
-            # A letter that the font lacks is drawn as a box; the file has its true name.
+            # A letter that is missing in the font is drawn as a box; the file has its true name.
             warnings.filterwarnings("ignore", "Glyph")
             figure.savefig(temporary, dpi=110, metadata={"Title": _MARK})
         return target
 
     def _free(self, stem: str) -> Path:
-        """A name that no picture of this call has, and no file that --explain has not written."""
+        """A name that is not used by a picture of this call or by a file that --explain did not write."""
         for number in itertools.count(1):
             target = self.folder / f"{stem}{EXPLAINED}{'' if number == 1 else f'_{number}'}.png"
-            # Names that differ in case alone are one file on some systems.
+            # Names that differ only in case are one file on some systems.
             if target.name.casefold() not in self._taken and (not os.path.lexists(target) or _is_explanation(target)):
                 self._taken.add(target.name.casefold())
                 return target
@@ -265,7 +265,7 @@ def _is_explanation(path: Path) -> bool:
 
 
 def _box(seen: Seen, kind: str, side: int) -> tuple[float, float, float, float]:
-    """Left, top, width and height of what the view shows, in pixels of the small copy."""
+    """Left, top, width and height of the view's part of the picture, in pixels of the small copy."""
     height, width = seen.shown.shape[:2]
     if kind == "resize":
         return 0, 0, width, height
@@ -274,16 +274,16 @@ def _box(seen: Seen, kind: str, side: int) -> tuple[float, float, float, float]:
 
 
 def find_pictures(given: Sequence[str], passed_over: list[str], explained: Path | None = None) -> Iterator[Path]:
-    """The files named, and every picture below the folders named, by name; links are not followed into folders.
+    """The named files, and every picture below the named folders, by name; links to folders are not followed.
 
     Args:
         given: files and folders.
-        passed_over: gets the names of files in folders that are no pictures, by content and by name. A picture of a
-            kind that is not read, such as HEIC, is none of them: it is given, and its row says why it has no score.
-        explained: a folder that is left out, because explanations are written to it.
+        passed_over: gets the names of files in folders that are not pictures, by content and by name. A picture of an
+            unsupported kind, such as HEIC, is not among them: it is returned, and its row states why it has no score.
+        explained: a folder to leave out, because explanations are written to it.
 
     Raises:
-        UserError: an address of the web among those given.
+        UserError: a web address among those given.
     """
     for name in given:
         if re.match(r"[a-z][a-z0-9+.-]+://", name, re.IGNORECASE) and not os.path.lexists(name):
@@ -293,7 +293,7 @@ def find_pictures(given: Sequence[str], passed_over: list[str], explained: Path 
         if os.path.isdir(name):
             yield from _below(Path(name), passed_over, explained and Path(os.path.realpath(explained)))
         else:
-            # What was named is tried whatever it is, and reported where it is not there.
+            # Every named file is tried, and reported if it does not exist.
             yield Path(name)
 
 

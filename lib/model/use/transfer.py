@@ -14,17 +14,17 @@ from lib.study.names import STAGES, UserError, as_int, independent_groups
 from lib.study.options import base_name
 from lib.study.run import Run
 
-# Enough for an interval of about 0.02; a whole large test split would take hours for every model.
+# Enough for an interval of about 0.02; a large test split would take hours for every model.
 MAX_TEST_IMAGES = 2000
 
 
 def test_images(trained: Run, tested: Run) -> tuple[pd.DataFrame, int]:
     """Test images of `tested` that `trained` has not seen, at most MAX_TEST_IMAGES of them.
 
-    Another form of the dataset that was trained on (as it came, or normalised) holds nothing else, however it looks now.
+    Another form of the training dataset (as it came, or normalised) has the same images, even if it looks different.
 
     Returns:
-        Rows of the image table, and how many were left out because the training dataset holds them or a near copy.
+        Rows of the image table, and how many were removed because the training dataset holds them or a near copy.
     """
     test = tested.used_images().query("split == 'test'")
     others = {} if tested.name == trained.name else {trained.name: trained.used_images()}
@@ -37,10 +37,10 @@ def test_images(trained: Run, tested: Run) -> tuple[pd.DataFrame, int]:
 
 
 def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | None = None) -> pd.DataFrame:
-    """Scores of each stage of a trained model on a dataset's test images; at home those of scores.csv.
+    """Scores of each stage of a trained model on a dataset's test images; on its own dataset, those of scores.csv.
 
     Args:
-        unseen: `test_images` of the two datasets, where they are known already.
+        unseen: `test_images` of the two datasets, if already known.
 
     Returns:
         Columns trained_on, recipe, stage, tested_on, overlap_removed, image_id, y, group, score.
@@ -80,11 +80,11 @@ def all_cross_scores(runs: list[Run], missing: list[dict] | None = None) -> pd.D
     """`cross_scores` of every trained model on every dataset.
 
     Args:
-        missing: gets an entry, as `comparison.compare` takes it, for each stage of a model that could not be scored on a
-            dataset: what is wrong with one run does not stop the others.
+        missing: gets an entry for `comparison.compare` for each stage of a model that could not be scored on a dataset.
+            So a problem in one run does not stop the others.
     """
     datasets = {run.name: run for run in runs}
-    # Once for two datasets, whatever the number of their models: images do not depend on the recipe.
+    # Once for each pair of datasets, because the images do not depend on the recipe.
     pairs = [(mine, other) for mine in datasets for other in datasets if mine != other]
     unseen = {pair: test_images(*(datasets[name] for name in pair)) for pair in pairs}
     frames = []
