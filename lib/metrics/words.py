@@ -84,7 +84,7 @@ def sizes_seen(images: pd.DataFrame) -> str:
     """
     y = (images["label"] == "synthetic").to_numpy(int)
     pixels = images["width"] * images["height"]
-    known = {"number of pixels": pixels, "bytes per pixel": images["bytes"] / pixels}
+    known = {"number of pixels": pixels, "number of bytes per pixel": images["bytes"] / pixels}
     told = {}
     for name, values in known.items():
         auc = roc_auc(y, values) if values.nunique() > 1 else 0.5
@@ -171,7 +171,7 @@ def split_seen(counts: pd.DataFrame) -> str:
     said = "The classes are balanced in every part" if balanced else "**One class is rarer than the other**"
     return (
         f"{SEEN}{said}. With {test:,} test images a detector that knows nothing gets an AUC between {0.5 - margin:.3f} and "
-        f"{0.5 + margin:.3f} in 19 of 20 cases: anything in there is chance."
+        f"{0.5 + margin:.3f} in 19 of 20 cases (were all images independent; people with several images widen it): anything in there is chance."
     )
 
 
@@ -309,9 +309,14 @@ def spread_seen(rows: pd.DataFrame) -> str:
     """
     real, synthetic = (rows.loc[rows["y"] == label, "score"] for label in (0, 1))
     above = float((synthetic > real.median()).mean())
+    end = (
+        "All of them score above the highest real one: a threshold between gets every image right here."
+        if synthetic.min() > real.max()
+        else "Some of both classes score on the other one's side: no threshold gets all of them right."
+    )
     return (
         f"{SEEN}{share(above)} of the synthetic validation images score higher than the middle real one (half of them would by "
-        "chance). The others look real to this model, and its highest real ones look synthetic: no threshold gets both right."
+        f"chance). {end}"
     )
 
 
@@ -504,6 +509,8 @@ def overlap_seen(rows: pd.DataFrame, threshold: float) -> str:
     """
     wrong = float(((rows["score"] >= threshold) != (rows["y"] == 1)).mean())
     middle = float(rows["score"].between(0.25, 0.75).mean())
+    if not wrong:
+        return f"{SEEN}The two humps lie apart: every test image is on its own side of the balanced threshold."
     return (
         f"{SEEN}{share(wrong)} of the test images lie on the wrong side of the balanced threshold: that is where the two humps "
         f"overlap. {share(middle)} have a score between 0.25 and 0.75, where the model is not sure. Moving the line trades one error for "
