@@ -171,7 +171,7 @@ def split_seen(counts: pd.DataFrame) -> str:
     said = "The classes are balanced in every part" if balanced else "**One class is rarer than the other**"
     return (
         f"{SEEN}{said}. With {test:,} test images a detector that knows nothing gets an AUC between {0.5 - margin:.3f} and "
-        f"{0.5 + margin:.3f} in 19 of 20 cases (were all images independent; people with several images widen it): anything in there is chance."
+        f"{0.5 + margin:.3f} in 19 of 20 cases, and in a wider range where people have several images: anything in there is chance."
     )
 
 

@@ -25,6 +25,8 @@ TAGS = (
 _CELL = ["colspan", "rowspan", "scope", "align"]
 # A cell's code as the template gives it: no `</pre>` is inside, because code is escaped.
 _CODE = re.compile(r'<div class="input_area">\n(<div class="highlight.*?</pre></div>)\n</div>', re.S)
+# A cell with this tag is about its code, which is not folded.
+_OPEN = re.compile(r'(celltag_open-code[^>]*>\s*<div class="input">.*?<details class="code")', re.S)
 # The cleaner closes what one piece of a text opens and another one ends, so folded answers go through it as marked paragraphs.
 _FOLD, _FOLD_MARK = re.compile(r"<details><summary>([^<\n]*)</summary>"), re.compile("<p>\ue000(.*?)\ue001</p>")
 _END, _END_MARK = "</details>", "<p>\ue002</p>"
@@ -100,6 +102,7 @@ def _converted(notebook) -> tuple[str, str, str]:
     body = _FOLD_MARK.sub(r"<details><summary>\1</summary>", body).replace(_END_MARK, _END)
     # Folded: a reader looks at figures and sentences first. It opens without a script.
     body = _CODE.sub(r'<details class="code"><summary>Code</summary><div class="input_area">\1</div></details>', body)
+    body = _OPEN.sub(r"\1 open", body)
     light = HtmlFormatter(style="xcode", nobackground=True).get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark", nobackground=True).get_style_defs(".highlight")
     return body, f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}", title

@@ -99,11 +99,12 @@ HEAT = np.arange(4.0).reshape(2, 2)
 # Figures of pictures, which have no axes.
 PICTURES = (
     *("sample_sheet", "pair_gallery", "mean_images", "heat_maps", "error_gallery"),
-    *("scored_pictures", "explained_picture"),
+    *("scored_pictures", "explained_picture", "view_grid"),
 )
 BOX = (1, 1, 4, 4)
 DRAWN = {
     "sample_sheet": lambda: figures.sample_sheet({"real": [PICTURE] * 3, "synthetic": [PICTURE] * 2}, TITLE),
+    "view_grid": lambda: figures.view_grid({f"view ${number}": PICTURE for number in range(9)}, TITLE),
     "bootstrap_histogram": lambda: figures.bootstrap_histogram(np.linspace(0.5, 0.7, 50), HALF, TITLE),
     "pair_gallery": lambda: figures.pair_gallery([(PICTURE, PICTURE, "a $1 <b> pair")], TITLE),
     "quality_histogram": lambda: figures.quality_histogram(QUALITY, TITLE),

@@ -48,9 +48,12 @@ def test_the_stage_table_counts_what_each_stage_opens(detectors, own_home):
 
 
 def test_a_recipe_is_a_table_of_texts():
-    table = lessons.recipe_table(study.RECIPES["original"])
-    assert table.loc["phase1.epochs", "value"] == "20" and table.loc["degradation", "value"] == "-"
-    assert table["value"].map(type).eq(str).all()
+    table, stages = lessons.recipe_tables(study.RECIPES["original"])
+    assert table.loc["head", "value"] == "study" and table.loc["degradation", "value"] == "-"
+    assert stages.loc["epochs"].to_list() == ["20", "3", "2"] and stages.loc["patience", "phase1"] == "-"
+    fields = {field.name for field in dataclasses.fields(study.Recipe)}
+    assert {*table.index, *stages.columns} == fields
+    assert all(table.map(type).eq(str).all().all() for table in (table, stages))
 
 
 def test_the_kept_features_are_those_of_phase_1(own_home, monkeypatch, scored_run):

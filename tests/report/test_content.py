@@ -365,9 +365,10 @@ def test_notebooks_as_html_keep_their_words_and_lose_what_runs_or_loads(made_up,
 
 def test_notebooks_as_html_fold_code_and_answers_and_show_changed_parameters_alone(made_up, page):
     text = (made_up / "dataset_1" / "tuned" / "02_phase1_training.html").read_text(encoding="utf-8")
-    # One code cell is left beside the parameters; both foldings need no script.
+    # Two code cells are left beside the parameters, one of them about its code; no folding needs a script.
     assert text.count('<details class="code"><summary>Code</summary><div class="input_area">') == 1
-    assert text.count("<details") == text.count("</details>") == 2
+    assert re.search(r'<details class="code" open><summary>Code</summary><div class="input_area">.*head', text)
+    assert text.count("<details") == text.count("</details>") == 3
     assert re.search(r"<details><summary>Answer</summary>\s*<p><strong>forty-two</strong></p>\s*</details>", text)
     said = Parsed(text).text
     assert "Parameters that were changed:" in said and "my <b>faces" in said

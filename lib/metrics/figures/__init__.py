@@ -27,7 +27,7 @@ from lib.metrics.figures.results import (
     training_curves,
 )
 from lib.metrics.figures.style import CLASS_COLOURS, LINES, MARKERS, POLICY_NAMES, STAGE_COLOURS, STAGE_NAMES
-from lib.metrics.figures.teaching import bootstrap_histogram
+from lib.metrics.figures.teaching import bootstrap_histogram, view_grid
 
 __all__ = [
     "CLASS_COLOURS",
@@ -62,4 +62,5 @@ __all__ = [
     "threshold_overview",
     "threshold_stability",
     "training_curves",
+    "view_grid",
 ]

@@ -114,10 +114,16 @@ def _ridge(products: np.ndarray, label: np.ndarray, train: np.ndarray, rest: np.
     return mean + products[np.ix_(rest, train)] @ np.linalg.solve(within, label[train] - mean)
 
 
-def recipe_table(recipe: Recipe) -> pd.DataFrame:
-    """Every setting of a recipe with its value as text, one row each; `-` where a setting is not used."""
-    settings = pd.json_normalize(dataclasses.asdict(recipe)).T[0].astype(object)
-    return settings.where(settings.notna() & (settings != ""), "-").astype(str).rename("value").to_frame()
+def recipe_tables(recipe: Recipe) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every setting of a recipe as text, `-` where it is not used: what holds throughout, and what each stage has of its own.
+
+    Returns:
+        One row per setting with the column value; and one row per setting of `Phase` with a column for each stage.
+    """
+    settings = dataclasses.asdict(recipe)
+    stages = pd.DataFrame({stage: settings.pop(stage) for stage in STAGES}, dtype=object)
+    found = [pd.DataFrame({"value": pd.Series(settings, dtype=object)}), stages]
+    return tuple(table.where(table.notna() & (table != ""), "-").astype(str) for table in found)
 
 
 def stage_table(run: Run) -> pd.DataFrame:
