@@ -25,6 +25,10 @@ WIDE = 0.1
 BREAK = "  \n"
 
 
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
 def listed(names: Sequence[str], nothing: str = "none") -> str:
     """`a, b`, or the word for nothing."""
     return ", ".join(names) or nothing
@@ -398,13 +402,15 @@ def stages_seen(aucs: Mapping[str, Interval], names: Mapping[str, str]) -> str:
 
 def parts_words(model: str, validation: int, test: int) -> str:
     """Which model is read on how many images of each split."""
-    return f"{model[:1].upper()}{model[1:]}. Validation: {validation:,} images, on which everything is chosen. Test: {test:,} images."
+    return (
+        f"{_capital(model)}. Validation: {validation:,} images, on which everything is chosen. Test: {test:,} images."
+    )
 
 
 def ranking_seen(aucs: Mapping[str, Interval], names: Mapping[str, str], images: int) -> str:
     """AUC in words a person can use."""
     lines = [
-        f"{names[stage]}: {auc}, {verdict(auc)}. Of a real and a synthetic test image drawn at random, the synthetic one scores "
+        f"{_capital(names[stage])}: {auc}, {verdict(auc)}. Of a real and a synthetic test image drawn at random, the synthetic one scores "
         f"higher in {share(auc.value)} of cases (0.5 is a coin)."
         for stage, auc in aucs.items()
     ]
@@ -729,7 +735,9 @@ def map_seen(means: Mapping[str, np.ndarray]) -> str:
     said = " and ".join(f"{share(part)} ({label})" for label, part in parts)
     focused = max(part for _, part in parts) > 0.3
     end = (
-        "it comes from few places" if focused else "it comes from everywhere, as traces of an encoder or a generator do"
+        "much of it comes from few places"
+        if focused
+        else "it is spread widely, as traces of an encoder or a generator are"
     )
     return (
         f"{SEEN}The brightest tenth of the map holds {said} of what speaks for a class, where an even map would have 10%: {end}. A map "

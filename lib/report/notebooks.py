@@ -30,7 +30,7 @@ _OPEN = re.compile(r'(celltag_open-code[^>]*>\s*<div class="input">.*?<details c
 # The cleaner closes what one piece of a text opens and another one ends, so folded answers go through it as marked paragraphs.
 _FOLD, _FOLD_MARK = re.compile(r"<details><summary>([^<\n]*)</summary>"), re.compile("<p>\ue000(.*?)\ue001</p>")
 _END, _END_MARK = "</details>", "<p>\ue002</p>"
-ATTRIBUTES = {"*": ["class"], "a": ["href"], "td": _CELL, "th": _CELL}
+ATTRIBUTES = {"*": ["class"], "a": ["href"], "ol": ["start"], "td": _CELL, "th": _CELL}
 
 
 def write_pages(results: Path) -> list[Path]:
