@@ -102,7 +102,12 @@ def test_labels_groups_and_views_are_part_of_the_keys(trained_run, keys):
 
 def test_imports_are_followed_into_functions_packages_and_notebooks():
     found = {path.relative_to(PROJECT).as_posix() for path in closure("lib.model.features")}
-    assert {"lib/__init__.py", "lib/model/__init__.py", "lib/data/images/views.py", "lib/data/images/degrade.py"} <= found
+    assert {
+        "lib/__init__.py",
+        "lib/model/__init__.py",
+        "lib/data/images/views.py",
+        "lib/data/images/degrade.py",
+    } <= found
     assert "lib/model/training/stages.py" not in found and "lib/study/results.py" not in found
     for step in (*study.STEPS, *study.EXPERIMENTS.values(), study.GENERATE):
         assert "lib.study" in notebook_imports(step.source) or step is study.GENERATE
