@@ -24,6 +24,7 @@ import json
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -131,6 +132,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--results", metavar="FOLDER", default="", help="where results go; default: results/")
     add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 to 06) and what follows again")
     add("--force", action="store_true", help="run everything again, also what has not changed")
+    add(
+        "--copy-notebooks",
+        metavar="FOLDER",
+        default="",
+        help="copy the notebooks there, to try things in; those of the project stay as they are",
+    )
     add("--list", action="store_true", help="show datasets, where their images come from and what has been run")
     make = parser.add_argument_group(
         "make a dataset with OmniGen (needs a GPU and requirements-generate.lock)"
@@ -166,8 +173,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
             parser.error(f"--{name} goes with --generate; give --generate too")
     if options.compare and (options.dataset or options.data or options.also or options.start or options.costs):
         parser.error("--compare runs notebook 05 alone; give it without --dataset, --data, --also, --from and --costs")
-    if not (options.dataset or options.data or options.list or options.compare):
+    if not (options.dataset or options.data or options.list or options.compare or options.copy_notebooks):
         parser.error("nothing to run; give --dataset 1, --data FOLDER, --compare or --list (--help shows examples)")
+    if options.copy_notebooks and (options.dataset or options.data or options.compare or options.list):
+        parser.error("--copy-notebooks only copies; give it alone")
     return options
 
 
@@ -207,7 +216,7 @@ def first_step(start: str) -> int:
 
 
 def parameters(run: Run) -> dict:
-    """What papermill puts into the notebooks' parameters cell."""
+    """Everything that a run can be asked for, by the names of the notebooks' parameters."""
     return {
         "DATASET": run.dataset or "1",
         "DATA": run.data,
@@ -223,6 +232,30 @@ def parameters(run: Run) -> dict:
         "COMPARE": list(run.compare),
         "READING": run.reading.as_dict(),
     }
+
+
+def declared(notebook: Path, values: dict) -> dict:
+    """The parameters as papermill puts them into a notebook.
+
+    Args:
+        notebook: in the project.
+        values: of `parameters`.
+
+    Returns:
+        Those that the notebook's parameters cell declares, and OPTIONS: the rarer ones among the others that are not as they
+        are where nothing is said. A notebook that declares no RECIPE has one of its own.
+    """
+    import papermill
+
+    known = papermill.inspect_notebook(str(notebook))
+    given = {name: value for name, value in values.items() if name in known}
+    others = {name.lower(): value for name, value in values.items() if name not in known}
+    usual = study.RARE_OPTIONS
+    # None, "", [] and () all say nothing.
+    stated = {
+        name: value for name, value in others.items() if name in usual and (value or None) != (usual[name] or None)
+    }
+    return {**given, "OPTIONS": stated}
 
 
 def step_key(step: Step, run: Run, before: str) -> str:
@@ -311,7 +344,7 @@ def check_kernel() -> None:
 
 
 def run_step(step: Step, run: Run, key: str, values: dict | None = None, kernel=None) -> None:
-    """Execute a notebook beside its place, with `parameters` or the values given; when it is done, put it there.
+    """Execute a notebook beside its place, with the run's parameters or the values given; when it is done, put it there.
 
     Args:
         kernel: a kernel manager of its own that was started before (`lib.study.kernels`), or None.
@@ -319,7 +352,7 @@ def run_step(step: Step, run: Run, key: str, values: dict | None = None, kernel=
     import nbformat
     import papermill
 
-    values = values or parameters(run)
+    values = values or declared(step.source, parameters(run))
     unknown = set(values) - set(papermill.inspect_notebook(str(step.source)))
     if unknown:
         raise RuntimeError(f"{step.source}: its parameters cell lacks {', '.join(sorted(unknown))}")
@@ -523,6 +556,19 @@ def generate(options: argparse.Namespace) -> None:
     console.print(f"{job.target}: done; python run_all.py {use} uses it")
 
 
+def copy_notebooks(options: argparse.Namespace) -> None:
+    """Copy the notebooks to a folder of the user's, whose own files are never replaced."""
+    folder = Path(options.copy_notebooks).resolve()
+    sources = sorted((study.PROJECT / "notebooks").glob("*.ipynb"))
+    there = [path.name for path in sources if (folder / path.name).exists()]
+    if there:
+        raise UserError(f"--copy-notebooks {folder}: {there[0]} is there already; name another folder")
+    study.check_writable(folder)
+    for path in sources:
+        shutil.copyfile(path, folder / path.name)
+    console.print(f"{len(sources)} notebooks copied; open them with: jupyter lab {shlex.quote(str(folder))}")
+
+
 def has_been_run(results: Path, name: str) -> str:
     """Recipes that a dataset has been run with, in words."""
     begun = [run for run in study.begun_runs(results, results / "models", study.is_quick(results)) if run.name == name]
@@ -563,9 +609,14 @@ def main(argv: list[str] | None = None) -> int:
     # What papermill logs, run_all says in its own words.
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     try:
-        action = (
-            generate if options.generate else show_list if options.list else compare if options.compare else run_all
-        )
+        chosen = {
+            generate: options.generate,
+            copy_notebooks: options.copy_notebooks,
+            show_list: options.list,
+            compare: options.compare,
+            run_all: True,
+        }
+        action = next(action for action, wanted in chosen.items() if wanted)
         action(options)
     except UserError as error:
         errors.print(f"run_all.py: {error}")

@@ -18,9 +18,8 @@ from support import HOME, PROJECT, complaints, made_up_trial, run_study
 from lib import study
 from lib.metrics import comparison
 from lib.model.training import experiments, trials
-from lib.study import pretrained
 from lib.study.kernels import PATIENCE
-from run_all import parameters
+from run_all import declared, parameters
 
 SOURCES = sorted((PROJECT / "notebooks").glob("0[1-8]_*.ipynb"))
 GENERATE = study.GENERATE.source
@@ -62,16 +61,61 @@ def test_a_notebook_run_too_early_says_so_in_one_line_without_frames(own_home, t
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_notebook_takes_the_parameters_that_run_all_gives(path):
-    assert set(papermill.inspect_notebook(str(path))) == set(parameters(study.open_run(dataset="1")))
+def test_notebook_has_four_to_six_parameters_that_run_all_gives(path):
+    known = papermill.inspect_notebook(str(path))
+    own = {"POLICY"} & {*known}
+    assert {*known} - own == {*declared(path, parameters(study.open_run(dataset="1")))}
+    assert 4 <= len(known) <= 6 and "OPTIONS" in known
+    [cell] = [cell for cell in nbformat.read(path, 4).cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(cell.source.splitlines()) == len(known)
+    # What it opens is one line.
+    [line] = [line for cell in code_of(path) for line in cell.splitlines() if "study.open_run(" in line]
+    assert line.startswith("run = study.open_run(") and line.endswith("options=OPTIONS)")
+    said = re.findall(r"rarer ones: (.*)$", cell.source, re.M)[0].split(", ")
+    assert {*said} == {*study.RARE_OPTIONS} - {name.lower() for name in known}
+
+
+def code_of(path):
+    return [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("path", [GENERATE, *SOURCES], ids=lambda path: path.stem)
+def test_cells_are_short_and_the_imports_are_at_the_top(path):
+    cells = code_of(path)
+    assert [cell for cell in cells if len(cell.splitlines()) > (17 if path == GENERATE else 12)] == []
+    assert cells[1].startswith("%matplotlib inline")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_notebook_teaches(path):
+    cells = nbformat.read(path, 4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    for said in (
+        "**What you will learn:**",
+        "**How long it takes:**",
+        "## Change this and predict",
+        "## Further reading",
+    ):
+        assert said in text, said
+    answers = text.count("<details><summary>Answer</summary>\n\n")
+    assert 2 <= answers <= 3 and text.count("\n\n</details>") == answers
+    # After every figure of its own comes what is seen in it, computed.
+    for number, cell in enumerate(cells):
+        if cell.cell_type == "code" and "save_figure(" in cell.source and "study.save_figure" not in cell.source:
+            assert "words." in cell.source or "words." in cells[number + 1].source, cell.source
+    # Nothing is written before it is said what.
+    for number, cell in enumerate(cells):
+        if re.search(r"\.write_(?!detector|elsewhere)", cell.source) and cell.cell_type == "code":
+            before = [other.source for other in cells[:number] if other.cell_type == "markdown"][-1]
+            assert re.search(r"`\w+\.(csv|json)`", before), cell.source
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_the_comment_on_a_choice_names_all_that_can_be_chosen(path):
     [cell] = [cell for cell in nbformat.read(path, 4).cells if "parameters" in cell.metadata.get("tags", [])]
     said = dict(re.findall(r"^([A-Z]+) = .*?  # (.*)$", cell.source, re.M))
-    for name, choices in (("RECIPE", study.RECIPES), ("DATASET", study.DATASETS), ("BACKBONE", pretrained.BACKBONES)):
-        assert {*choices} <= {*re.findall(r"[\w-]+", said[name])}, name
+    for name, choices in (("RECIPE", study.RECIPES), ("DATASET", study.DATASETS)):
+        assert name not in said or {*choices} <= {*re.findall(r"[\w-]+", said[name])}, name
 
 
 def test_generating_runs_top_to_bottom_as_it_stands_and_says_what_is_missing(tmp_path, own_home, monkeypatch):

@@ -43,6 +43,7 @@ def no_kernel_ahead(monkeypatch):
         (["--dataset", "1", "--labels", "1=real"], "--labels 1=real: says how your own folders or tables are read"),
         (["--data", ".", "--labels", "1=cat"], "expected WORD=CLASS"),
         (["--data", ".", "--groups", "all"], "invalid choice"),
+        (["--copy-notebooks", "x", "--dataset", "1"], "--copy-notebooks only copies"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_2(options, said, capsys):
@@ -98,6 +99,41 @@ def test_steps_depend_on_seed_and_on_the_step_before():
     assert run_all.step_key(step, run, "a") == run_all.step_key(step, run, "a")
     assert run_all.step_key(step, run, "a") != run_all.step_key(step, run, "b")
     assert run_all.step_key(step, run, "a") != run_all.step_key(step, other, "a")
+
+
+def test_a_notebook_gets_the_parameters_that_it_declares_and_the_rest_in_options(folder_of_images):
+    sources = {step.notebook[:2]: step.source for step in (*study.STEPS, *study.EXPERIMENTS.values())}
+    plain = run_all.parameters(study.open_run(dataset="2", quick=True, seed=9))
+    common = {"DATASET": "2", "QUICK": True, "SEED": 9, "OPTIONS": {}}
+    assert run_all.declared(sources["01"], plain) == run_all.declared(sources["07"], plain) == common
+    assert run_all.declared(sources["04"], plain) == {**common, "RECIPE": "tuned", "COSTS": ""}
+    assert run_all.declared(sources["05"], plain) == {"QUICK": True, "COMPARE": [], "OPTIONS": {}}
+    root = str(folder_of_images(2))
+    stated = {
+        "data": root,
+        "name": "mine",
+        "normalise": "80,90",
+        "reading": {"groups": "none"},
+        "backbone": "efficientnet-lite0",
+    }
+    run = study.open_run(**stated, costs="1,5,0.1", recipe="wide")
+    given = run_all.declared(sources["02"], run_all.parameters(run))
+    assert given["OPTIONS"] == {**stated, "costs": "1,5,0.1"} and given["RECIPE"] == "wide"
+    assert run_all.declared(sources["04"], run_all.parameters(run))["OPTIONS"] == stated
+    # What a notebook makes of them is the run that was asked for.
+    again = study.open_run(recipe=given["RECIPE"], quick=given["QUICK"], seed=given["SEED"], options=given["OPTIONS"])
+    assert again == run
+
+
+def test_notebooks_are_copied_and_nothing_of_the_users_is_replaced(tmp_path, capsys):
+    folder = tmp_path / "to try"
+    assert run_all.main(["--copy-notebooks", str(folder)]) == 0
+    assert "9 notebooks copied" in capsys.readouterr().out
+    source = study.STEPS[0].source
+    assert (folder / source.name).read_bytes() == source.read_bytes()
+    (folder / source.name).write_text("mine")
+    assert run_all.main(["--copy-notebooks", str(folder)]) == 2
+    assert "is there already" in capsys.readouterr().err and (folder / source.name).read_text() == "mine"
 
 
 def test_a_link_whose_target_changed_is_another_image(folder_of_images):

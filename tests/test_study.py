@@ -1,6 +1,7 @@
 """Runs, recipes and results: where things are put, what is refused, and that nothing is ever half written."""
 
 import dataclasses
+import inspect
 import json
 import os
 import re
@@ -435,6 +436,36 @@ def test_what_a_parameter_cannot_be_is_said_in_one_line(options, said):
     with pytest.raises(UserError) as error:
         open_run(**options)
     assert str(error.value).startswith(said) and "\n" not in str(error.value)
+
+
+def test_options_hold_the_rarer_arguments_and_papermill_gives_them_as_text():
+    stated = {"data": "/some/mine", "name": "m", "normalise": "256,90", "compare": ["1"], "reading": {"groups": "none"}}
+    run = open_run(options=stated)
+    assert run == open_run(**stated) == open_run(options=json.dumps(stated))
+    assert run.name == "m_256_q90" and run.compare == ("1",) and run.reading.groups == "none"
+    assert open_run(costs="1,5,0.1", options={"costs": "2,5,0.1"}).costs == "2,5,0.1"
+    assert (
+        open_run() == open_run(options=None) == open_run(options="") == open_run(options="{}") == open_run(options={})
+    )
+    arguments = inspect.signature(open_run).parameters
+    assert {name: arguments[name].default for name in study.RARE_OPTIONS} == study.RARE_OPTIONS
+    assert {*arguments} - {*study.RARE_OPTIONS} == {"dataset", "recipe", "quick", "seed", "options"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"colour": 1, "data": "x"}, "OPTIONS: found colour, expected some of data, name, backbone,"),
+        ({"recipe": "wide"}, "OPTIONS: found recipe, expected some of"),
+        ('{"Data": "x"}', "OPTIONS: found Data, expected some of"),
+        ("data=x", "OPTIONS: found 'data=x', expected a dictionary such as"),
+        ("[1]", "OPTIONS: found '[1]', expected a dictionary"),
+        (5, "OPTIONS: found 5, expected a dictionary"),
+        ({"reading": {"label": "x"}}, "READING: found label"),
+    ],
+)
+def test_options_that_are_not_known_are_one_line(options, said):
+    assert refused(lambda: open_run(options=options)).startswith(said)
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "é" * 60])

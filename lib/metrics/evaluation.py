@@ -241,3 +241,19 @@ def reports(
         name = names[stage] if names else stage
         parts.append(f"{name}, threshold {decimals(threshold)} ({policy}, chosen on validation), test split\n\n{text}")
     return "\n".join(parts)
+
+
+def marks(
+    rows: Mapping[str, pd.DataFrame], limits: Mapping[str, float]
+) -> dict[str, tuple[float | None, float | None]]:
+    """Recall and precision of synthetic images of each stage at its threshold, as `figures.precision_recall_curves` takes them.
+
+    Args:
+        rows: stage to its rows, columns y and score.
+        limits: stage to threshold.
+    """
+    found = {}
+    for stage, part in rows.items():
+        names = ["recall_synthetic", "precision_synthetic"]
+        found[stage] = tuple(measures.summarise(part["y"], part["score"], limits[stage], names).values())
+    return found

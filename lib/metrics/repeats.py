@@ -153,3 +153,19 @@ def shown(table: pd.DataFrame, names: dict[str, str], text: Callable[[float], st
             words = table[name].replace(STAGE_NAMES if name == "stage" else {})
             columns[heading] = (words.map(decimals) if numbers else words).to_numpy()
     return pd.DataFrame(columns)
+
+
+def differences(rows: pd.DataFrame) -> pd.DataFrame:
+    """The variants of one stage as `figures.ablation_plot` takes them, without the first one, which they are compared with.
+
+    Args:
+        rows: of `ablation_table`, of one stage.
+
+    Returns:
+        Columns choice, value (AUC), difference, low, high.
+    """
+    others = rows.iloc[1:]
+    columns = {"roc_auc": "value", "difference": "difference", "difference_low": "low", "difference_high": "high"}
+    named = others[list(columns)].rename(columns=columns)
+    named.insert(0, "choice", others["choice"] + ": " + others["setting"])
+    return named

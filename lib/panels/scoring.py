@@ -26,6 +26,17 @@ from lib.study.run import Run
 
 # Validation images of each class in the figure.
 EXAMPLES = 3
+# A place to drop files on. ipywidgets' own button keeps its file input outside the page and takes no dropped file; so its click,
+# which would open the browser's dialogue, is made to hand the dropped files to that input instead.
+_DROP = """
+<div style="border: 2px dashed grey; border-radius: 6px; padding: 1em; text-align: center"
+ ondragover="event.preventDefault()"
+ ondrop="event.preventDefault(); event.stopPropagation();
+  const files = event.dataTransfer.files, before = HTMLInputElement.prototype.click;
+  HTMLInputElement.prototype.click = function () { this.files = files; this.dispatchEvent(new Event('change')); };
+  try { this.closest('.widget-vbox').querySelector('.widget-upload').click(); }
+  finally { HTMLInputElement.prototype.click = before; }">or drop pictures here</div>
+"""
 _SHOWN = 224  # height of a dropped picture in the panel, pixels
 
 
@@ -75,7 +86,7 @@ class UploadPanel:
         self.upload = widgets.FileUpload(accept="image/*", multiple=True, description="Score pictures")
         self.found = widgets.VBox()
         self.upload.observe(self._score, names="value")
-        self.box = widgets.VBox([self.upload, self.found])
+        self.box = widgets.VBox([self.upload, widgets.HTML(_DROP), self.found])
 
     @cached_property
     def _scorer(self) -> Scorer:

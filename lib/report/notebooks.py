@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 from importlib import metadata
@@ -22,7 +23,14 @@ TAGS = (
 )
 # fmt: on
 _CELL = ["colspan", "rowspan", "scope", "align"]
-ATTRIBUTES = {"*": ["class"], "a": ["href"], "td": _CELL, "th": _CELL}
+# A cell's code as the template gives it: no `</pre>` is inside, because code is escaped.
+_CODE = re.compile(r'<div class="input_area">\n(<div class="highlight.*?</pre></div>)\n</div>', re.S)
+# A cell with this tag is about its code, which is not folded.
+_OPEN = re.compile(r'(celltag_open-code[^>]*>\s*<div class="input">.*?<details class="code")', re.S)
+# The cleaner closes what one piece of a text opens and another one ends, so folded answers go through it as marked paragraphs.
+_FOLD, _FOLD_MARK = re.compile(r"<details><summary>([^<\n]*)</summary>"), re.compile("<p>\ue000(.*?)\ue001</p>")
+_END, _END_MARK = "</details>", "<p>\ue002</p>"
+ATTRIBUTES = {"*": ["class"], "a": ["href"], "ol": ["start"], "td": _CELL, "th": _CELL}
 
 
 def write_pages(results: Path) -> list[Path]:
@@ -91,17 +99,56 @@ def _converted(notebook) -> tuple[str, str, str]:
     # A notebook from elsewhere may bring state of its panels, which is of no use without a kernel.
     notebook.metadata.pop("widgets", None)
     body, _ = exporter.from_notebook_node(notebook)
+    body = _FOLD_MARK.sub(r"<details><summary>\1</summary>", body).replace(_END_MARK, _END)
+    # Folded: a reader looks at figures and sentences first. It opens without a script.
+    body = _CODE.sub(r'<details class="code"><summary>Code</summary><div class="input_area">\1</div></details>', body)
+    body = _OPEN.sub(r"\1 open", body)
     light = HtmlFormatter(style="xcode", nobackground=True).get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark", nobackground=True).get_style_defs(".highlight")
     return body, f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}", title
 
 
+def _show_changed_parameters(notebook) -> None:
+    """Puts the parameters that were changed in the place of the two cells that papermill makes of them."""
+    from nbformat import v4
+
+    tagged = {tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
+    if "parameters" not in tagged:
+        return
+    given = tagged.get("injected-parameters")
+    usual, found = (_assigned(cell.source if cell else "") for cell in (tagged["parameters"], given))
+    lines = [f"{name} = {value!r}" for name, value in found.items() if name not in usual or usual[name] != value]
+    words = "Parameters that were changed:\n\n~~~python\n{}\n~~~".format("\n".join(lines))
+    place = notebook.cells.index(tagged["parameters"])
+    notebook.cells[place] = v4.new_markdown_cell(words if lines else "Parameters: as the notebook has them.")
+    if given:
+        notebook.cells.remove(given)
+
+
+def _assigned(source: str) -> dict[str, object]:
+    """Names to the literals that a cell assigns to them; what is no literal, or no Python, is left out."""
+    found = {}
+    try:
+        lines = ast.parse(source).body
+    except SyntaxError:
+        return found
+    for line in lines:
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+            try:
+                found[line.targets[0].id] = ast.literal_eval(line.value)
+            except ValueError:
+                continue
+    return found
+
+
 def _prepare(notebook) -> str:
-    """Gives every picture words, puts words in the place of panels, and returns the first heading."""
+    """Gives every picture words, puts words in the place of panels and parameters, and returns the first heading."""
     title = heading = ""
+    _show_changed_parameters(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             found = re.findall(r"^#+\s+(.+)$", cell.source, re.M)
+            cell.source = _FOLD.sub("\ue000\\1\ue001", cell.source).replace(_END, "\ue002")
             title, heading = title or (found[0] if found else ""), found[-1] if found else heading
         for output in cell.get("outputs", []):
             data = output.get("data", {})

@@ -83,6 +83,20 @@ FIGURES = {
         "The errors it was least certain of",
         "Test images called wrongly by a hair: another threshold would have called them rightly.",
     ),
+    "bootstrap": (
+        "How an interval is made",
+        "The AUC of the probe in 2,000 resamples of the same images, whole groups at a time. The shaded part holds 95% of them: "
+        "that is the interval.",
+    ),
+    "views": (
+        "What the network is shown of one picture",
+        "The plain view, augmented ones as training draws them, and degraded ones.",
+    ),
+    "leak": (
+        "What a split by image hides",
+        "Labels dealt to people at random mean nothing, so an honest AUC is 0.5. Above it a split by image shows the people that "
+        "it has already seen.",
+    ),
     "samples": ("A sample of each class", "Pictures drawn by chance from each class, as they are used."),
     "sizes": (
         "Sizes and compression of the files",

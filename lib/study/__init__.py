@@ -29,7 +29,7 @@ from lib.study.results import (
     saved_figures,
     write_comparison,
 )
-from lib.study.run import Run, audited_runs, begun_runs, finished_runs, left_out, open_run
+from lib.study.run import RARE_OPTIONS, Run, audited_runs, begun_runs, finished_runs, left_out, open_run
 from lib.study.steps import (
     COMPARED,
     DETECTOR_FILES,

@@ -26,6 +26,19 @@ from lib.study.steps import (
     QUICK_FOLDER,
 )
 
+# What the parameter OPTIONS of the notebooks may hold, each with its value where nothing is said: rarer arguments of `open_run`.
+RARE_OPTIONS = {
+    "data": "",
+    "name": "",
+    "backbone": "auto",
+    "weights": "auto",
+    "results": "",
+    "normalise": "",
+    "costs": "",
+    "compare": (),
+    "reading": None,
+}
+
 
 @dataclass(frozen=True)
 class Run(Results):
@@ -107,8 +120,13 @@ def open_run(
     costs: str = "",
     compare: Sequence[str] | str = (),
     reading: Reading | Mapping[str, object] | None = None,
+    options: Mapping[str, object] | str | None = None,
 ) -> Run:
     """The run that these options name; they are the parameters of the notebooks and options of run_all.py.
+
+    Args:
+        options: rarer ones by name, as the notebooks' parameter OPTIONS has them: keys of `RARE_OPTIONS`, or such a dictionary
+            as JSON text. What stands here counts, whatever the argument of that name says.
 
     Quick runs live in `results/quick` and `models/quick`, so that they never stand in the place of a full one. With a
     results folder of the user's own, the models go to its `models` folder.
@@ -117,8 +135,18 @@ def open_run(
     dataset_1`); all of that is taken as it was meant.
 
     Raises:
-        UserError: an option has a value that is not known, or a name that another folder of the user's has results under.
+        UserError: an option has a value that is not known, or a name that another folder of the user's has results under; or
+            `options` holds a key that is not known.
     """
+    given = options_of(options)
+    data, name = given.get("data", data), given.get("name", name)
+    backbone, weights = given.get("backbone", backbone), given.get("weights", weights)
+    results, normalise = given.get("results", results), given.get("normalise", normalise)
+    costs, compare, reading = (
+        given.get("costs", costs),
+        given.get("compare", compare),
+        given.get("reading", reading),
+    )
     dataset, data, name = text_option("dataset", dataset), text_option("data", data), text_option("name", name)
     recipe, backbone, weights = (
         text_option("recipe", recipe),
@@ -159,6 +187,29 @@ def open_run(
     )
     refuse_other_data(run)
     return run
+
+
+def options_of(given: Mapping[str, object] | str | None) -> dict[str, object]:
+    """The notebooks' parameter OPTIONS as a dictionary; papermill's `-p` hands it over as JSON text.
+
+    Args:
+        given: keys of `RARE_OPTIONS` to values; None and an empty text are an empty dictionary.
+
+    Raises:
+        UserError: not a dictionary, or a key that is not known.
+    """
+    found = given or {}
+    if isinstance(given, str) and given.strip():
+        try:
+            found = json.loads(given)
+        except ValueError:
+            found = None
+    if not isinstance(found, Mapping):
+        raise UserError(f'OPTIONS: found {given!r}, expected a dictionary such as {{"data": "my pictures"}}')
+    unknown = [str(key) for key in found if key not in RARE_OPTIONS]
+    if unknown:
+        raise UserError(f"OPTIONS: found {', '.join(unknown)}, expected some of {', '.join(RARE_OPTIONS)}")
+    return dict(found)
 
 
 def refuse_other_data(run: Run) -> None:

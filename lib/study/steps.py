@@ -126,7 +126,7 @@ STEPS = (
         "dataset",
         "data audit",
         ("images.csv", "pairs.csv", "audit.json"),
-        figures=("sizes", "samples", "mean_images", "spectra", "pairs", "split"),
+        figures=("bootstrap", "sizes", "samples", "mean_images", "spectra", "pairs", "split"),
     ),
     Step(
         "02_phase1_training",
@@ -134,7 +134,7 @@ STEPS = (
         "phase 1",
         ("scores.csv", "history.csv", "run.json"),
         ("phase1",),
-        figures=("phase1_curves", "scored_pictures"),
+        figures=("views", "phase1_curves", "leak", "scored_pictures"),
     ),
     Step(
         "03_fine_tuning",

@@ -99,11 +99,13 @@ HEAT = np.arange(4.0).reshape(2, 2)
 # Figures of pictures, which have no axes.
 PICTURES = (
     *("sample_sheet", "pair_gallery", "mean_images", "heat_maps", "error_gallery"),
-    *("scored_pictures", "explained_picture"),
+    *("scored_pictures", "explained_picture", "view_grid"),
 )
 BOX = (1, 1, 4, 4)
 DRAWN = {
     "sample_sheet": lambda: figures.sample_sheet({"real": [PICTURE] * 3, "synthetic": [PICTURE] * 2}, TITLE),
+    "view_grid": lambda: figures.view_grid({f"view ${number}": PICTURE for number in range(9)}, TITLE),
+    "bootstrap_histogram": lambda: figures.bootstrap_histogram(np.linspace(0.5, 0.7, 50), HALF, TITLE),
     "pair_gallery": lambda: figures.pair_gallery([(PICTURE, PICTURE, "a $1 <b> pair")], TITLE),
     "quality_histogram": lambda: figures.quality_histogram(QUALITY, TITLE),
     "mean_images": lambda: figures.mean_images({"real": PICTURE + 9, "synthetic": PICTURE + 4}, TITLE, SQUARE),
@@ -335,6 +337,7 @@ def test_no_stage_has_the_colour_of_a_class():
 
 # Labels of x and y of the first panel of the last row.
 AXIS_LABELS = {
+    "bootstrap_histogram": ("ROC AUC of a resample", "resamples"),
     "quality_histogram": ("file size (bytes per pixel)", "images"),
     "power_spectra": ("frequency (cycles per pixel)", "power density (dB re 1 grey level²)"),
     "split_counts": ("split", "images"),

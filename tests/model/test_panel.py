@@ -47,7 +47,9 @@ def test_a_dropped_picture_is_scored_and_a_bad_one_reported(scored_run, written_
     scorer = Scorer(read_detector(written_folder))
     monkeypatch.setattr(panel, "unfinished_detector", lambda run, stage: scorer.detector)
     box = panel.UploadPanel(scored_run, "full").box
-    upload, found = box.children
+    upload, zone, found = box.children
+    # The zone's own script was tried in JupyterLab; here that it finds the button it stands beside.
+    assert "ondrop=" in zone.value and ".widget-upload" in zone.value and "widget-vbox" in zone.value
     data = next(path for path in sorted(scored_run.images()["path"]))
     content = (Path(scored_run.data) / data).read_bytes()
     upload.value = [

@@ -61,7 +61,13 @@ def save_notebook(path):
     ]
     cells = [
         v4.new_markdown_cell("# 2. A title & more\n\nA paragraph.", id="a"),
+        v4.new_code_cell("SEED = 7  # as it stands\nOPTIONS = {}", metadata={"tags": ["parameters"]}, id="c"),
+        v4.new_code_cell(
+            'SEED = 7\nOPTIONS = {"data": "my <b>faces"}', metadata={"tags": ["injected-parameters"]}, id="d"
+        ),
         v4.new_code_cell("1 < 2", outputs=outputs, id="b"),
+        v4.new_code_cell("head.fit()", metadata={"tags": ["open-code"]}, id="f"),
+        v4.new_markdown_cell("<details><summary>Answer</summary>\n\n**forty-two**\n\n</details>", id="e"),
     ]
     nbformat.write(v4.new_notebook(cells=cells), path)
 

@@ -7,6 +7,7 @@ import shutil
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import nbformat
 import pandas as pd
 import pytest
 from PIL import Image
@@ -360,6 +361,25 @@ def test_notebooks_as_html_keep_their_words_and_lose_what_runs_or_loads(made_up,
         assert not [name for name in attributes if name.startswith("on")]
     assert "A title & more" in found.text and "1 < 2" in found.text and notebooks.PANEL_WORDS in found.text
     assert "p {}" not in found.text and 'href="../../index.html"' in text
+
+
+def test_notebooks_as_html_fold_code_and_answers_and_show_changed_parameters_alone(made_up, page):
+    text = (made_up / "dataset_1" / "tuned" / "02_phase1_training.html").read_text(encoding="utf-8")
+    # Two code cells are left beside the parameters, one of them about its code; no folding needs a script.
+    assert text.count('<details class="code"><summary>Code</summary><div class="input_area">') == 1
+    assert re.search(r'<details class="code" open><summary>Code</summary><div class="input_area">.*head', text)
+    assert text.count("<details") == text.count("</details>") == 3
+    assert re.search(r"<details><summary>Answer</summary>\s*<p><strong>forty-two</strong></p>\s*</details>", text)
+    said = Parsed(text).text
+    assert "Parameters that were changed:" in said and "my <b>faces" in said
+    assert "SEED" not in said and "as it stands" not in said
+
+
+def test_parameters_that_are_as_they_stand_are_one_sentence():
+    cells = [nbformat.v4.new_code_cell("SEED = 7", metadata={"tags": ["parameters"]})]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebooks._show_changed_parameters(notebook)
+    assert [cell.source for cell in notebook.cells] == ["Parameters: as the notebook has them."]
 
 
 def test_a_damaged_file_is_one_line_and_leaves_the_old_page(copied, made_up, capsys):

@@ -27,6 +27,7 @@ from lib.metrics.figures.results import (
     training_curves,
 )
 from lib.metrics.figures.style import CLASS_COLOURS, LINES, MARKERS, POLICY_NAMES, STAGE_COLOURS, STAGE_NAMES
+from lib.metrics.figures.teaching import bootstrap_histogram, view_grid
 
 __all__ = [
     "CLASS_COLOURS",
@@ -38,6 +39,7 @@ __all__ = [
     "STAGE_NAMES",
     "ablation_plot",
     "auc_matrix",
+    "bootstrap_histogram",
     "confusion_matrices",
     "cost_curve",
     "error_gallery",
@@ -60,4 +62,5 @@ __all__ = [
     "threshold_overview",
     "threshold_stability",
     "training_curves",
+    "view_grid",
 ]
