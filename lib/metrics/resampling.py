@@ -1,7 +1,7 @@
-"""The bootstrap's resamples: many at once, stratified and aware of groups.
+"""The bootstrap's resamples: many at once, stratified and by group.
 
-A resample is a row of multiplicities (how often each image is drawn), so that all measures of many resamples come from
-a few cumulative sums instead of a loop.
+A resample is a row of multiplicities (how often each image is drawn). So a few cumulative sums give all measures of
+many resamples, without a loop.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from scipy.stats import beta
 
 from lib.metrics.checks import Interval, UndefinedMeasure, units
 
-# Cells of one block of resamples x images: 4 to 8 MB an array, which keeps the bootstrap far below 500 MB.
+# Cells of one block of resamples x images: 4 to 8 MB per array, which keeps the bootstrap far below 500 MB.
 BLOCK_CELLS = 1_000_000
-# A share with fewer successes or failures than this is near 0 or 1: there the bootstrap's interval is too short, and at
-# 0 or 1 it has no width at all.
+# A share with fewer successes or failures than this is near 0 or 1. There the bootstrap's interval is too short, and at
+# 0 or 1 it has no width.
 FEW = 5
 
 
@@ -27,7 +27,7 @@ class Resamples:
     """A block of resamples as counts of shape (resamples, images), images sorted by falling score.
 
     Curves have one column per distinct score, so that images with tied scores enter together: column j stands for the
-    threshold ``distinct[j]``. Counts stay whole numbers: exact, and several times faster to accumulate than floats.
+    threshold ``distinct[j]``. Counts stay integers: exact, and several times faster to accumulate than floats.
     """
 
     def __init__(self, counts: NDArray[np.int32], labels: NDArray, scores: NDArray) -> None:
