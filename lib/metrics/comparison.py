@@ -217,7 +217,7 @@ def auc_intervals(frame: pd.DataFrame) -> dict[str, Interval]:
 
 
 def learning_curve(frame: pd.DataFrame, training_images: Mapping[str, int]) -> pd.DataFrame:
-    """How the AUC at home grows with the number of training images.
+    """Growth of the AUC on the model's own dataset with the number of training images.
 
     Args:
         frame: Rows with the columns `COLUMNS`; those with ``trained_on == tested_on`` are used.
