@@ -256,15 +256,15 @@ def ends_of_training(curve: pd.DataFrame, names: Mapping[tuple[str, str], Mappin
 
 
 def learning_fits(curve: pd.DataFrame, **options) -> tuple[pd.DataFrame, list[str]]:
-    """Fits a power law to each learning curve that has enough sizes, and says of each what was found.
+    """Fits a power law to each learning curve with enough sizes, and describes each result in a sentence.
 
     Args:
-        curve: What `learning_curve` returns.
+        curve: Output of `learning_curve`.
         **options: Of `power_law.fit`.
 
     Returns:
-        The fitted curves, columns ``recipe, stage, training_images, roc_auc, low, high, extrapolated`` (empty where
-        none could be fitted), and one sentence for each recipe and stage, those without a fit included.
+        The fitted curves, columns ``recipe, stage, training_images, roc_auc, low, high, extrapolated`` (empty if none
+        could be fitted), and one sentence for each recipe and stage, also for those without a fit.
     """
     fitted, sentences = [], []
     for (recipe, stage), rows in curve.groupby(["recipe", "stage"], sort=False):
@@ -355,17 +355,18 @@ def paired_by_test_set(
 ) -> tuple[pd.DataFrame, list[str]]:
     """`paired_tests` on every test set, each with its own Holm correction.
 
-    Compared are the last stages of every two models and, of a model trained on the tested dataset, its first and last
-    stage: what fine-tuning added. Images that one of the models was not scored on are left out and counted.
+    The last stages of every two models are compared. A model trained on the tested dataset is also compared with its
+    first stage, to show the gain of fine-tuning. Images without a score from one of the models are left out and
+    counted.
 
     Args:
         scored: columns trained_on, recipe, stage, tested_on, image_id, y, score, group.
-        names: (trained_on, recipe) to the stages that changed the model, as `stages.stage_names` gives them: where
+        names: (trained_on, recipe) to the stages that changed the model, as `stages.stage_names` gives them. If
             fine-tuning was not kept, the first and the last stage are one model, which is not compared with itself.
 
     Returns:
-        The tests, columns `PAIRED_COLUMNS`, models named "trained_on, recipe, stage", ``home`` saying that neither was
-        trained on another of the datasets tested; and a sentence for each test set that has none.
+        The tests, columns `PAIRED_COLUMNS`, models named "trained_on, recipe, stage"; ``home`` is true if neither was
+        trained on another of the tested datasets. Also a sentence for each test set without tests.
     """
     if names:
         keys = zip(scored["trained_on"], scored["recipe"], scored["stage"])
