@@ -1,9 +1,9 @@
-"""Calibration: scores made to mean what they say, so that of images scored p a share p is synthetic.
+"""Calibration: scores become probabilities, so that a share p of the images with score p is synthetic.
 
-Three methods, fitted on VALIDATION scores and read on test: temperature (Guo et al. 2017), Platt's sigmoid (Platt 1999)
-and isotonic regression (Zadrozny and Elkan 2002). A fitted method is a few numbers, stored as JSON (`to_dict`,
-`from_dict`). Temperature never changes the order of the scores, Platt does not where its slope is above 0, and isotonic
-only ties neighbours: the ROC AUC stays as it is, or nearly.
+Three methods, fitted on VALIDATION scores and evaluated on test: temperature (Guo et al. 2017), Platt's sigmoid (Platt
+1999) and isotonic regression (Zadrozny and Elkan 2002). A fitted method is a few numbers, stored as JSON (`to_dict`,
+`from_dict`). The ROC AUC stays (nearly) the same: temperature never changes the order of the scores, Platt does not if
+its slope is above 0, and isotonic regression only ties neighbours.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from lib.metrics.checks import UndefinedMeasure, checked_probabilities, units
 
 # Scores of exactly 0 and 1 have infinite logits; a float32 sigmoid reaches both.
 _EDGE = 1e-7
-# Temperatures sought: a detector at chance on validation would want an infinite one.
+# Range of temperatures: a detector at chance on validation would need an infinite one.
 _TEMPERATURES = (0.01, 100.0)
 # Of a reliability diagram.
 FEWEST_AND_MOST_BINS = (5, 8)
-# As scores come from the network.
+# Scores as the network gives them.
 UNCALIBRATED = "uncalibrated"
 
 
 @dataclass(frozen=True)
 class Temperature:
-    """p = sigmoid(logit(score) / temperature): one number, which makes scores bolder (below 1) or milder (above 1).
+    """p = sigmoid(logit(score) / temperature): one number, which makes scores more certain (below 1) or less (above 1).
 
     Attributes:
         temperature: Above 0; 1 leaves scores as they are.
@@ -59,7 +59,7 @@ class Temperature:
 
     @classmethod
     def fit(cls, labels: ArrayLike, scores: ArrayLike) -> Temperature:
-        """The temperature, from 0.01 to 100, of least log loss on VALIDATION scores (Guo et al. 2017).
+        """The temperature, from 0.01 to 100, with the smallest log loss on VALIDATION scores (Guo et al. 2017).
 
         Raises:
             UndefinedMeasure: See `checks.checked_probabilities`.
@@ -77,8 +77,8 @@ class Platt:
     """p = sigmoid(slope · logit(score) + intercept).
 
     Attributes:
-        slope: 1 leaves scores as they are; below 0 it turns them round, which says that the detector is no
-            better than chance on validation.
+        slope: 1 leaves scores as they are; below 0 it reverses them, which means that the detector is no better than
+            chance on validation.
         intercept: Moves all probabilities up or down; 0 leaves them.
     """
 
@@ -101,9 +101,10 @@ class Platt:
 
     @classmethod
     def fit(cls, labels: ArrayLike, scores: ArrayLike) -> Platt:
-        """Least log loss on VALIDATION scores, labels drawn in by Platt's prior: (n + 1) / (n + 2) and 1 / (n + 2).
+        """Smallest log loss on VALIDATION scores, with labels softened by Platt's prior: (n + 1) / (n + 2) and 1 / (n +
+        2).
 
-        The prior keeps the slope finite where validation is ranked perfectly.
+        The prior keeps the slope finite if validation is ranked perfectly.
 
         Raises:
             UndefinedMeasure: See `checks.checked_probabilities`.
@@ -124,7 +125,7 @@ class Platt:
 
 @dataclass(frozen=True)
 class Isotonic:
-    """A rising line through knots, level beyond them: any rising relation of score and probability.
+    """A rising line through knots, constant beyond them: any rising relation of score and probability.
 
     Attributes:
         scores: Scores of the knots, 0 to 1, rising.
@@ -191,22 +192,22 @@ def cross_validated_losses(
 ) -> dict[str, float]:
     """Log loss of each method on VALIDATION images that it was not fitted on. Never pass test scores.
 
-    The method to recommend is the one of least loss: judged on the images it was fitted on, isotonic regression, which
-    has the most numbers to fit, would nearly always win.
+    The method with the smallest loss is recommended. On the images of the fit, isotonic regression would nearly always
+    win, because it fits the most numbers.
 
     Args:
         labels: 0 real, 1 synthetic.
         scores: As the network gives them, 0 to 1.
         groups: One name or number per image, none missing; a group is never in two folds.
-        folds: Number of folds; fewer where a class has fewer groups.
+        folds: Number of folds; fewer if a class has fewer groups.
         seed: Of the folds.
 
     Returns:
         Method, `UNCALIBRATED` first, to mean log loss in nats.
 
     Raises:
-        UndefinedMeasure: See `checks.checked_probabilities`; also where a class comes from fewer than two groups, or
-            all of its images fall into one fold.
+        UndefinedMeasure: See `checks.checked_probabilities`; also if a class comes from fewer than two groups, or all
+            of its images are in one fold.
         ValueError: Groups that do not fit the labels.
     """
     labels, scores = checked_probabilities(labels, scores)
@@ -223,7 +224,7 @@ def cross_validated_losses(
 
 
 def from_dict(content: Mapping) -> Calibrator:
-    """The calibrator that `to_dict` wrote.
+    """The calibrator from the output of `to_dict`.
 
     Raises:
         ValueError: Unknown method, numbers missing or too many, or numbers that the method refuses.
@@ -284,7 +285,7 @@ def compare(
 
 
 def calibrated(scores: ArrayLike, calibrators: Mapping[str, Calibrator]) -> dict[str, NDArray[np.float64]]:
-    """The scores as they are, under `UNCALIBRATED`, and by each calibrator."""
+    """The scores as they are, under `UNCALIBRATED`, and as each calibrator gives them."""
     plain = {UNCALIBRATED: _between_0_and_1(scores)}
     return plain | {name: calibrator(scores) for name, calibrator in calibrators.items()}
 
@@ -292,20 +293,20 @@ def calibrated(scores: ArrayLike, calibrators: Mapping[str, Calibrator]) -> dict
 def reliability(
     labels: ArrayLike, probabilities: ArrayLike, bins: int | None = None, level: float = 0.95
 ) -> pd.DataFrame:
-    """Points of a reliability diagram: what was predicted and what came, by bins of as many images each.
+    """Points of a reliability diagram: predicted and observed share, by bins with equal numbers of images.
 
-    Bins of equal width, as the calibration error has them, would leave a few images or none in the middle ones.
+    Bins of equal width, as in the calibration error, would have few images or none in the middle.
 
     Args:
         labels: 0 real, 1 synthetic.
         probabilities: Of synthetic, 0 to 1.
-        bins: Number of bins; None takes one for 40 images, at least 5 and at most 8. Fewer are made where images have
+        bins: Number of bins; None uses one for 40 images, at least 5 and at most 8. There are fewer if images have
             equal probabilities, which stay in one bin.
-        level: Nominal coverage of the shares' Wilson interval (1927), which takes images as independent.
+        level: Nominal coverage of the shares' Wilson interval (1927), which treats images as independent.
 
     Returns:
         One row per bin: ``bin_low, bin_high, images, mean_predicted, observed, low, high``, where ``bin_low`` and
-        ``bin_high`` are its lowest and highest probability and ``observed`` is the share of synthetic images.
+            ``bin_high`` are its lowest and highest probability and ``observed`` is the share of synthetic images.
 
     Raises:
         UndefinedMeasure: See `checks.checked_probabilities`.

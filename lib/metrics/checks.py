@@ -1,4 +1,4 @@
-"""What every measure stands on: checked labels and scores, the error for what is undefined, a value with its interval."""
+"""The base of every measure: checked labels and scores, the error for an undefined measure, a value with its interval."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class UndefinedMeasure(ValueError):
-    """A measure has no value on these data; the message says what was found and what was expected."""
+    """A measure has no value on these data; the message states what was found and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Interval:
     """A value and the limits of its interval.
 
     Attributes:
-        value: The measure on the data; NaN where it is undefined.
+        value: The measure on the data; NaN if it is undefined.
         low: Lower limit.
         high: Upper limit. A percentile interval need not contain ``value``.
     """
@@ -35,7 +35,7 @@ class Interval:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, float | None]) -> Interval:
-        """What `as_dict` gave, None as NaN."""
+        """The interval from the output of `as_dict`, None as NaN."""
         return cls(*(np.nan if content[name] is None else content[name] for name in ("value", "low", "high")))
 
     def columns(self, name: str) -> dict[str, float]:
@@ -44,7 +44,7 @@ class Interval:
 
     @classmethod
     def of(cls, row: Mapping[str, float], name: str) -> Interval:
-        """The interval that `columns` put into a row of a table (a dictionary or a pandas Series)."""
+        """The interval in a row of a table (a dictionary or a pandas Series), in the columns of `columns`."""
         return cls(*(float(row[column]) for column in cls.names(name)))
 
     @classmethod
@@ -68,9 +68,9 @@ class Interval:
 
 
 def decimals(value: float) -> str:
-    """A measure, score, threshold or cost as all tables, figures and sentences give it: with three decimals.
+    """A measure, score, threshold or cost with three decimals, as all tables, figures and sentences show it.
 
-    Next to 0 and 1 it has as many as it takes not to say 0 or 1 (`0.0004`, `0.99997`), at most eight.
+    Close to 0 and 1 it has more decimals, at most eight, so that it does not read 0 or 1 (`0.0004`, `0.99997`).
     """
     if np.isnan(value):
         return "undefined"
@@ -79,7 +79,7 @@ def decimals(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share in per cent; only a whole one is 100%, and only none at all 0%."""
+    """A share in per cent; only exactly 1 gives 100%, and only exactly 0 gives 0%."""
     if 0 < value < 0.001:
         return "under 0.1%"
     if 0.999 < value < 1:
@@ -88,7 +88,7 @@ def share(value: float) -> str:
 
 
 def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Returns labels and scores as arrays that every measure here is defined on.
+    """Returns labels and scores as arrays on which every measure here is defined.
 
     Args:
         labels: One per image, 0 (real) or 1 (synthetic); both classes must be present.
@@ -141,7 +141,7 @@ def checked_probabilities(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray
 
 
 def units(labels: NDArray[np.int64], groups: ArrayLike | None) -> NDArray[np.int64]:
-    """Numbers the groups that images belong to: 0, 1, … in order of appearance, each image its own without groups.
+    """Group number of each image: 0, 1, … in order of appearance. Without groups each image is its own group.
 
     Args:
         labels: One per image.

@@ -1,4 +1,4 @@
-"""Comparison of models across datasets: how ranking and thresholds chosen at home hold abroad."""
+"""Comparison of models across datasets: their ranking and thresholds on other datasets than their own."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -27,9 +27,9 @@ COLUMNS = (
     *Interval.names("recall_real"),
     *Interval.names("recall_synthetic"),
 )
-# In the place of a policy: a detector without validation images is compared by its ranking alone.
+# Stands for the policy of a detector without validation images: only its ranking is compared.
 NO_THRESHOLD = "no threshold"
-# In the place of a policy: images that allow no measure, such as those of one class.
+# Stands for the policy if images allow no measure, such as images of one class.
 NOT_MEASURED = "not measured"
 # The columns of results/paired_tests.csv, one row per test set and two models.
 PAIRED_COLUMNS = (
@@ -74,24 +74,24 @@ def transfer_rows(
     resamples: int = 2000,
     seed: int = 0,
 ) -> list[dict[str, str | int | float]]:
-    """Reads a model's test scores on one dataset at each threshold chosen at home.
+    """A model's test results on one dataset at each threshold chosen on its own dataset.
 
     Args:
-        labels: 0 real, 1 synthetic, of the tested dataset's test images, those shared with the training data removed.
+        labels: 0 real, 1 synthetic, of the tested dataset's test images, without those shared with the training data.
         scores: The model's score of each.
         groups: One name per image (see `measures.bootstrap_intervals`); None when images are independent.
-        chosen: Policy to threshold, chosen on validation images of ``trained_on``; empty where there are none.
+        chosen: Policy to threshold, chosen on validation images of ``trained_on``; may be empty.
         trained_on: Dataset the model was trained on.
         recipe: Its recipe.
         stage: Its stage.
         tested_on: Dataset the images are from.
-        overlap_removed: Number of images removed beforehand because the training data hold them too.
+        overlap_removed: Number of images removed beforehand because the training data contain them too.
         resamples: Bootstrap resamples of the intervals.
         seed: Their seed.
 
     Returns:
-        One row per policy with the keys `COLUMNS`; the AUC is the same in each. Without thresholds one row of policy
-        `NO_THRESHOLD`, whose recalls are NaN. Intervals are of 95%.
+        One row per policy with the keys `COLUMNS`; the AUC is the same in each. Without thresholds there is one row of
+        policy `NO_THRESHOLD`, whose recalls are NaN. Intervals are of 95%.
 
     Raises:
         UndefinedMeasure: See `measures.checked` and `measures.bootstrap_intervals`.
@@ -123,7 +123,7 @@ def _recalls(
     resamples: int,
     seed: int,
 ) -> dict[str, tuple[Interval, Interval]]:
-    """Policy to both recalls, as `measures.bootstrap_intervals` gives them, from one set of draws for all thresholds."""
+    """Policy to both recalls, as `measures.bootstrap_intervals` gives them; all thresholds share one set of draws."""
     if not chosen:
         return {}
     labels, scores = measures.checked(labels, scores)
@@ -149,11 +149,11 @@ def choose_thresholds(scored: pd.DataFrame) -> dict[tuple[str, str, str], dict[s
     """Thresholds of detectors by every policy, chosen on their validation scores.
 
     Args:
-        scored: columns trained_on, recipe, stage, split, y, score; only rows of `validation` are looked at.
+        scored: columns trained_on, recipe, stage, split, y, score; only rows of `validation` are used.
 
     Returns:
-        (trained_on, recipe, stage) to policy to threshold; 0.5 (`fixed`) only where scores lie between 0 and 1, and
-        none for a detector without validation images.
+        (trained_on, recipe, stage) to policy to threshold. 0.5 (`fixed`) is included only if scores lie between 0 and
+        1. A detector without validation images has no thresholds.
 
     Raises:
         UndefinedMeasure: See `measures.checked`.
@@ -169,7 +169,7 @@ def choose_thresholds(scored: pd.DataFrame) -> dict[tuple[str, str, str], dict[s
 
 
 def last_stage(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of every model's last stage, by order of appearance: what training ended with."""
+    """The rows of every model's last stage by order of appearance: the result of its training."""
     last = frame.groupby(_MODEL, sort=False)["stage"].transform("last")
     return frame[frame["stage"] == last]
 
@@ -198,7 +198,7 @@ def auc_matrix(frame: pd.DataFrame, recipe: str, stage: str | None = None) -> tu
     pairs = _one_per(chosen, ["trained_on", "tested_on"])
     rows = list(dict.fromkeys(pairs["trained_on"]))
     tested = set(pairs["tested_on"])
-    # Datasets that were also trained on come first, in the rows' order: the diagonal is then home.
+    # Datasets with trained models come first, in the order of the rows. So the diagonal is each model's own dataset.
     columns = [name for name in rows if name in tested]
     columns += [name for name in dict.fromkeys(pairs["tested_on"]) if name not in columns]
     pairs["text"] = [str(Interval(*found)).replace(" [", "\n[") for found in pairs[_AUC].to_numpy(float)]
@@ -217,7 +217,7 @@ def auc_intervals(frame: pd.DataFrame) -> dict[str, Interval]:
 
 
 def learning_curve(frame: pd.DataFrame, training_images: Mapping[str, int]) -> pd.DataFrame:
-    """How the AUC at home grows with the number of training images.
+    """Growth of the AUC on the model's own dataset with the number of training images.
 
     Args:
         frame: Rows with the columns `COLUMNS`; those with ``trained_on == tested_on`` are used.
@@ -256,15 +256,15 @@ def ends_of_training(curve: pd.DataFrame, names: Mapping[tuple[str, str], Mappin
 
 
 def learning_fits(curve: pd.DataFrame, **options) -> tuple[pd.DataFrame, list[str]]:
-    """Fits a power law to each learning curve that has enough sizes, and says of each what was found.
+    """Fits a power law to each learning curve with enough sizes, and describes each result in a sentence.
 
     Args:
-        curve: What `learning_curve` returns.
+        curve: Output of `learning_curve`.
         **options: Of `power_law.fit`.
 
     Returns:
-        The fitted curves, columns ``recipe, stage, training_images, roc_auc, low, high, extrapolated`` (empty where
-        none could be fitted), and one sentence for each recipe and stage, those without a fit included.
+        The fitted curves, columns ``recipe, stage, training_images, roc_auc, low, high, extrapolated`` (empty if none
+        could be fitted), and one sentence for each recipe and stage, also for those without a fit.
     """
     fitted, sentences = [], []
     for (recipe, stage), rows in curve.groupby(["recipe", "stage"], sort=False):
@@ -355,17 +355,18 @@ def paired_by_test_set(
 ) -> tuple[pd.DataFrame, list[str]]:
     """`paired_tests` on every test set, each with its own Holm correction.
 
-    Compared are the last stages of every two models and, of a model trained on the tested dataset, its first and last
-    stage: what fine-tuning added. Images that one of the models was not scored on are left out and counted.
+    The last stages of every two models are compared. A model trained on the tested dataset is also compared with its
+    first stage, to show the gain of fine-tuning. Images without a score from one of the models are left out and
+    counted.
 
     Args:
         scored: columns trained_on, recipe, stage, tested_on, image_id, y, score, group.
-        names: (trained_on, recipe) to the stages that changed the model, as `stages.stage_names` gives them: where
+        names: (trained_on, recipe) to the stages that changed the model, as `stages.stage_names` gives them. If
             fine-tuning was not kept, the first and the last stage are one model, which is not compared with itself.
 
     Returns:
-        The tests, columns `PAIRED_COLUMNS`, models named "trained_on, recipe, stage", ``home`` saying that neither was
-        trained on another of the datasets tested; and a sentence for each test set that has none.
+        The tests, columns `PAIRED_COLUMNS`, models named "trained_on, recipe, stage"; ``home`` is true if neither was
+        trained on another of the tested datasets. Also a sentence for each test set without tests.
     """
     if names:
         keys = zip(scored["trained_on"], scored["recipe"], scored["stage"])
@@ -374,7 +375,7 @@ def paired_by_test_set(
     first, last = (scored["stage"] == stages.transform(end) for end in ("first", "last"))
     wanted = last | (first & (scored["trained_on"] == scored["tested_on"]))
     sentences = []
-    # What is left of a test set after removing shared images may be of one class: no reason to stop the others.
+    # Without shared images, a test set may have only one class. This must not stop the others.
     for (*names, tested_on), rows in scored[last].groupby([*_MODEL, "tested_on"], sort=False):
         if rows["y"].nunique() < 2:
             sentences.append(f"{tested_on}: {', '.join(names)} is left out, its images here are of one class")
@@ -398,7 +399,7 @@ def paired_by_test_set(
         table = table.assign(tested_on=tested_on, home=~(one["trained_on"].isin(away) | two["trained_on"].isin(away)))[
             same | (one["last"] & two["last"])
         ]
-        # Fewer tests than those of all pairs, so corrected anew.
+        # Fewer tests than those of all pairs, so corrected again.
         adjusted = delong.holm(table["p_value"])
         tables.append(table.assign(p_holm=adjusted, different=adjusted < 0.05))
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
@@ -423,7 +424,7 @@ def _model_name(model: str) -> str:
 
 
 def paired_sentences(tests: pd.DataFrame) -> list[str]:
-    """How many of the pairs of each test set differ."""
+    """Sentences: how many of the pairs of each test set differ."""
     sentences = []
     for tested_on, rows in tests.groupby("tested_on", sort=False):
         home = rows["home"].astype(bool)
@@ -441,10 +442,11 @@ def paired_sentences(tests: pd.DataFrame) -> list[str]:
 def transfer_table(
     frame: pd.DataFrame, policy: str = "balanced", names: Mapping[tuple[str, str], Mapping[str, str]] | None = None
 ) -> pd.DataFrame:
-    """The last stage of every model on every test set as a table for reading, recalls at the threshold chosen at home.
+    """The last stage of every model on every test set, for reading; recalls at the threshold from the model's own
+    dataset.
 
     Args:
-        frame: rows with the columns `COLUMNS` and, where wanted, warning.
+        frame: rows with the columns `COLUMNS` and optionally warning.
         policy: of the threshold; models without thresholds are shown too.
         names: (trained_on, recipe) to the names of its stages, as `stages.stage_names` gives them.
     """
@@ -466,7 +468,7 @@ def transfer_table(
 
 
 def transfer_sentences(frame: pd.DataFrame, policy: str = "balanced") -> list[str]:
-    """What became of every model on data it was not trained on: its ranking, and its threshold of one policy.
+    """Sentences on every model's results on other datasets: its ranking, and its threshold of one policy.
 
     Args:
         frame: rows with the columns `COLUMNS`.
@@ -501,10 +503,10 @@ def _read_at(frame: pd.DataFrame, policy: str) -> pd.DataFrame:
 
 
 def verdict(interval: Interval) -> str:
-    """Says what a ROC AUC's interval allows to say: `AT_CHANCE` when it covers 0.5, else `BETTER` or `UNINFORMATIVE`.
+    """The verdict that a ROC AUC's interval allows: `AT_CHANCE` when it covers 0.5, else `BETTER` or `UNINFORMATIVE`.
 
-    At chance means: not to be told from it on this many images. An interval below 0.5 is no finding of its own: of models
-    that learnt nothing, one in 40 has it. Only a ranking far below 0.5 speaks of scores turned round.
+    At chance means that this number of images cannot distinguish it from 0.5. An interval below 0.5 is no evidence by
+    itself: one in 40 models that learnt nothing has it. Only a ranking far below 0.5 suggests inverted scores.
 
     Raises:
         UndefinedMeasure: The interval's limits are not numbers.
@@ -523,7 +525,7 @@ def _require(frame: pd.DataFrame, columns: list[str]) -> None:
 
 
 def _one_per(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """The AUC of each key, once: policies repeat it."""
+    """The AUC of each key, once, because policies repeat it."""
     rows = frame[[*keys, *_AUC]].drop_duplicates(ignore_index=True)
     twice = rows[rows.duplicated(keys, keep=False)]
     if len(twice):
@@ -541,12 +543,13 @@ def compare(
     Args:
         scored: columns trained_on, recipe, stage, tested_on, overlap_removed, y, score, group; one row per image.
         chosen: (trained_on, recipe, stage) to policy to threshold; no policies for a model without validation images.
-        missing: models that have no scores on a dataset: trained_on, recipe, stage, tested_on, overlap_removed and `why`.
+        missing: models that have no scores on a dataset: trained_on, recipe, stage, tested_on, overlap_removed and
+            `why`.
 
     Returns:
-        One row per model, tested dataset and policy, columns `COLUMNS`. Where the images allow no measure (none, one class
-        or one group is left) or scores are missing, one row of policy `NOT_MEASURED` without numbers, and a column
-        `warning` says why.
+        One row per model, tested dataset and policy, columns `COLUMNS`. If the images allow no measure (no image, one
+        class or one group is left) or scores are missing, there is one row of policy `NOT_MEASURED` without numbers,
+        and a column `warning` states why.
     """
     keys = ["trained_on", "recipe", "stage", "tested_on", "overlap_removed"]
     rows = []

@@ -1,6 +1,6 @@
-"""What each threshold would decide: counts, both recalls with intervals, and the images that show it.
+"""Decisions at each threshold: counts, both recalls with intervals, and example images.
 
-For looking around on VALIDATION images, where thresholds are chosen. Test images are read at chosen thresholds only.
+For exploring VALIDATION images, where thresholds are chosen. Test images are evaluated at chosen thresholds only.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from lib.metrics.checks import checked
 from lib.metrics.resampling import Resamples
 
 CELLS = ("true_real", "false_synthetic", "false_real", "true_synthetic")
-# What `RankedImages.examples` gives, in its order.
+# The kinds of examples of `RankedImages.examples`, in order.
 EXAMPLES = ("just_below", "just_above", "false_synthetic", "false_real")
 
 
 def thresholds_to_try(scores: ArrayLike, marks: Sequence[float] = (), most: int = 400) -> NDArray[np.float64]:
     """Thresholds from one that calls everything synthetic to one that calls everything real.
 
-    Scores of a network crowd near 0 and 1, where equal steps of the threshold would jump over most images. These steps go
-    from image to image, or over as many images each where there are more than `most` of them.
+    Scores of a network crowd near 0 and 1, so equal steps of the threshold would skip most images. These steps go from
+    image to image; if there are more than `most` images, each step covers the same number of them.
 
     Args:
         scores: one finite number per image.
-        marks: thresholds that must be among them, such as chosen ones.
-        most: at most this many, marks not counted; 2 or more.
+        marks: thresholds that must be included, such as chosen ones.
+        most: maximum number without marks; 2 or more.
 
     Returns:
         Rising, each once; the last is just above the largest score.
@@ -51,8 +51,8 @@ def recall_curve(
 ) -> pd.DataFrame:
     """Confusion and both recalls at many thresholds, from one set of resamples.
 
-    The intervals are those of `measures.bootstrap_intervals` with the same seed, threshold by threshold; not a band that
-    holds the whole curve at once.
+    The intervals are those of `measures.bootstrap_intervals` with the same seed at each single threshold. They are not
+    a band for the whole curve.
 
     Args:
         labels: 0 real, 1 synthetic; both classes.
@@ -62,8 +62,8 @@ def recall_curve(
         resamples, seed, level: as in `measures.bootstrap_intervals`.
 
     Returns:
-        A row per threshold, in their order: threshold, the counts `CELLS`, and recall_real and recall_synthetic, 0 to 1,
-        each with `_low` and `_high`.
+        A row per threshold, in their order: threshold, the counts `CELLS`, and recall_real and recall_synthetic, 0 to
+            1, each with `_low` and `_high`.
 
     Raises:
         UndefinedMeasure: See `measures.checked` and `measures.bootstrap_intervals`.
@@ -92,21 +92,22 @@ def _counts(r: Resamples, threshold: float) -> NDArray[np.int64]:
 
 
 class RankedImages:
-    """Images in the order of their scores, to find examples of what a threshold does without sorting again."""
+    """Images sorted by score, to find examples for a threshold without sorting again."""
 
     def __init__(self, scored: pd.DataFrame):
-        """Args: scored: columns image_id, y (0 real, 1 synthetic), score; ties are put in the order of image_id."""
+        """Args: scored: columns image_id, y (0 real, 1 synthetic), score; ties are sorted by image_id."""
         self.rows = scored.sort_values(["score", "image_id"], ignore_index=True)
         self._scores = self.rows["score"].to_numpy(float)
         y = self.rows["y"].to_numpy()
         self._real, self._synthetic = np.flatnonzero(y == 0), np.flatnonzero(y == 1)
 
     def examples(self, threshold: float, count: int = 6) -> dict[str, pd.DataFrame]:
-        """Images that show what a threshold does, at most `count` of each kind.
+        """Example images for a threshold, at most `count` of each kind.
 
         Returns:
             `EXAMPLES` to rows: nearest below the threshold (called real) and nearest at or above it (called synthetic),
-            nearest first; real images called synthetic and synthetic images called real, the most certain errors first.
+                nearest first; real images called synthetic and synthetic images called real, the most certain errors
+                first.
         """
         first = int(np.searchsorted(self._scores, threshold, side="left"))
         alarms = self._real[np.searchsorted(self._real, first) :][::-1]

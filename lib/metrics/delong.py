@@ -1,8 +1,8 @@
 """ROC AUC without resampling: DeLong's interval, and the paired test of two scorers of the same images.
 
-DeLong, DeLong and Clarke-Pearson 1988, by the midranks of Sun and Xu 2014: a sort instead of all pairs of images. Where
-images come in groups (several of one person), they are not independent, and the variance is Obuchowski's for clustered
-data (1997), which is DeLong's when every group is one image.
+DeLong, DeLong and Clarke-Pearson 1988, by the midranks of Sun and Xu 2014, which sort instead of comparing all pairs.
+Images in groups (several of one person) are not independent. For them the variance is Obuchowski's for clustered data
+(1997), which equals DeLong's when every group is one image.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class PairedTest:
         second: ROC AUC of the second.
         difference: second - first, -1 to 1, with its interval.
         z: The difference in standard errors; 0 when both rank every pair of images alike.
-        p_value: Two-sided, 0 to 1: how often a difference this large comes about when there is none.
+        p_value: Two-sided, 0 to 1: probability of a difference this large if there is none.
         images: Number of images.
-        groups: Number of groups they belong to; the number of images without groups.
+        groups: Number of their groups; the number of images without groups.
     """
 
     first: float
@@ -46,9 +46,9 @@ def auc_interval(
 ) -> Interval:
     """ROC AUC with DeLong's interval, made on the logit scale so that it stays between 0 and 1.
 
-    At an AUC of exactly 0 or 1 the estimated variance is 0 and the logit infinite, which would claim certainty: there the
-    limit is that of Newcombe's method 5 (2006), the farthest AUC from which a perfect (or entirely reversed) ranking of
-    this many images, or groups, is not surprising. Scores that are all equal have AUC 0.5 without width.
+    At an AUC of exactly 0 or 1 the estimated variance is 0 and the logit infinite, which would claim certainty. There
+    the limit is that of Newcombe's method 5 (2006): the farthest AUC at which a perfect (or fully reversed) ranking of
+    this number of images, or groups, is not surprising. Scores that are all equal have AUC 0.5 without width.
 
     Args:
         labels: See `checks.checked`.
@@ -106,7 +106,7 @@ def paired_test(
     _numbers_of_groups(labels, unit)
     placements = [_placements(labels, scores) for scores in (first, second)]
     aucs = [_auc(labels, values) for values in placements]
-    # Of the difference itself: where the rankings agree it is exactly 0, which a difference of variances is not.
+    # Of the difference itself: if the rankings agree it is exactly 0, but a difference of variances is not.
     error = np.sqrt(_variance(labels, unit, placements[1] - placements[0]))
     difference = aucs[1] - aucs[0]
     if error == 0 and difference != 0:
@@ -125,7 +125,7 @@ def paired_test(
 def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
     """Holm's correction for several tests (1979): adjusted p values, in the order given.
 
-    Called different below 0.05 by these, the chance of even one false call among all the tests stays below 5%.
+    If values below 0.05 are called different, the chance of any false call among all the tests stays below 5%.
 
     Raises:
         ValueError: A p value outside 0 to 1.
@@ -135,15 +135,15 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
         raise ValueError(f"found p values {values.tolist()}; expected numbers from 0 to 1")
     order = np.argsort(values, kind="stable")
     adjusted = np.empty_like(values)
-    # The smallest times the number of tests, the next times one less, …, none below the one before it.
+    # The smallest times the number of tests, the next times one less, …; each is at least the one before it.
     adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1)), 1)
     return adjusted
 
 
 def _placements(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each image the number of the other class that it is on the right side of, a tie counting one half.
+    """For each image, how many images of the other class it is ranked correctly against; a tie counts one half.
 
-    Whole and half numbers, hence exact. By midranks: a rank among all images less the rank in one's own class.
+    Whole and half numbers, so exact. By midranks: the rank among all images minus the rank in its own class.
     """
     synthetic = labels == 1
     placements = rankdata(scores)
@@ -162,7 +162,7 @@ def _variance(labels: NDArray[np.int64], unit: NDArray[np.int64], placements: ND
     sums, factors = [], []
     for label in (0, 1):
         own = labels == label
-        # An image's deviation from the mean, added up over its group.
+        # An image's deviation from the mean, summed over its group.
         deviations = np.where(own, placements - placements[own].mean(), 0)
         sums.append(np.bincount(unit, weights=deviations))
         groups = np.unique(unit[own]).size
@@ -186,12 +186,12 @@ def _numbers_of_groups(labels: NDArray[np.int64], unit: NDArray[np.int64]) -> tu
 
 
 def _limit_of_perfection(real: int, synthetic: int, quantile: float) -> float:
-    """Lower limit where the AUC found is 1: the A with 1 - A = quantile x standard error at A (Newcombe 2006)."""
+    """Lower limit if the AUC found is 1: the A with 1 - A = quantile x standard error at A (Newcombe 2006)."""
     half = (real + synthetic) / 2 - 1
 
     def surplus(auc: float) -> float:
         spread = 1 + half * ((1 - auc) / (2 - auc) + auc / (1 + auc))
         return (1 - auc) - quantile**2 * auc * spread / (real * synthetic)
 
-    # (1 - A)² = quantile² A (1 - A) …, divided by 1 - A, of which A = 1 is the other root.
+    # (1 - A)² = quantile² A (1 - A) …, divided by 1 - A, because A = 1 is the other root.
     return float(brentq(surplus, 0, 1))

@@ -1,4 +1,4 @@
-"""Wrong decisions, by how certain the detector was of them."""
+"""Wrong decisions, by the detector's certainty."""
 
 import numpy as np
 import pandas as pd
@@ -10,16 +10,16 @@ _NEAREST = 1e-7
 
 
 def wrong_decisions(scored: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Images that a threshold calls what they are not, the most certain first.
+    """Images that a threshold classifies wrongly, the most certain first.
 
     Args:
         scored: columns image_id, y (0 real, 1 synthetic), score (probability of synthetic).
         threshold: an image is called synthetic when `score >= threshold`.
 
     Returns:
-        The wrong rows with two more columns: `called` (0 or 1), and `certainty`: the distance between score and threshold
-        in logits, 0 upwards. In probabilities a threshold near 0 would leave no room on one side, and every error of one
-        class would count as uncertain.
+        The wrong rows with two more columns: `called` (0 or 1), and `certainty`: the distance between score and
+            threshold in logits, from 0 upwards. In probabilities, a threshold near 0 would leave no room on one side,
+            and every error of one class would count as uncertain.
     """
     called = thresholds.apply(threshold, scored["score"])
     distance = np.abs(_logit(scored["score"].to_numpy(float)) - _logit(np.array(threshold)))
@@ -28,7 +28,8 @@ def wrong_decisions(scored: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 def extremes(errors: pd.DataFrame, count: int = 12) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The most and the least certain of some errors, `count` of each; of fewer than twice as many each half, none twice.
+    """The most and the least certain errors, `count` of each. With fewer than twice as many, each gets half; none
+    occurs twice.
 
     Args:
         errors: of `wrong_decisions`.

@@ -1,4 +1,4 @@
-"""From scores to the numbers of a run: thresholds chosen on validation, everything read on test with intervals."""
+"""From scores to a run's results: thresholds chosen on validation, all measures on test with intervals."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from lib.metrics.thresholds import Costs
 
 
 def evaluate(scored: pd.DataFrame, seed: int = 0, costs: Costs | None = None) -> tuple[dict, dict]:
-    """All stages of a run.
+    """Evaluate all stages of a run.
 
     Args:
         scored: columns stage, split (`validation`, `test`), y (0 real, 1 synthetic), score, group.
         seed: of the bootstrap.
-        costs: of wrong decisions; given, there is a policy `cost`, and every policy's expected cost on test.
+        costs: of wrong decisions; if given, there is a policy `cost`, and every policy's expected cost on test.
 
     Returns:
-        Two dictionaries by stage, as metrics.json and thresholds.json hold them (docs/schemas): for each split every
-        score measure with its 95% interval, and for each policy the threshold (chosen on validation), with test
-        confusion and every decision measure; and the thresholds with the validation numbers they were chosen on and
-        the interval that says how settled each is.
+        Two dictionaries by stage, the content of metrics.json and thresholds.json (docs/schemas). The first holds, for
+        each split, every score measure with its 95% interval, and for each policy the threshold (chosen on validation),
+        with test confusion and every decision measure. The second holds the thresholds with their validation measures
+        and the interval that shows how stable each one is.
     """
     metrics, chosen = {}, {}
     for stage, rows in scored.groupby("stage", sort=False):
@@ -49,16 +49,16 @@ def evaluate(scored: pd.DataFrame, seed: int = 0, costs: Costs | None = None) ->
 
 
 def calibrate(scored: pd.DataFrame, seed: int = 0) -> dict:
-    """Calibration of all stages of a run: fitted on validation, read on test.
+    """Calibrate all stages of a run: fitted on validation, evaluated on test.
 
     Args:
         scored: as in `evaluate`; scores are probabilities.
         seed: of the folds and of the bootstrap.
 
     Returns:
-        By stage, as calibration.json holds it (docs/schemas): every method's numbers, its cross-validated log loss on
-        validation, the method of least loss (`recommended`), and on test each method's calibration measures with their
-        95% intervals and the changes against the scores as they are.
+        By stage, the content of calibration.json (docs/schemas): every method's numbers, its cross-validated log loss
+        on validation, and the method with the smallest loss (`recommended`). On test: each method's calibration
+        measures with their 95% intervals and the changes against the uncalibrated scores.
 
     Raises:
         UndefinedMeasure: see `calibration.compare` and `calibration.cross_validated_losses`.
@@ -89,7 +89,7 @@ def calibrate(scored: pd.DataFrame, seed: int = 0) -> dict:
 
 
 def calibration_table(calibrations: dict, stage: str) -> pd.DataFrame:
-    """Calibration of a stage as a table for reading: loss on validation, and on test every measure with its interval."""
+    """Calibration of a stage as a table for reading: loss on validation, and each measure on test with its interval."""
     content = calibrations[stage]
     rows = {}
     for method, read in content["test"].items():
@@ -108,17 +108,17 @@ def calibration_errors(calibrations: dict, stage: str) -> dict[str, Interval]:
 
 
 def at_chance(rows: pd.DataFrame, policies: Sequence[str], repeats: int = 100, seed: int = 0) -> pd.DataFrame:
-    """What policies choose for a detector that knows nothing: the same scores, dealt out anew among the same images.
+    """Results of the policies for a detector that knows nothing: the same scores, randomly assigned to the same images.
 
     Args:
         rows: validation images of one stage, columns y and score.
         policies: names from `thresholds.POLICIES`.
-        repeats: how often the scores are dealt out.
-        seed: of the dealing.
+        repeats: number of random assignments.
+        seed: of the random assignment.
 
     Returns:
-        One row per policy: medians of `recall_real`, `recall_synthetic` and `f1_synthetic` at the threshold chosen, and
-        `all_synthetic`, the share of the repeats whose threshold calls (nearly) everything synthetic.
+        One row per policy: medians of `recall_real`, `recall_synthetic` and `f1_synthetic` at the chosen threshold, and
+            `all_synthetic`, the share of the repeats whose threshold calls (nearly) everything synthetic.
     """
     random = np.random.default_rng(seed)
     dealt = [random.permutation(rows["score"].to_numpy()) for _ in range(repeats)]
@@ -132,7 +132,7 @@ def at_chance(rows: pd.DataFrame, policies: Sequence[str], repeats: int = 100, s
 
 
 def threshold_intervals(chosen: dict) -> dict[str, dict[str, Interval]]:
-    """Stage to policy to threshold with the interval that says how settled it is."""
+    """Stage to policy to threshold with the interval that shows how stable it is."""
     return {
         stage: {policy: Interval.from_dict(content["interval"]) for policy, content in policies.items()}
         for stage, policies in chosen.items()
@@ -144,7 +144,7 @@ def warnings(chosen: dict, names: Mapping[str, str] | None = None) -> list[str]:
 
     Args:
         chosen: as `evaluate` gives it.
-        names: stage to what it is called; stages that are not among them are left out. Default: all, by their own names.
+        names: stage to its name; other stages are left out. Default: all, by their own names.
     """
     names = dict.fromkeys(chosen) if names is None else names
     return [
@@ -156,8 +156,8 @@ def warnings(chosen: dict, names: Mapping[str, str] | None = None) -> list[str]:
 
 
 def unset(policies: dict) -> list[str]:
-    """A sentence for every policy of a stage that cannot be set for lack of real validation images."""
-    # A file of an earlier version does not say.
+    """A sentence for every policy of a stage that has too few real validation images."""
+    # A file of an earlier version does not record it.
     return [f"{policy}: {found['too_few']}" for policy, found in policies.items() if found.get("too_few")]
 
 
@@ -192,7 +192,7 @@ def stage_intervals(metrics: dict, split: str, measure: str = "roc_auc") -> dict
 def policy_table(metrics: dict, stage: str) -> pd.DataFrame:
     """Thresholds of a stage as a table for reading: threshold, and on test both recalls and balanced accuracy.
 
-    Where costs were given, the expected cost too.
+    With the expected cost too, if costs were given.
     """
     shown = (*RECALLS, "balanced_accuracy", "expected_cost")
     rows = []
@@ -203,7 +203,7 @@ def policy_table(metrics: dict, stage: str) -> pd.DataFrame:
 
 
 def threshold_table(chosen: dict, stage: str) -> pd.DataFrame:
-    """Thresholds of a stage as a table for reading, with their intervals and what they did on validation."""
+    """Thresholds of a stage as a table for reading, with their intervals and validation results."""
     rows = [
         {
             "policy": policy,

@@ -1,8 +1,8 @@
-"""Measures of a detector's scores, each with a 95% interval where asked.
+"""Measures of a detector's scores, each with an optional 95% interval.
 
 Everywhere: ``labels`` holds 0 for real and 1 for synthetic (the positive class), ``scores`` is one finite number per
-image (higher means more synthetic), and an image is called synthetic when ``score >= threshold``. What cannot be
-computed raises `UndefinedMeasure`; it is never reported as 0.
+image (higher means more synthetic), and an image is called synthetic when ``score >= threshold``. A measure that cannot
+be computed raises `UndefinedMeasure`; it is never reported as 0.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ def _decisions(labels: ArrayLike, scores: ArrayLike, threshold: float) -> tuple[
 
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the ROC curve: the chance that a synthetic image scores above a real one, ties counting one half.
+    """Area under the ROC curve: the probability that a synthetic image scores above a real one; ties count one half.
 
     Returns:
         0 to 1; 1 is a perfect ranking, 0.5 is chance, below 0.5 the ranking is reversed.
@@ -93,7 +93,7 @@ def brier_score(labels: ArrayLike, scores: ArrayLike) -> float:
     """Mean squared difference between score and label.
 
     Returns:
-        0 to 1; 0 is perfect, 0.25 is what answering 0.5 gives, 1 is always wrong with certainty.
+        0 to 1; 0 is perfect, 0.25 is the result of a constant 0.5, 1 is always wrong with certainty.
 
     Raises:
         UndefinedMeasure: See `checked`; also for scores outside 0 to 1.
@@ -105,7 +105,7 @@ def log_loss(labels: ArrayLike, scores: ArrayLike) -> float:
     """Mean negative log-likelihood in nats, with scores kept 2.2e-16 away from 0 and 1 (scikit-learn's).
 
     Returns:
-        0 upwards; 0 is perfect, 0.693 is what answering 0.5 gives.
+        From 0 upwards; 0 is perfect, 0.693 is the result of a constant 0.5.
 
     Raises:
         UndefinedMeasure: See `checked`; also for scores outside 0 to 1.
@@ -117,10 +117,10 @@ def expected_calibration_error(labels: ArrayLike, scores: ArrayLike) -> float:
     """Distance between mean score and share of synthetic images, averaged over 15 equal-width bins of the score.
 
     Bins are [0, 1/15), …, [14/15, 1], weighted by their images (Naeini et al. 2015, for the positive class). It is
-    biased upwards on few images, in resamples more so: its bootstrap interval tends to lie high.
+    biased upwards on few images, and more so in resamples: its bootstrap interval tends to lie high.
 
     Returns:
-        0 to 1; 0 means that of images scored p, a share p is synthetic.
+        0 to 1; 0 means that a share p of the images with score p is synthetic.
 
     Raises:
         UndefinedMeasure: See `checked`; also for scores outside 0 to 1.
@@ -131,7 +131,7 @@ def expected_calibration_error(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def calibration_bins(scores: NDArray[np.float64], bins: int = ECE_BINS) -> NDArray[np.int64]:
-    """Numbers the equal-width bins that probabilities fall into: 0 for [0, 1/bins), …, the last with 1 in it."""
+    """Number of the equal-width bin of each probability: 0 for [0, 1/bins), …; the last bin includes 1."""
     return np.clip((scores * bins).astype(np.int64), 0, bins - 1)
 
 
@@ -142,7 +142,7 @@ def confusion(labels: ArrayLike, scores: ArrayLike, threshold: float) -> dict[st
     """Counts images by class and decision.
 
     Returns:
-        ``true_real`` and ``true_synthetic`` (called what they are), ``false_synthetic`` (real images called synthetic)
+        ``true_real`` and ``true_synthetic`` (classified correctly), ``false_synthetic`` (real images called synthetic)
         and ``false_real`` (synthetic images called real).
 
     Raises:
@@ -154,7 +154,7 @@ def confusion(labels: ArrayLike, scores: ArrayLike, threshold: float) -> dict[st
 
 
 def accuracy(labels: ArrayLike, scores: ArrayLike, threshold: float) -> float:
-    """Share of images called what they are, 0 to 1; 1 is perfect. Read it beside both recalls.
+    """Share of correctly classified images, 0 to 1; 1 is perfect. Read it beside both recalls.
 
     Raises:
         UndefinedMeasure: See `confusion`.
@@ -163,7 +163,7 @@ def accuracy(labels: ArrayLike, scores: ArrayLike, threshold: float) -> float:
 
 
 def balanced_accuracy(labels: ArrayLike, scores: ArrayLike, threshold: float) -> float:
-    """Mean of both recalls, 0 to 1; 1 is perfect, 0.5 is chance and calling everything one class.
+    """Mean of both recalls, 0 to 1; 1 is perfect, 0.5 is chance or calling everything one class.
 
     Raises:
         UndefinedMeasure: See `confusion`.
@@ -261,9 +261,9 @@ _OF_DECISIONS: dict[str, Callable[[ArrayLike, ArrayLike, float], float]] = {
 }
 SCORE_MEASURES = tuple(_OF_SCORES)
 RECALLS = ("recall_real", "recall_synthetic")
-# Of every table that reads a detector on test images (comparison, robustness, experiments): each with its interval.
+# In every table of test results (comparison, robustness, experiments), each with its interval.
 TABLE_MEASURES = ("roc_auc", *RECALLS)
-# Those that read a score as the probability of synthetic.
+# Measures that treat a score as the probability of synthetic.
 PROBABILITY_MEASURES = ("brier_score", "log_loss", "expected_calibration_error")
 DECISION_MEASURES = tuple(_OF_DECISIONS)
 
@@ -271,7 +271,7 @@ DECISION_MEASURES = tuple(_OF_DECISIONS)
 def summarise(
     labels: ArrayLike, scores: ArrayLike, threshold: float | None = None, measures: Sequence[str] | None = None
 ) -> dict[str, float | None]:
-    """Computes several measures at once, None standing for one that is undefined on these data.
+    """Computes several measures at once; a measure that is undefined on these data is None.
 
     Args:
         labels: See `checked`.
@@ -326,17 +326,16 @@ def bootstrap_intervals(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Percentile bootstrap intervals, stratified and aware of groups (Efron and Tibshirani 1993, chapter 13).
+    """Percentile bootstrap intervals, stratified and by group (Efron and Tibshirani 1993, chapter 13).
 
-    Groups (one person = one group) are resampled whole, within strata of the classes a group holds (real only,
-    synthetic only, both), because images of one person are not independent. Without groups every image is its own: the
-    class-stratified bootstrap. A resample is a row of multiplicities, so that all measures of many resamples come from
-    a few cumulative sums. Resamples depend on labels, groups and seed alone: models scored on the same images share
-    them.
+    Groups (one person = one group) are resampled whole, because images of one person are not independent. The strata
+    are the classes in a group (real only, synthetic only, both). Without groups every image is its own group: the
+    class-stratified bootstrap. A resample is a row of multiplicities, so a few cumulative sums give all measures of
+    many resamples. Resamples depend only on labels, groups and seed, so models scored on the same images share them.
 
-    Where a measure is at its limit on the data (a recall of exactly 1) no resample can differ, and near it few do: there
-    the interval is widened to that of Clopper and Pearson for as many images as are independent (`widened`). Where a
-    precision is undefined in a resample, that resample is left out of its interval.
+    If a measure is at its limit on the data (a recall of exactly 1), no resample can differ, and near it few do. There
+    the interval is widened to that of Clopper and Pearson for the number of independent images (`widened`). A resample
+    in which a precision is undefined is left out of its interval.
 
     Args:
         labels: See `checked`.
@@ -352,8 +351,8 @@ def bootstrap_intervals(
         Measure name to `Interval`; NaN throughout for a measure that is undefined on these data.
 
     Raises:
-        UndefinedMeasure: See `checked`; also when no stratum that holds a class has two groups, which leaves nothing
-            to resample.
+        UndefinedMeasure: See `checked`; also when no stratum that holds a class has two groups, so nothing can be
+            resampled.
         ValueError: As `summarise`, or groups that do not fit the labels.
     """
     labels, scores = checked(labels, scores)
@@ -376,12 +375,13 @@ def widened(
     threshold: float | None = None,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Intervals from the values of `bootstrap_values`, with width also where a measure is near 0 or 1.
+    """Intervals from the values of `bootstrap_values`, with width also if a measure is near 0 or 1.
 
-    Every measure of decisions is a share of right calls among some images: all, those of a class, those called so. (Of F1 it
-    is the share r among images of a class or called so: F1 = 2r / (1 + r).) Near 0 and 1 `resampling.share_interval` takes
-    over. The AUC is a share of pairs; at exactly 0 and 1, and where average precision or equal error rate are so, as many
-    pairs count as the smaller class has independent images. Losses have no such limits and stay as they are.
+    Every measure of decisions is the share of correct decisions among some images: all, one class, or those called one
+    class. (For F1 it is the share r among images of a class or called so: F1 = 2r / (1 + r).) Near 0 and 1
+    `resampling.share_interval` is used. The AUC is a share of pairs. At exactly 0 and 1 (also of average precision or
+    equal error rate), the number of pairs is the number of independent images of the smaller class. Losses have no such
+    limits and stay as they are.
 
     Args:
         drawn: Measure to its values in the resamples.
@@ -432,11 +432,11 @@ def bootstrap_values(
 ) -> dict[str, NDArray[np.float64]]:
     """The values behind `bootstrap_intervals`: each measure in every resample.
 
-    Values of two scorers of the same images, with the same groups and seed, are of the same resamples: their
-    difference, resample by resample, gives the interval of the difference.
+    Two scorers of the same images, with the same groups and seed, share the resamples. So their difference in each
+    resample gives the interval of the difference.
 
     Returns:
-        Measure name to values of shape (resamples,), NaN where a precision is undefined in a resample.
+        Measure name to values of shape (resamples,), NaN if a precision is undefined in a resample.
 
     Raises:
         UndefinedMeasure: As `bootstrap_intervals`; also for a measure of probabilities and scores outside 0 to 1.
@@ -464,7 +464,7 @@ def _resampled(names: Sequence[str], block: Resamples, threshold: float | None) 
 
 
 def _one_by_one(name: str, block: Resamples, threshold: float | None) -> NDArray:
-    """A measure that has no fast way: computed on the images of each resample in turn, some seconds for 2,000 of them."""
+    """A measure without a fast method: computed for each resample in turn, some seconds for 2,000 of them."""
     values = []
     for counts in block.counts:
         labels, scores = np.repeat(block.labels, counts), np.repeat(block.scores, counts)
@@ -474,14 +474,13 @@ def _one_by_one(name: str, block: Resamples, threshold: float | None) -> NDArray
 
 
 def _resampled_auc(r: Resamples) -> NDArray:
-    # Twice the area, so that a tie's one half stays a whole number.
-    # In 64 bits: tied scores of 100,000 images exceed 32.
+    # Twice the area, so that a tie's one half stays an integer. In 64 bits: tied scores of 100,000 images exceed 32.
     area = np.multiply(r.misses, 2 * r.true_positives - r.hits, dtype=np.int64).sum(axis=1)
     return area / (2 * r.synthetic * r.real)
 
 
 def _resampled_average_precision(r: Resamples) -> NDArray:
-    # Only where a synthetic image stands does recall step.
+    # Recall changes only at a synthetic image.
     steps = np.flatnonzero(np.add.reduceat(r.labels, r.first_of_ties))
     hits, true = r.hits[:, steps], r.true_positives[:, steps]
     # Before the first drawn image nothing is called synthetic: 1 only replaces that 0.
@@ -490,7 +489,7 @@ def _resampled_average_precision(r: Resamples) -> NDArray:
 
 
 def _resampled_equal_error_rate(r: Resamples) -> NDArray:
-    """Where each row's ROC curve, starting from (0, 0), meets the line tpr = 1 - fpr."""
+    """The point where each row's ROC curve, starting from (0, 0), crosses the line tpr = 1 - fpr."""
     after = r.first(lambda true, false: true * r.real + false * r.synthetic >= r.synthetic * r.real)
     (true, false), (next_true, next_false) = r.before(after), r.before(after + 1)
     fpr, next_fpr = false / r.real, next_false / r.real
@@ -509,7 +508,7 @@ def _resampled_probabilities(r: Resamples) -> dict[str, NDArray]:
     kept = np.clip(r.scores, tiny, 1 - tiny)
     losses = -np.where(r.labels == 1, np.log(kept), np.log1p(-kept))
     per_image = np.stack([(r.scores - r.labels) ** 2, losses, r.labels - r.scores], axis=1)
-    # Images are sorted by score, so that those of a bin stand together.
+    # Images are sorted by score, so the images of a bin are adjacent.
     edges = np.flatnonzero(np.diff(calibration_bins(r.scores))) + 1
     brier, loss, gaps = r.means(per_image, edges)
     return dict(zip(PROBABILITY_MEASURES, (brier.sum(axis=0), loss.sum(axis=0), np.abs(gaps).sum(axis=0))))
@@ -526,7 +525,7 @@ _RANKINGS_RESAMPLED: dict[str, Callable[[Resamples], NDArray]] = {
     "recall_at_fpr_5": partial(_resampled_recall_at, 0.05),
     "recall_at_fpr_1": partial(_resampled_recall_at, 0.01),
 }
-# Of true real, false synthetic, false real and true synthetic.
+# For true real, false synthetic, false real and true synthetic.
 _DECISIONS_RESAMPLED: dict[str, Callable[[NDArray, NDArray, NDArray, NDArray], NDArray]] = {
     "accuracy": lambda tr, fs, fr, ts: (tr + ts) / (tr + fs + fr + ts),
     "balanced_accuracy": lambda tr, fs, fr, ts: (tr / (tr + fs) + ts / (ts + fr)) / 2,
@@ -537,7 +536,7 @@ _DECISIONS_RESAMPLED: dict[str, Callable[[NDArray, NDArray, NDArray, NDArray], N
     "recall_synthetic": lambda tr, fs, fr, ts: ts / (ts + fr),
     "f1_synthetic": lambda tr, fs, fr, ts: 2 * ts / (2 * ts + fs + fr),
 }
-# The images that a measure is the share of right calls of, given truth and call; of F1 see `widened`.
+# The images of a measure's share of correct decisions, from truth and decision; for F1 see `widened`.
 _COUNTED: dict[str, Callable[[NDArray, NDArray], NDArray]] = {
     "accuracy": lambda y, called: np.ones(y.shape, dtype=bool),
     "precision_real": lambda y, called: called == 0,

@@ -13,7 +13,7 @@ from scipy.stats import norm
 from lib.metrics import resampling
 from lib.metrics.checks import Interval, UndefinedMeasure
 
-# Two numbers pass through any two points: a fit says something from three on, one with a floor from four.
+# Two numbers fit any two points exactly. So a fit has meaning from three points on, with a floor from four.
 FEWEST_SIZES = 3
 FEWEST_SIZES_WITH_FLOOR = 4
 # An interval without width (AUC 1) must not outweigh all other points.
@@ -26,11 +26,11 @@ class PowerLaw:
     """A fitted law with its interval.
 
     Attributes:
-        scale: a, the error above the floor that one image would leave by the law; above 0.
-        exponent: b with its interval; 0 where more images do not help, 1 where twice the images halve the error.
+        scale: a, the error above the floor that the law gives for one image; above 0.
+        exponent: b with its interval; 0 if more images do not help, 1 if twice the images halve the error.
         floor: c, the error that no number of images removes; 0 unless it was fitted.
-        sizes: Number of different training sizes it was fitted to.
-        curve: Columns ``training_images, roc_auc, low, high, extrapolated`` (beyond the sizes measured).
+        sizes: Number of different training sizes in the fit.
+        curve: Columns ``training_images, roc_auc, low, high, extrapolated`` (beyond the measured sizes).
     """
 
     scale: float
@@ -83,7 +83,7 @@ def fit(
     images, roc_auc, low, high = (np.asarray(values, dtype=np.float64) for values in (images, roc_auc, low, high))
     _check(images, roc_auc, low, high, FEWEST_SIZES_WITH_FLOOR if floor else FEWEST_SIZES)
     grid = np.geomspace(images.min(), 2 * images.max(), 50) if at is None else np.asarray(at, dtype=np.float64)
-    # About the middle size the two numbers of the law are nearly independent of each other.
+    # Around the middle size, the two numbers of the law are nearly independent of each other.
     middle = np.exp(np.log(images).mean())
     errors = 1 - roc_auc
     spread = np.maximum((high - low) / (2 * norm.ppf(0.975)), _LEAST_ERROR)
@@ -113,7 +113,7 @@ def _error(law: NDArray, images: NDArray) -> NDArray:
 def _least_squares(images: NDArray, errors: NDArray, spread: NDArray, floor: bool) -> NDArray:
     """Scale, exponent and floor, none below 0, of the law nearest to each row of errors: shape (3, rows).
 
-    At a given exponent scale and floor are linear: only exponents are searched, for all rows at once.
+    At a given exponent, scale and floor are linear. So only exponents are searched, for all rows at once.
     """
     coarse = np.linspace(0, _STEEPEST, 1001)
     step = coarse[1]
@@ -139,7 +139,7 @@ def _linear(
         total = sum(power * one for power, one in zip(powers, ones))
         mean = sum(value * one for value, one in zip(wanted, ones))
         determinant = square * np.sum(ones**2) - total**2
-        # Not where scale and floor are one and the same (exponent 0).
+        # Not if scale and floor have the same effect (exponent 0).
         apart = determinant > 1e-9 * square * np.sum(ones**2)
         safe = np.where(apart, determinant, 1)
         both = (product * np.sum(ones**2) - total * mean) / safe, (square * mean - total * product) / safe

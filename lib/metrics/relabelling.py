@@ -1,4 +1,4 @@
-"""Is a difference of two classes more than chance gives? Compared with the same images dealt to the classes at random."""
+"""Is a difference of two classes more than chance? It is compared with random assignments of the images to the classes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lib.metrics.checks import units
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of two classes' means at many places, and how far from 0 chance takes it.
+    """The difference of two classes' means at many positions, and its range by chance.
 
     Attributes:
         value: synthetic - real, shape (places...).
-        limit: 0 upwards, same shape: of classes that do not differ, the difference stays within it at all places at once with
-            the probability that was asked for.
+        limit: from 0 upwards, same shape. If the classes do not differ, the difference stays within it at all positions
+            at once with the requested probability.
     """
 
     value: NDArray[np.float64]
@@ -25,14 +25,14 @@ class Difference:
 
     @property
     def beyond(self) -> NDArray[np.bool_]:
-        """Where the difference is more than chance gives."""
+        """Where the difference is more than chance."""
         return np.abs(self.value) > self.limit
 
     def sentence(self, what: str, unit: str) -> str:
-        """What may be said of it.
+        """The conclusion in one sentence.
 
         Args:
-            what: is compared, as the sentence's subject.
+            what: the compared quantity, as the sentence's subject.
             unit: of the values.
         """
         if not self.beyond.any():
@@ -52,23 +52,23 @@ def difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> Difference | None:
-    """The difference of the classes' means, and what it is when groups are dealt to the classes at random.
+    """The difference of the classes' means, and its range when groups are randomly assigned to the classes.
 
-    Groups of one class change places with groups of the other, as many as there are; in a group that holds both classes, the
-    two parts do. Of each relabelling the largest difference over all places counts, in standard deviations of its place
-    (Westfall and Young 1993), so that many places do not make a false alarm likely. The labels as they are count as one of
-    the relabellings, which makes the test exact; with fewer than some 20 possible relabellings it can say nothing.
+    Groups of one class exchange labels with groups of the other; in a group with both classes, the two parts do. Each
+    relabelling counts by its largest difference over all positions, in standard deviations of that position (Westfall
+    and Young 1993), so that many positions do not cause a false alarm. The true labels count as one of the
+    relabellings, which makes the test exact. With fewer than about 20 possible relabellings it has no power.
 
     Args:
         values: shape (images, places...), finite, or NaN throughout for an image that is left out.
         labels: 0 real, 1 synthetic.
         groups: one name or number per image, none missing; None when images are independent.
-        relabellings: how many.
-        seed: of the dealing.
+        relabellings: their number.
+        seed: of the random assignment.
         level: probability that classes which do not differ stay within the limit.
 
     Returns:
-        The difference; None where a class has no images.
+        The difference; None if a class has no images.
     """
     values, labels = np.asarray(values, "float32"), np.asarray(labels)
     flat = values.reshape(len(values), -1)
@@ -76,7 +76,7 @@ def difference(
     flat, labels, unit = flat[known], labels[known], unit[known]
     if len(set(labels.tolist())) < 2:
         return None
-    # A part is what a group holds of one class: it keeps together.
+    # A part is all images of one class in a group; it stays together.
     parts, part = np.unique(np.stack([unit, labels]), axis=1, return_inverse=True)
     sizes = np.bincount(part).astype("float32")
     # From the mean of all images, so that float32 keeps the small differences.

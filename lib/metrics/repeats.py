@@ -1,8 +1,8 @@
 """Experiments that repeat a training with several seeds or variants: means over seeds, differences, both recalls.
 
-Every seed has validation images of its own; the test images are the same for all. A resample draws people anew within each
-seed's images and averages over the seeds. Variants of one seed are scored on the same images and share the draws, so that
-their differences are paired; so do the seeds where their images are the same.
+Every seed has its own validation images; the test images are the same for all. A resample draws people within each
+seed's images and averages over the seeds. Variants of one seed are scored on the same images and share the draws, so
+their differences are paired. Seeds with the same images share the draws too.
 """
 
 from collections.abc import Callable
@@ -109,16 +109,16 @@ def recall_table(scored: pd.DataFrame, by: str, policy: str = "balanced") -> pd.
 
 
 def turns_table(scored: pd.DataFrame, policy: str = "best_f1") -> pd.DataFrame:
-    """What every wrong turn does to test AUC and to both recalls at the threshold that its policy chooses.
+    """The effect of each common mistake on test AUC and on both recalls at the threshold of its policy.
 
     Args:
         scored: columns turn, what, chosen_on (`validation` or `test`), stage, split, y, group, score, score_change,
             weight_change.
 
     Returns:
-        One row per turn: turn, what, stage, roc_auc, recall_real and recall_synthetic with `_low` and `_high`, threshold,
-        degenerate (whether the threshold calls nearly everything one class), f1_synthetic on test, score_change and
-        weight_change.
+        One row per turn: turn, what, stage, roc_auc, recall_real and recall_synthetic with `_low` and `_high`,
+            threshold, degenerate (whether the threshold calls nearly everything one class), f1_synthetic on test,
+            score_change and weight_change.
     """
     rows = []
     for _, part in scored.groupby("turn", sort=False):
@@ -139,7 +139,7 @@ def shown(table: pd.DataFrame, names: dict[str, str], text: Callable[[float], st
     """A table for reading: every `name`, `name_low`, `name_high` as one column `value [low, high]`.
 
     Args:
-        names: column to the heading it gets, in their order; columns without `_low` are shown as they are, stages by their names.
+        names: column to its heading, in order; columns without `_low` are shown unchanged, stages by their names.
     """
     columns = {}
     for name, heading in names.items():

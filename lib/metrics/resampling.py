@@ -1,7 +1,7 @@
-"""The bootstrap's resamples: many at once, stratified and aware of groups.
+"""The bootstrap's resamples: many at once, stratified and by group.
 
-A resample is a row of multiplicities (how often each image is drawn), so that all measures of many resamples come from
-a few cumulative sums instead of a loop.
+A resample is a row of multiplicities (how often each image is drawn). So a few cumulative sums give all measures of
+many resamples, without a loop.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from scipy.stats import beta
 
 from lib.metrics.checks import Interval, UndefinedMeasure, units
 
-# Cells of one block of resamples x images: 4 to 8 MB an array, which keeps the bootstrap far below 500 MB.
+# Cells of one block of resamples x images: 4 to 8 MB per array, which keeps the bootstrap far below 500 MB.
 BLOCK_CELLS = 1_000_000
-# A share with fewer successes or failures than this is near 0 or 1: there the bootstrap's interval is too short, and at
-# 0 or 1 it has no width at all.
+# A share with fewer successes or failures than this is near 0 or 1. There the bootstrap's interval is too short, and at
+# 0 or 1 it has no width.
 FEW = 5
 
 
@@ -27,7 +27,7 @@ class Resamples:
     """A block of resamples as counts of shape (resamples, images), images sorted by falling score.
 
     Curves have one column per distinct score, so that images with tied scores enter together: column j stands for the
-    threshold ``distinct[j]``. Counts stay whole numbers: exact, and several times faster to accumulate than floats.
+    threshold ``distinct[j]``. Counts stay integers: exact, and several times faster to accumulate than floats.
     """
 
     def __init__(self, counts: NDArray[np.int32], labels: NDArray, scores: NDArray) -> None:
@@ -41,7 +41,7 @@ class Resamples:
 
     @cached_property
     def first_of_ties(self) -> NDArray[np.int64]:
-        """Where each distinct score begins among the images."""
+        """First position of each distinct score among the images."""
         return np.flatnonzero(np.append(True, np.diff(self.scores) != 0))
 
     @property
@@ -56,12 +56,12 @@ class Resamples:
 
     @cached_property
     def hits(self) -> NDArray[np.int32]:
-        """Synthetic images drawn of each distinct score."""
+        """Drawn synthetic images of each distinct score."""
         return self._per_score(self.counts * self.labels)
 
     @cached_property
     def misses(self) -> NDArray[np.int32]:
-        """Real images drawn of each distinct score."""
+        """Drawn real images of each distinct score."""
         return self._per_score(self.counts) - self.hits
 
     @cached_property
@@ -81,7 +81,7 @@ class Resamples:
         return self.false_positives[:, -1].astype(np.int64)
 
     def first(self, holds: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]) -> NDArray[np.int64]:
-        """First column of each row where a condition holds that, once true, stays true; the number of columns if none.
+        """First column of each row where a condition becomes true and stays true; the number of columns if none.
 
         Args:
             holds: The condition, given the true and the false positives at one column of each row.
@@ -109,11 +109,11 @@ class Resamples:
         return self.real - alarms, alarms, self.synthetic - hits, hits
 
     def means(self, per_image: NDArray[np.float64], edges: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Sums over stretches of the images drawn, divided by all images drawn.
+        """Sums over ranges of the drawn images, divided by all drawn images.
 
         Args:
             per_image: Numbers of each image, shape (images, numbers), in the order of the counts.
-            edges: Where a stretch begins, other than the first, rising.
+            edges: Where each range after the first begins, rising.
 
         Returns:
             Shape (numbers, stretches, resamples).
@@ -127,18 +127,18 @@ class Resamples:
 def draws(
     labels: NDArray[np.int64], groups: ArrayLike | None, order: NDArray[np.int64], resamples: int, seed: int
 ) -> Iterator[NDArray[np.int32]]:
-    """Yields blocks of shape (resamples, images): how often each resample draws each image, images put in ``order``.
+    """Yields blocks of shape (resamples, images): how often each resample draws each image, images sorted by ``order``.
 
-    Groups (one person = one group) are drawn whole, within strata of the classes a group holds (real only, synthetic
-    only, both). They depend on labels, groups and seed alone, not on the order.
+    Groups (one person = one group) are drawn whole. The strata are the classes in a group (real only, synthetic only,
+    both). The draws depend only on labels, groups and seed, not on the order.
 
     Raises:
-        UndefinedMeasure: No stratum that holds a class has two groups, which leaves nothing to resample.
+        UndefinedMeasure: No stratum that holds a class has two groups, so nothing can be resampled.
         ValueError: Groups that do not fit the labels.
     """
     unit = units(labels, groups)
     stratum = _strata(labels, unit)
-    # Units are numbered stratum by stratum, so that the strata's draws can be put side by side.
+    # Units are numbered by stratum, so that the draws of the strata can be joined.
     column = np.empty(stratum.size, dtype=np.int64)
     column[np.argsort(stratum, kind="stable")] = np.arange(stratum.size)
     columns = column[unit][order]
@@ -154,21 +154,21 @@ def draws(
 def blocks(
     labels: NDArray[np.int64], scores: NDArray[np.float64], groups: ArrayLike | None, resamples: int, seed: int
 ) -> Iterator[Resamples]:
-    """Yields the draws of `draws` together with the images they are of, as `Resamples`."""
+    """Yields the draws of `draws` with their images, as `Resamples`."""
     order = np.argsort(-scores, kind="stable")
     for counts in draws(labels, groups, order, resamples, seed):
         yield Resamples(counts, labels[order], scores[order])
 
 
 def percentile_interval(value: float, drawn: Sequence[float] | NDArray[np.float64], level: float = 0.95) -> Interval:
-    """A value with the percentile interval of its resamples; those in which it is undefined (NaN) are left out."""
+    """A value with the percentile interval of its resamples; undefined ones (NaN) are left out."""
     tail = (1 - level) / 2
     low, high = np.nanquantile(drawn, (tail, 1 - tail))
     return Interval(float(value), float(low), float(high))
 
 
 def independent(unit: NDArray[np.int64]) -> float:
-    """Kish's effective number of independent images: the number of groups where all are equally large, else less.
+    """Kish's effective number of independent images: the number of groups if all have equal size, otherwise less.
 
     Args:
         unit: number of each image's group, as `checks.units` gives it.
@@ -207,14 +207,14 @@ def exact_limits(share: float, trials: float, level: float = 0.95) -> tuple[floa
 def share_interval(
     share: float, trials: float, drawn: Sequence[float] | NDArray[np.float64], level: float = 0.95, few: float = FEW
 ) -> Interval:
-    """The percentile interval of a share, widened to `exact_limits` where the share is near 0 or 1.
+    """The percentile interval of a share, widened to `exact_limits` if the share is near 0 or 1.
 
     Args:
         share: 0 to 1.
-        trials: number of independent images that it is a share of (`independent`).
+        trials: number of independent images behind it (`independent`).
         drawn: the share in each resample.
         level: nominal coverage, 0 to 1.
-        few: near are shares with fewer successes or failures among the trials than this, and 0 and 1 themselves.
+        few: a share is near if it has fewer successes or failures among the trials than this, or is 0 or 1.
     """
     found = percentile_interval(share, drawn, level)
     limits = limits_near_an_end(share, trials, level, few)
@@ -233,9 +233,9 @@ def limits_near_an_end(
 def sum_interval(
     found: Interval, weights: Sequence[float], shares: Sequence[float], trials: Sequence[float], level: float = 0.95
 ) -> Interval:
-    """The percentile interval of a weighted sum of shares, widened where one of them is near 0 or 1.
+    """The percentile interval of a weighted sum of shares, widened if one of them is near 0 or 1.
 
-    The distances from the shares to their `exact_limits` are added up as squares (Zou and Donner 2008).
+    The squared distances from the shares to their `exact_limits` are summed (Zou and Donner 2008).
 
     Args:
         found: the sum with its percentile interval.
@@ -252,9 +252,9 @@ def sum_interval(
 
 
 def near_an_end(share: float, trials: float, few: float = FEW) -> bool:
-    """Whether there are fewer successes or failures than `few` among the trials, or none at all."""
+    """Whether the trials have fewer successes or failures than `few`, or none at all."""
     least = min(share, 1 - share) * trials
-    # Whole numbers of images are meant: rounding must not decide.
+    # These are numbers of images: rounding must not decide.
     return least == 0 or least < few - 1e-9
 
 

@@ -1,4 +1,4 @@
-"""How a detector holds when pictures are degraded: ranking, and both recalls at the threshold chosen on clean images."""
+"""Robustness of a detector to degraded pictures: ranking, and both recalls at the threshold chosen on clean images."""
 
 from collections.abc import Mapping
 
@@ -15,32 +15,32 @@ NONE = "none"
 def robustness_table(
     scored: pd.DataFrame, thresholds: Mapping[str, float], policy: str = "balanced", seed: int = 0
 ) -> pd.DataFrame:
-    """ROC AUC, and both recalls at the home threshold, of each degradation.
+    """ROC AUC, and both recalls at the threshold from clean images, for each degradation.
 
     Args:
-        scored: columns degradation, level, image_id, y (0 real, 1 synthetic), group, score; the images as they are have
+        scored: columns degradation, level, image_id, y (0 real, 1 synthetic), group, score; the unchanged images have
             the degradation `none`.
-        thresholds: policy to threshold, chosen on clean validation images: nobody chooses anew for pictures whose
-            history is not known.
-        policy: the threshold that is read.
+        thresholds: policy to threshold, chosen on clean validation images: in use, the history of a picture is not
+            known.
+        policy: of the threshold.
         seed: of the bootstrap.
 
     Returns:
         One row per degradation and level, in their order: degradation, level, images, then roc_auc, recall_real and
-        recall_synthetic with `_low` and `_high` (95%, `measures.bootstrap_intervals`), and `roc_auc_change` with the same:
-        the difference from the images as they are, paired: the same images, the same resamples.
+            recall_synthetic with `_low` and `_high` (95%, `measures.bootstrap_intervals`), and `roc_auc_change` with
+            the same. The change is against the unchanged images, paired: the same images, the same resamples.
 
     Raises:
         UndefinedMeasure: see `measures.bootstrap_intervals`.
-        ValueError: the images as they are are missing.
+        ValueError: the unchanged images are missing.
     """
     order = scored.loc[scored["degradation"] == NONE, "image_id"]
     if order.empty:
         raise ValueError(f"no rows of degradation {NONE!r}: changes are from the images as they are")
     read = {}
     for key, part in scored.groupby(["degradation", "level"], sort=False, dropna=False):
-        # Resamples are drawn by position: in one order, they are of the same images. It is the order that is given, so
-        # that the images as they are get the very intervals that they have elsewhere.
+        # Resamples are drawn by position, so one order gives the same images. The given order is kept, so that the
+        # unchanged images get the same intervals as elsewhere.
         part = part.set_index("image_id").loc[order]
         given = (part["y"], part["score"])
         points = measures.summarise(*given, thresholds[policy], MEASURES)
@@ -60,14 +60,14 @@ def robustness_table(
 
 
 def curves(table: pd.DataFrame, labels: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, float]]:
-    """A robustness table as `figures.robustness_curves` takes it.
+    """A robustness table in the form that `figures.robustness_curves` takes.
 
     Args:
         table: of `robustness_table`.
         labels: kind of degradation to the axis' label, with the unit of its level.
 
     Returns:
-        Columns degradation (label), level, measure, value, low, high; and measure to its value on the images as they are.
+        Columns degradation (label), level, measure, value, low, high; and measure to its value on the unchanged images.
     """
     degraded = table[table["degradation"] != NONE]
     axes = degraded[["level"]].assign(degradation=degraded["degradation"].map(labels))

@@ -1,31 +1,31 @@
-"""What the stages of a training are called, by what became of them: a stage whose epochs were not kept changed nothing."""
+"""Names of the stages of a training, by their result: a stage whose epochs were not kept changed nothing."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-# What a stage trains.
+# The layers that a stage trains.
 TRAINED = {
     "phase1": "phase 1 (frozen base)",
     "partial": "partial stage (last blocks)",
     "full": "full stage (all blocks)",
 }
-# The model after each stage, where nothing is known of how it went: none of them claims that a stage was kept.
+# The model after each stage, if its history is not known: no name claims that a stage was kept.
 STAGE_NAMES = {"phase1": "phase 1 (frozen base)", "partial": "after the partial stage", "full": "final model"}
 _KEPT = {"phase1": "phase 1", "partial": "partly unfrozen", "full": "fully unfrozen"}
 
 
 def stage_names(history: pd.DataFrame) -> dict[str, str]:
-    """The stages after which the model was another one than before, with the name of each; the last one is always there.
+    """The stages that changed the model, with their names; the last one is always included.
 
     Args:
-        history: columns stage, epoch, kept (of each stage one epoch is; 0 is the model as the stage began), stages in their
-            order.
+        history: columns stage, epoch, kept (true for one epoch of each stage; epoch 0 is the start of the stage),
+            stages in their order.
 
     Returns:
-        Stage to name. Where the epochs of the last stages were not kept, or there were none, the model before them stands
-        once, under the key of the last stage, and its name says so. All stages where `kept` is missing, as in histories of
-        older versions.
+        Stage to name. If the epochs of the last stages were not kept, or there were none, the model before them appears
+        once, under the key of the last stage, and its name states this. All stages if `kept` is missing, as in
+        histories of older versions.
     """
     if "kept" not in history:
         return {stage: STAGE_NAMES.get(stage, stage) for stage in dict.fromkeys(history["stage"])}

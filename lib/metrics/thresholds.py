@@ -1,7 +1,7 @@
 """Thresholds: how a score becomes the decision "synthetic" (``score >= threshold``).
 
-Choose on validation, read on test. A threshold chosen on the images it is then judged by makes that judgement too good;
-a caller must never pass test scores to `choose` or `choose_all`.
+Choose on validation, evaluate on test. A threshold evaluated on the images it was chosen on gives results that are too
+good. Never pass test scores to `choose` or `choose_all`.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from lib.metrics.checks import Interval, share
 from lib.metrics.resampling import Resamples
 
 FIXED = 0.5
-# Below this recall of one class a threshold says nearly the same of every image.
+# Below this recall of one class, a threshold gives nearly every image the same decision.
 NEARLY_NONE = 0.05
 # A detector at chance gives a best-F1 threshold this lopsided on a few hundred images, without reaching NEARLY_NONE.
 LOPSIDED = 0.25
@@ -28,7 +28,7 @@ LIMITS = {"fpr_5": 0.05, "fpr_1": 0.01}
 
 @dataclass(frozen=True)
 class Costs:
-    """What wrong decisions cost, and how many images are synthetic where the detector will be used.
+    """The costs of wrong decisions, and the share of synthetic images where the detector will be used.
 
     Attributes:
         false_alarm: Cost of calling a real image synthetic, above 0, in any unit.
@@ -49,9 +49,9 @@ class Costs:
             raise ValueError(f"prevalence of synthetic images is {self.prevalence}; expected above 0 and below 1")
 
     def expected(self, recall_real: ArrayLike, recall_synthetic: ArrayLike) -> NDArray[np.float64] | float:
-        """Mean cost of an image in use, 0 upwards, from both recalls (Provost and Fawcett 2001).
+        """Mean cost of an image in use, from 0 upwards, from both recalls (Provost and Fawcett 2001).
 
-        Recalls do not depend on how many images of each class were measured, so any test set tells them.
+        Recalls do not depend on the share of each class, so any test set gives them.
         """
         alarms = self.false_alarm * (1 - self.prevalence) * (1 - np.asarray(recall_real))
         return (alarms + self.miss * self.prevalence * (1 - np.asarray(recall_synthetic)))[()]
@@ -63,7 +63,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold and what it did on the (validation) images it was chosen on.
+    """A threshold and its results on the (validation) images it was chosen on.
 
     Attributes:
         policy: How it was chosen, one of `POLICIES`.
@@ -73,10 +73,10 @@ class Threshold:
         f1_synthetic: F1 of the synthetic class, 0 to 1.
         false_positive_rate: Share of real images called synthetic, 0 to 1.
         images: Number of images it was chosen on.
-        degenerate: True when it calls (nearly) everything one class: a recall below 0.05, or below 0.25 where the
-            scores rank no better than chance.
-        why: A sentence saying why it is degenerate; empty otherwise.
-        too_few: A sentence saying that the policy cannot be set for lack of real images; empty otherwise.
+        degenerate: True when it calls (nearly) everything one class: a recall below 0.05, or below 0.25 if the scores
+            rank no better than chance.
+        why: The reason why it is degenerate, in a sentence; otherwise empty.
+        too_few: A sentence if there are too few real images for the policy; otherwise empty.
     """
 
     policy: str
@@ -133,7 +133,7 @@ def choose(
     labels, scores = measures.checked(labels, scores)
     threshold = float(_chosen(policy, Resamples.of_all(labels, scores), costs or Costs())[0])
     called = apply(threshold, scores)
-    # All of them from one count of the images: `evaluation.at_chance` asks for hundreds.
+    # One count of the images for all, because `evaluation.at_chance` needs hundreds.
     _, recalls, f1, _ = sk.precision_recall_fscore_support(labels, called, labels=[0, 1], zero_division=0)
     recall_real, recall_synthetic = map(float, recalls)
     why = _why_degenerate(labels, scores, recall_real, recall_synthetic)
@@ -159,7 +159,7 @@ def choose_all(
     Args:
         labels: 0 real, 1 synthetic; both classes.
         scores: One finite number per image.
-        costs: The policy ``cost`` is among them only where these are given: unasked it would nearly repeat ``balanced``.
+        costs: The policy ``cost`` is included only if these are given: otherwise it would nearly repeat ``balanced``.
         groups: As in `choose`.
 
     Raises:
@@ -178,11 +178,11 @@ def stability(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """How far each policy's threshold would move had the VALIDATION images been others.
+    """How much each policy's threshold would change with other VALIDATION images.
 
     The threshold is chosen anew in every resample of `measures.bootstrap_intervals` (stratified, groups whole). A
-    threshold is not a smooth function of the images, so its percentile interval is a description of how settled the
-    choice is rather than an exact 95%.
+    threshold is not a smooth function of the images. So its percentile interval describes how stable the choice is; it
+    is not an exact 95%.
 
     Args:
         labels: 0 real, 1 synthetic; both classes.
@@ -262,8 +262,8 @@ def _asked(costs: Costs | None) -> tuple[str, ...]:
     return tuple(policy for policy in POLICIES if policy != "cost" or costs is not None)
 
 
-# Each policy gives, for each row of resamples, how many of the distinct scores (falling) are called synthetic; the last
-# of them is the threshold, so it must be a score that the row has drawn. None: just above the largest score.
+# Each policy gives, for each row of resamples, how many of the distinct scores (falling) are called synthetic. The last
+# of them is the threshold, so it must be a score drawn in that row. None: just above the largest score.
 
 
 def _chosen(policy: str, r: Resamples, costs: Costs) -> NDArray[np.float64]:
@@ -271,7 +271,7 @@ def _chosen(policy: str, r: Resamples, costs: Costs) -> NDArray[np.float64]:
         return np.full(len(r.counts), FIXED)
     called = _CHOICES[policy](r, costs)
     top = r.first(lambda true, false: true + false > 0)
-    # Finite, where scikit-learn's curve has infinity: JSON can hold it.
+    # Finite, because JSON cannot hold the infinity of scikit-learn's curve.
     return np.where(called == 0, np.nextafter(r.distinct[top], np.inf), r.distinct[np.maximum(called - 1, 0)])
 
 
@@ -283,7 +283,7 @@ def _best_f1(r: Resamples, costs: Costs) -> NDArray:
 
 
 def _balanced(r: Resamples, costs: Costs) -> NDArray:
-    # In whole numbers, times the images of both classes: Youden's J, and how unequal the recalls are. Rounding then decides
+    # In integers, times the images of both classes: Youden's J, and the difference of the recalls. So rounding decides
     # nothing.
     real, synthetic = r.real[:, None], r.synthetic[:, None]
     gain = r.true_positives * real - r.false_positives * synthetic
@@ -325,7 +325,9 @@ def _why_degenerate(labels: NDArray, scores: NDArray, recall_real: float, recall
 
 
 def _too_few(policy: str, rate: float, real: float) -> str:
-    """Why a policy's share of false positives cannot be set on so many independent real images; empty where it can."""
+    """Why a policy's share of false positives cannot be set with this number of independent real images; otherwise
+    empty.
+    """
     limit = LIMITS.get(policy, 1.0)
     # Rounding must not decide between 100 images and 99.99.
     if real * limit >= 1 - 1e-9:
@@ -338,7 +340,7 @@ def _too_few(policy: str, rate: float, real: float) -> str:
 
 
 def _chance_limit(labels: NDArray) -> float:
-    """Upper end of the 95% range of ROC AUC for scores that know nothing (Mann-Whitney's variance)."""
+    """Upper end of the 95% range of ROC AUC for scores without information (Mann-Whitney's variance)."""
     synthetic = int(labels.sum())
     real = labels.size - synthetic
     return 0.5 + 1.96 * np.sqrt((real + synthetic + 1) / (12 * real * synthetic))

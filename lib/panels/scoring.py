@@ -1,4 +1,4 @@
-"""A panel that scores a picture in the notebook; where nobody can use it, a figure stands in its place."""
+"""A panel that scores a picture in the notebook; a figure replaces it if nobody can use it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SHOWN = 224  # height of a dropped picture in the panel, pixels
 
 
 def show_scoring_panel(run: Run, stage: str) -> None:
-    """Show a place to drop pictures, which a trained stage scores; where nobody has the notebook open, `example_figure`.
+    """Show a panel where a trained stage scores dropped pictures; if nobody has the notebook open, `example_figure`.
 
     The figure is saved too.
     """
@@ -79,7 +79,7 @@ def sentence(row: dict) -> str:
 
 
 class UploadPanel:
-    """The widget: a button that takes files, and what was found of each."""
+    """The widget: a button that takes files, and the result for each."""
 
     def __init__(self, run: Run, stage: str):
         self._run, self._stage = run, stage
@@ -90,7 +90,7 @@ class UploadPanel:
 
     @cached_property
     def _scorer(self) -> Scorer:
-        # Made for the first picture: it looks at training images for a while.
+        # Made for the first picture, because reading the training images takes a while.
         return Scorer(unfinished_detector(self._run, self._stage))
 
     def _score(self, change: dict) -> None:
@@ -105,7 +105,7 @@ class UploadPanel:
 
 
 def _thumbnail(data: bytes) -> list[widgets.Image]:
-    """The picture as the browser can show it, whatever its format; nothing where it cannot be read."""
+    """The picture in a form that the browser can show, whatever its format; nothing if it cannot be read."""
     try:
         image = Image.fromarray(decode_picture(data).pixels)
     except Unreadable:

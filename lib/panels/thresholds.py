@@ -1,6 +1,6 @@
-"""Panels to try things in, for a notebook that a person has open; a figure in their place where nobody has.
+"""Interactive panels for a person with the notebook open; otherwise a figure.
 
-A thin layer of widgets: what is shown comes from `lib.metrics`, and every choice is made elsewhere, on validation.
+A thin layer of widgets: the content comes from `lib.metrics`, and every choice is made elsewhere, on validation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lib.study.run import Run
 
 # Pixels of an example picture's side, and pictures of each kind.
 SIDE, COUNT = 88, 6
-# The policy that is shown first, and that the figure shows.
+# The policy that the panel shows first and the figure shows.
 FIRST = "balanced"
 WORDS = (
     "The slider moves over the scores of <b>validation</b> images, where thresholds are chosen. It chooses nothing: the "
@@ -37,16 +37,17 @@ CELL = "padding:2px 10px;text-align:right"
 def show_threshold_panel(
     run: Run, validation: pd.DataFrame, chosen: Mapping[str, dict], test: Mapping[str, dict]
 ) -> None:
-    """Show what a threshold does to validation images: as a panel with a slider, or as a figure where nobody has the notebook open.
+    """Show the effect of a threshold on validation images: a panel with a slider, or a figure if nobody has the
+    notebook open.
 
-    The figure is saved too. Where a panel is saved with its notebook, what cannot show widgets (GitHub, nbconvert) shows the
-    figure.
+    The figure is saved too. If a panel is saved with its notebook, programs without widgets (GitHub, nbconvert) show
+    the figure.
 
     Args:
-        run: whose images these are.
+        run: the run of these images.
         validation: scores of one stage on VALIDATION images: columns image_id, y (0 real, 1 synthetic), score, group.
-        chosen: policy to what is known of its threshold, as thresholds.json holds it for a stage.
-        test: policy to what its threshold does on test, as metrics.json holds it in `policies` of a stage.
+        chosen: policy to the facts of its threshold, as in thresholds.json for a stage.
+        test: policy to its results on test, as in `policies` of a stage in metrics.json.
     """
     marks = {policy: found["threshold"] for policy, found in chosen.items()}
     tried = decisions.thresholds_to_try(validation["score"], list(marks.values()))
@@ -67,7 +68,7 @@ def show_threshold_panel(
 
 
 class Pictures:
-    """Small pictures of a run's images, each read when it is first asked for."""
+    """Small pictures of a run's images, each read at its first use."""
 
     def __init__(self, run: Run):
         self._root = image_root(run)
@@ -77,7 +78,7 @@ class Pictures:
         self.address = functools.lru_cache(maxsize=4096)(self._as_address)
 
     def _read(self, image_id: str) -> np.ndarray:
-        """uint8 (SIDE, SIDE, 3); grey where the file is no longer there."""
+        """uint8 (SIDE, SIDE, 3); grey if the file no longer exists."""
         try:
             return thumbnail(self._root / self._paths[image_id], SIDE)
         except (OSError, ValueError):
@@ -91,7 +92,7 @@ class Pictures:
 
 
 class ThresholdPanel:
-    """A slider over thresholds and what each of them does.
+    """A slider over thresholds and the effect of each.
 
     Attributes:
         box: the panel, to be displayed.
@@ -99,7 +100,7 @@ class ThresholdPanel:
         buttons: policy to the button that moves the slider to its threshold.
         numbers: HTML: confusion and both recalls on validation.
         examples: HTML: pictures on both sides of the threshold, and errors.
-        test: HTML: the chosen thresholds on test images; the slider does not touch it.
+        test: HTML: the chosen thresholds on test images; the slider does not change it.
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class ThresholdPanel:
         here = [
             figures.POLICY_NAMES.get(name, name) for name, value in self._marks.items() if value == row["threshold"]
         ]
-        # Numbers first: pictures that are not read yet may take a moment.
+        # Numbers first, because pictures that are not read yet may take a moment.
         self.numbers.value = _numbers(row, here)
         found = self._ranked.examples(row["threshold"], COUNT)
         self.examples.value = "".join(

@@ -1,6 +1,6 @@
 """The report of a results folder: one page that opens from disk, and its executed notebooks as HTML.
 
-Nothing is measured here: content reads what finished runs left, words say it, page lays it out.
+Nothing is measured here: content reads the results of finished runs, words describes them, page lays them out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lib.study.names import UserError
 
 
 def write(results: Path) -> Path:
-    """Write `index.html` of a results folder from all that is finished there, and the notebooks' HTML; returns its path.
+    """Write `index.html` of a results folder from all finished runs, and the notebooks' HTML; returns its path.
 
     The same results give the same bytes.
 
@@ -21,14 +21,14 @@ def write(results: Path) -> Path:
         results: the folder that holds the runs' folders (for quick runs `results/quick`).
 
     Raises:
-        UserError: there is nothing to show, or something there is damaged or of another version.
+        UserError: there is nothing to show, or a file there is damaged or of another version.
     """
     results = Path(results)
     try:
         notebooks.write_pages(results)
         report = content.gather(results)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        # What another version left, or a hand has changed; the message of the error alone names no place.
+        # A file of another version, or edited by hand; the error's own message names no file.
         raise UserError(
             f"{results}: a file there is damaged or of another version ({type(error).__name__}: {error}); run the "
             "dataset it belongs to again"

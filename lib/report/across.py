@@ -1,4 +1,4 @@
-"""Datasets and recipes side by side, and how all of it was made."""
+"""Datasets and recipes side by side, and how the results were made."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def overview(audited: list[Run], datasets: list[Dataset]) -> Table:
 
 
 def recipes(datasets: list[Dataset], tests: pd.DataFrame) -> Table | None:
-    """Original against the other recipes on the same test images, where both are finished."""
+    """The original recipe against the other ones on the same test images, if both are finished."""
     one, *others = RECIPES
     rows = []
     for dataset in datasets:
@@ -67,7 +67,9 @@ def recipes(datasets: list[Dataset], tests: pd.DataFrame) -> Table | None:
 
 
 def _paired(tests: pd.DataFrame, name: str, one: str, two: str) -> tuple[str, str]:
-    """Difference of two recipes' last stages with its interval, and p, from paired_tests.csv; a dash where it lacks them."""
+    """Difference of two recipes' last stages with its interval, and p, from paired_tests.csv; a dash if they are
+    missing.
+    """
     keys = [f"{name}, {recipe}, {STAGES[-1]}" for recipe in (one, two)]
     for row in tests.to_dict("records"):
         if row["tested_on"] == name and {row["first"], row["second"]} == set(keys):
@@ -149,14 +151,14 @@ def compared_models(results: Path, folder: Path, marks: Mapping[str, str], title
 
 
 def _remark(row: Mapping) -> str:
-    """What is to be said of a model on a test set, beside its recalls."""
+    """The remark on a model on a test set, beside its recalls."""
     if row["policy"] == comparison.NOT_MEASURED:
         return row["warning"].removeprefix(f"{comparison.NOT_MEASURED}: ")
     return "nearly all one class" if min(row["recall_real"], row["recall_synthetic"]) < NEARLY_NONE else ""
 
 
 def _tests(tests: pd.DataFrame, marks: Mapping[str, str]) -> Table | None:
-    """The paired tests of models at home; None where there are none."""
+    """The paired tests of models on their own datasets, or None."""
     shown = comparison.paired_table(tests) if len(tests) else tests
     if shown.empty:
         return None
@@ -176,7 +178,7 @@ _SIDES = ("first", "second")
 
 
 def _stand_ins(names: Iterable[str], marks: Mapping[str, str]) -> str:
-    """Which of some datasets are stand-ins, for beside a figure of them all; empty where none is."""
+    """Which of some datasets are stand-ins, for a figure of all of them; empty if none is."""
     found = [name for name in dict.fromkeys(names) if marks.get(name, name) != name]
     return f"{study.NOT_OMNIGEN}: {', '.join(found)}" if found else ""
 
@@ -184,7 +186,7 @@ def _stand_ins(names: Iterable[str], marks: Mapping[str, str]) -> str:
 def learning_curve(
     results: Path, runs: list[Run], compared: pd.DataFrame, marks: Mapping[str, str], training_images: Mapping[str, int]
 ) -> Comparison | None:
-    """AUC at home against training images, for datasets 1 to 4 of one source."""
+    """AUC on the model's own dataset against training images, for datasets 1 to 4 of one source."""
     counts = {run.name: training_images[run.name] for run in study.sizes_of_one_kind(runs)}
     if compared.empty or not counts:
         return None
@@ -222,7 +224,7 @@ def learning_curve(
         }
     )
     path = study.saved_figures(results).get("learning_curve")
-    # Of one size it would show a single point.
+    # With one size it would show a single point.
     figures = [figure_of(path, results, f"Last stage: {said}.")] if path and sizes > 1 else []
     return Comparison("Learning curve", text, _stand_ins(counts, marks), [table], figures, [])
 
@@ -262,7 +264,7 @@ def trainings(datasets: list[Dataset]) -> list[Table]:
 
 
 def files_behind(results: Path, audited: list[Run], runs: list[Run]) -> Table:
-    """Every table and record that this page was made from, with its hash."""
+    """Every table and record behind this page, with its hash."""
     paths = [path for run in audited for path in run.files(per_recipe=False)]
     paths += [path for run in runs for path in run.files()]
     paths += [path for path in study.comparison_files(results) if path.is_file()]

@@ -1,4 +1,4 @@
-"""What a results folder says, as plain data for the page: every number is read from the files, none is computed anew."""
+"""The content of a results folder as plain data for the page: every number is read from the files, none is computed."""
 
 from __future__ import annotations
 

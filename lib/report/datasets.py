@@ -1,4 +1,4 @@
-"""A dataset for the report: what it is, what the audit found, what its models came to, its images."""
+"""A dataset in the report: its source, the audit's results, its models' results, its images."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def read_dataset(place: int, audited: Run, runs: list[Run], left_out: list[str])
     Args:
         place: its number on the page.
         runs: its finished runs.
-        left_out: what is said of the runs that are begun and not finished.
+        left_out: the text on the runs that have begun and are not finished.
     """
     audit = audited.audit()
     stand_in = bool(audit["dataset"]["stand_in"])
@@ -125,7 +125,7 @@ def read_dataset(place: int, audited: Run, runs: list[Run], left_out: list[str])
 
 
 def _there(read: Callable, default: object) -> object:
-    """What a reader gives, or the default where its file has not been made yet."""
+    """The result of a reader, or the default if its file has not been made yet."""
     try:
         return read()
     except UserError:
@@ -140,7 +140,7 @@ def _probe_says(audit: Mapping, probe: Interval) -> str:
 
 
 def _warnings(audit: Mapping) -> list[str]:
-    """What the audit has to say beside every score."""
+    """The audit's warnings that stand beside every score."""
     said = [f"{audit['shortcut']['warning']}."] if audit["shortcut"]["warning"] else []
     said += [f"{text}." for text in audit.get("understood", {}).get("warnings", ())]
     pairs = audit.get("pairs", {})
@@ -154,7 +154,7 @@ def _warnings(audit: Mapping) -> list[str]:
 
 
 def _alts_of_data(run: Run, audit: Mapping, images: pd.DataFrame) -> dict[str, str]:
-    """Figure of the audit to what its numbers say."""
+    """Figure of the audit to its alternative text."""
     used = images[images["split"] != ""]
     labels = words.listed({label: f"{(used['label'] == label).sum():,} images" for label in study.LABELS})
     splits = "; ".join(
@@ -328,7 +328,7 @@ def _alts_of_model(
     robust: pd.DataFrame | None,
     names: Mapping[str, str],
 ) -> dict[str, str]:
-    """Figure of a model to what its numbers say."""
+    """Figure of a model to its alternative text."""
     stage = list(names)[-1]
     policies = metrics[stage]["policies"]
     aucs = {
@@ -372,7 +372,7 @@ def _alts_of_model(
         said["reliability"] = f"Expected calibration error: {errors}."
     if history is not None:
         for figure, rows in history.groupby(history["stage"].eq("phase1").map({True: "phase1", False: "fine_tuning"})):
-            # Histories of older versions do not say which epoch was kept.
+            # Histories of older versions do not record which epoch was kept.
             kept = rows[rows["kept"].eq(True)] if "kept" in rows else rows[:0]
             auc = math.nan if kept.empty else kept["val_roc_auc"].iloc[-1]
             epochs = words.listed(
@@ -424,7 +424,7 @@ def _called(score: float, threshold: float, label: str) -> str:
 
 
 def _chosen_images(images: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The rows that the page holds, and how many of how many they are."""
+    """The rows of the page, and a note on their number and the total."""
     if len(images) <= MOST_IMAGES:
         return images, f"All {len(images):,} images."
     # By their id, which is a hash: neighbours in a folder are often alike.

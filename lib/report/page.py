@@ -18,7 +18,7 @@ FOLDER = Path(__file__).resolve().parent
 
 @functools.cache
 def environment() -> Environment:
-    """Templates of this folder, autoescape on, a name that is not there an error."""
+    """Templates of this folder, with autoescape; an unknown name is an error."""
     made = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -36,7 +36,7 @@ def environment() -> Environment:
 def render(report: Report) -> str:
     """The page of a report; the same report gives the same text."""
     script = (FOLDER / "script.js").read_text(encoding="utf-8")
-    # The page's own script and no other may run, whatever a file name holds.
+    # Only the page's own script may run, whatever a file name contains.
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     return environment().get_template("template.html.j2").render(report=report, script=script, policy=policy)
@@ -48,6 +48,8 @@ def is_numeric(text: str) -> bool:
 
 
 def along(auc: Interval, width: float = 200.0) -> dict[str, float]:
-    """Where value, limits and chance of an AUC lie on a line that is `width` long, 0 at its left end and 1 at its right."""
+    """Positions of value, limits and chance of an AUC on a line of length `width`, 0 at its left end and 1 at its
+    right.
+    """
     places = {"value": auc.value, "low": auc.low, "high": auc.high}
     return {name: round(place * width, 1) for name, place in places.items()} | {"chance": width / 2}

@@ -1,4 +1,4 @@
-"""What the report is made of: plain data for the page, and how links, figures and cells of tables come to be."""
+"""The parts of the report: plain data for the page, and functions for links, figures and cells of tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lib.report import pictures, words
 from lib.study.names import UserError
 from lib.study.run import Run
 
-# The threshold that notebooks and figures read recalls at.
+# The threshold of the recalls in notebooks and figures.
 POLICY = "balanced"
 STAND_IN = "stand-in"
 
@@ -43,7 +43,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with what it shows in words (`alt`), how to read it, and the file it was made small from."""
+    """A figure with its alternative text (`alt`), how to read it, and the file it was reduced from."""
 
     title: str
     alt: str
@@ -56,14 +56,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Model:
-    """A dataset trained by one recipe: what it came to.
+    """A dataset trained by one recipe: its results.
 
     Attributes:
         auc: test AUC of the last stage.
-        standing: what its interval allows to say.
-        sentences: what the numbers mean.
+        standing: the verdict that its interval allows.
+        sentences: the meaning of the numbers.
         more_tables, more: tables and figures that are folded away.
-        called: threshold by which the image table calls images, the last stage's of `POLICY`.
+        called: threshold of the decisions in the image table, the last stage's of `POLICY`.
     """
 
     recipe: str
@@ -83,7 +83,7 @@ class Model:
 
     @property
     def short_warnings(self) -> list[str]:
-        """The warnings in one line, for where the headline is."""
+        """The warnings in one line, for the headline."""
         count = len(self.warnings)
         if not count:
             return []
@@ -107,8 +107,8 @@ class ImageTable:
 
     Attributes:
         columns: heading and kind (`text`, `number`) of each.
-        rows: values in the columns' order; None where there is none.
-        note: how many of how many are here, and why these.
+        rows: values in the columns' order; None for a missing value.
+        note: number of rows shown and in total, and why these were chosen.
         file: the whole table.
     """
 
@@ -120,10 +120,10 @@ class ImageTable:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset: what it is, what the audit found, its models.
+    """A dataset: its source, the audit's results, its models.
 
     Attributes:
-        control: both classes come from one pipeline, so that a model at chance is right.
+        control: both classes come from one pipeline, so a model at chance is right.
         counts: split to number of images.
     """
 
@@ -144,18 +144,18 @@ class Dataset:
 
     @property
     def mark(self) -> str:
-        """The name, with the word stand-in where it is one: it never stands without."""
+        """The name, with the word stand-in if it is one: it never appears without it."""
         return f"{self.name} ({STAND_IN})" if self.stand_in else self.name
 
     @property
     def label(self) -> str:
-        """What stands beside its headings and figures: the source's words where it is a stand-in, else nothing."""
+        """The text beside its headings and figures: the source's words for a stand-in, otherwise empty."""
         return self.source if self.stand_in else ""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What notebook 05 found: models on every test set; `stand_ins` names those of its datasets that are stand-ins."""
+    """Results of notebook 05: models on every test set; `stand_ins` names the datasets that are stand-ins."""
 
     title: str
     text: str
@@ -167,7 +167,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows; `quick` says what its runs are where they are quick ones, else ""."""
+    """The whole page; `quick` describes its runs if they are quick ones, otherwise ""."""
 
     quick: str
     datasets: list[Dataset]
@@ -186,7 +186,7 @@ def link(path: Path, results: Path, text: str = "") -> Link:
 
 
 def notebook_links(paths: Iterable[Path], results: Path) -> list[Link]:
-    """The notebook and, where it has one, its HTML."""
+    """The notebook and, if it exists, its HTML."""
     links = []
     for path in paths:
         page = study.notebook_page(path)
@@ -201,7 +201,7 @@ def executed_in(folder: Path) -> list[Path]:
 
 
 def names_of(run: Run, stages: Iterable[str]) -> dict[str, str]:
-    """Those of a run's stages that changed the model, with their names; all of them where its history does not tell."""
+    """The stages of a run that changed the model, with their names; all of them if its history does not show it."""
     stages = list(stages)
     try:
         history = run.history()

@@ -1,4 +1,4 @@
-"""Figures made small enough to stand inside a page."""
+"""Figures made small enough to embed in a page."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-# Wide enough for the small print of the widest figures on a screen of today.
+# Wide enough to read the small print of the widest figures on today's screens.
 MOST_PIXELS = 1600
-# Where text is still sharp; a figure of 80 KB to 1.3 MB becomes 20 to 90 KB.
+# Text is still sharp; a figure of 80 KB to 1.3 MB becomes 20 to 90 KB.
 QUALITY = 84
 
 
@@ -18,7 +18,7 @@ def embedded(path: Path) -> tuple[str, int, int]:
     """An image file as a data URI (WebP, at most `MOST_PIXELS` wide), with its width and height in pixels."""
     with Image.open(path) as image:
         picture = image.convert("RGBA")
-    # Transparent figures are drawn for white paper.
+    # Transparent figures are drawn for a white background.
     paper = Image.new("RGBA", picture.size, "white")
     paper.alpha_composite(picture)
     picture = paper.convert("RGB")

@@ -142,7 +142,7 @@ FIGURES = {
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number to read, `undefined` where there is none."""
+    """A number for reading, `undefined` if there is none."""
     return UNDEFINED if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
@@ -154,12 +154,12 @@ def shares(found: Interval) -> str:
 
 
 def standing(auc: Interval) -> str:
-    """`comparison.verdict`, or `undefined` where the measure is."""
+    """`comparison.verdict`, or `undefined` if the measure is."""
     return UNDEFINED if math.isnan(auc.low) or math.isnan(auc.high) else verdict(auc)
 
 
 def ranking(auc: Interval) -> str:
-    """What a test AUC means, in a sentence that needs no statistics."""
+    """The meaning of a test AUC, in a sentence without statistics."""
     found = standing(auc)
     if found == UNDEFINED:
         return "How well the model ranks is undefined on these images."
@@ -176,7 +176,7 @@ def ranking(auc: Interval) -> str:
 
 
 def deciding(policy: str, threshold: float, real: Interval, synthetic: Interval) -> str:
-    """What both recalls mean at a threshold."""
+    """The meaning of both recalls at a threshold."""
     return (
         f"At the threshold {decimals(threshold)} ({POLICY_NAMES.get(policy, policy)}, chosen on validation) it recognises "
         f"{shares(real)} of the real test images and {shares(synthetic)} of the synthetic ones."
@@ -184,7 +184,7 @@ def deciding(policy: str, threshold: float, real: Interval, synthetic: Interval)
 
 
 def figure_words(name: str) -> tuple[str, str]:
-    """Title of a figure and how to read it; of one that is not known, its name and nothing."""
+    """Title of a figure and how to read it; for an unknown figure, its name and no text."""
     kinds = [kind for kind in FIGURES if name == kind or name.startswith(f"{kind}_")]
     if not kinds:
         return name.replace("_", " "), ""

@@ -1,1 +1,1 @@
-"""What a person sees while the study works: the board, progress, and who has a notebook open."""
+"""Displays for a person while the study works: the board, progress, and whether a notebook is open."""

@@ -1,4 +1,4 @@
-"""What run_all.py shows while it works: a live table of datasets and notebooks in a terminal, plain lines in a log."""
+"""The display of run_all.py: a live table of datasets and notebooks in a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Task:
     Attributes:
         row: the dataset's name in the table.
         notebook: its file name without `.ipynb`, which begins with its number.
-        title: what it does, in a word or two.
+        title: its task, in a word or two.
         state: waiting, running, done, kept (not run, because nothing has changed), failed or stopped.
-        seconds: how long it ran; while it runs, when it began (`time.time`).
+        seconds: its running time; while it runs, its start (`time.time`).
     """
 
     row: str
@@ -45,13 +45,13 @@ class Task:
 
 
 def is_live(console: Console) -> bool:
-    """Whether a table that moves can be shown: a terminal, and nobody asked for plain text ($NO_COLOR, $CI)."""
+    """Whether a live table can be shown: in a terminal, if plain text is not requested ($NO_COLOR, $CI)."""
     plain = console.no_color or os.environ.get("CI", "") not in ("", "0", "false")
     return console.is_terminal and not console.is_dumb_terminal and not plain
 
 
 class Board:
-    """The tasks and how far they are; a context manager. Kernels write their progress to a file that it watches."""
+    """The tasks and their progress; a context manager. Kernels write their progress to a file that it watches."""
 
     def __init__(self, console: Console, tasks: Sequence[Task]):
         self.tasks = list(tasks)
@@ -69,18 +69,18 @@ class Board:
 
     def __exit__(self, *_) -> None:
         if self._live:
-            # Also after an error or Ctrl-C: the table stays as it is then, and the cursor comes back.
+            # Also after an error or Ctrl-C: the table stays as it is then, and the cursor returns.
             self._live.stop()
         self._folder.cleanup()
 
     def kept(self, task: Task) -> None:
-        """Say that a task need not run."""
+        """Mark a task that need not run."""
         task.state = "kept"
         self._say(f"{self.label(task)}: unchanged, kept")
 
     @contextmanager
     def running(self, task: Task) -> Iterator[None]:
-        """Show a task as running, then as done; as failed or stopped where an error leaves the block."""
+        """Show a task as running, then as done; if the block raises, as failed or stopped."""
         self._current = task
         self._path.unlink(missing_ok=True)
         os.environ[FILE_VARIABLE] = str(self._path)
@@ -112,7 +112,7 @@ class Board:
         return f"{number}{task.row} · {task.notebook}"
 
     def render(self) -> Group:
-        """The table, and below it what is done just now."""
+        """The table, and below it the current progress."""
         return Group(self._table(), *self._now())
 
     def _say(self, line: str) -> None:
@@ -128,7 +128,7 @@ class Board:
     def _state(self) -> dict | None:
         try:
             return json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # not written yet, or being written just now
+        except (OSError, ValueError):  # missing, or being written just now
             return None
 
     def _table(self) -> Table:
@@ -180,12 +180,12 @@ class Board:
 
 
 def _titles(titles: list[str], room: int) -> list[str]:
-    """Titles that fit a column, in two lines where they must be; none where one of them does not."""
+    """Titles that fit a column, in two lines if necessary; none if one of them does not fit."""
     if max(map(len, titles)) > room:
         titles = [title.replace(" ", "\n").replace("-", "-\n") for title in titles]
     if any(len(part) > room for title in titles for part in title.split("\n")):
         return [""] * len(titles)
-    # Headings stand at the foot of their row: with as many lines each, their numbers are side by side.
+    # Headings stand at the foot of their row. With equal numbers of lines, their numbers are side by side.
     most = max(title.count("\n") for title in titles)
     return [title + "\n" * (most - title.count("\n")) for title in titles]
 
@@ -195,7 +195,8 @@ def _share(state: dict) -> float:
 
 
 def files_to_open(places: Sequence[tuple[Path, str]]) -> list[str]:
-    """A line for each file or folder that is there: its path, short where it lies below the folder one is in, and what it is.
+    """A line for each existing file or folder: its path, short if it lies below the current folder, and its
+    description.
 
     Args:
         places: path and words.

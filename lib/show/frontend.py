@@ -1,4 +1,4 @@
-"""Who executes a cell: a person with a notebook open, or a program that keeps the outputs; and what each is shown."""
+"""The client that executes a cell (a person with a notebook open, or a program that stores outputs), and its display."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.display import Image
 
-# `1` or `0` decides, where what a cell is told by its client is not to be trusted.
+# `1` or `0` decides, if the client's own information is not reliable.
 VARIABLE = "STUDY_WIDGETS"
 
 
 def is_attended() -> bool:
-    """Whether a person has the notebook open, so that widgets have a page to live on.
+    """Whether a person has the notebook open, so that widgets can work.
 
-    Each execute request says in `allow_stdin` whether its client can answer questions (Jupyter messaging protocol).
-    JupyterLab, Notebook and VS Code can; papermill, nbconvert and nbval cannot, and their outputs must neither hold
-    widgets, which have random ids and die with the kernel, nor bars. False where there is no kernel.
+    Each execute request states in `allow_stdin` whether its client can answer questions (Jupyter messaging protocol).
+    JupyterLab, Notebook and VS Code can; papermill, nbconvert and nbval cannot. Their outputs must hold neither bars
+    nor widgets, which have random ids and end with the kernel. False without a kernel.
     """
     forced = os.environ.get(VARIABLE, "")
     if forced in ("0", "1"):
@@ -34,15 +34,15 @@ def is_attended() -> bool:
 
 
 def show(figure: Image, panel: Callable[[], object]) -> None:
-    """Display a panel of widgets to a person, and the figure that stands for it to a program.
+    """Display a panel of widgets to a person, and a figure instead to a program.
 
-    A panel that is saved with its notebook carries the figure: what cannot show widgets (GitHub, nbconvert) shows that.
+    A panel that is saved with its notebook carries the figure: programs without widgets (GitHub, nbconvert) show it.
 
     Args:
         figure: a picture, PNG.
-        panel: makes the widget; called only where somebody can use it.
+        panel: makes the widget; called only if somebody can use it.
     """
-    # Not above: progress bars ask who is there too, also where there is no IPython to wait for.
+    # Imported here: progress bars call this module too, also without IPython.
     from IPython.display import display
 
     if not is_attended():

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar where the notebook is open, a line in a file where run_all.py is watching."""
+"""Progress of long work: a bar if the notebook is open, a line in a file if run_all.py is watching."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pathlib import Path
 from lib.show.frontend import is_attended
 
 FILE_VARIABLE = "STUDY_PROGRESS_FILE"
-# Rates are of this many seconds: long enough to be steady, short enough to follow another kind of work.
+# Rates are averaged over this many seconds: long enough to be steady, short enough to follow a change of work.
 WINDOW = 20.0
 # Seconds between two writes of the file, and between two looks of a bar.
 PAUSE = 0.2
 
 
 class Meter:
-    """How far work has come, how fast it goes and how long it still takes.
+    """Progress of work: units done, speed and remaining time.
 
-    What the first call of `advance` reports is taken as done before (kept features, finished epochs): it counts, but not
-    as speed.
+    The first call of `advance` reports units done before (cached features, finished epochs). They count as done, but
+    not for the speed.
 
     Attributes:
         done: units done, 0 to `total`.
@@ -44,25 +44,25 @@ class Meter:
         self.done += count
         now = self._clock()
         self._seen.append((now, self.done))
-        # The last one before the window stays, or a slow unit would have no beginning.
+        # The last one before the window stays, because a slow unit needs its start.
         while len(self._seen) > 2 and now - self._seen[1][0] > WINDOW:
             self._seen.popleft()
 
     def per_second(self) -> float | None:
-        """Units per second of late; None while nothing is known of it."""
+        """Recent units per second; None if not known."""
         if len(self._seen) < 2:
             return None
         (began, before), (ended, after) = self._seen[0], self._seen[-1]
         return (after - before) / (ended - began) if ended > began and after > before else None
 
     def state(self) -> dict:
-        """What a display needs, as JSON values: what, unit, each, done, total, per_second (units, or None)."""
+        """Values for a display, as JSON: what, unit, each, done, total, per_second (units, or None)."""
         names = ("what", "unit", "each", "done", "total")
         return {name: getattr(self, name) for name in names} | {"per_second": self.per_second()}
 
 
 def seconds_left(state: dict) -> float | None:
-    """Seconds that the work of a `Meter.state` still takes at its speed; None while that is not known."""
+    """Remaining seconds of the work of a `Meter.state` at its speed; None if not known."""
     if state["done"] >= state["total"]:
         return 0.0
     return (state["total"] - state["done"]) / state["per_second"] if state["per_second"] else None
@@ -93,15 +93,15 @@ def clock(seconds: float) -> str:
 def progress(total: int, what: str, unit: str = "images", each: int = 1) -> Iterator[Callable[[int], None]]:
     """Yields a function to call with the number of units just done.
 
-    Under run_all.py the state goes to the file that $STUDY_PROGRESS_FILE names, and run_all draws the bar. Where a person
-    has the notebook open, or in a terminal, there is a bar. Elsewhere (papermill, nbconvert, a log) nothing is printed, so
-    that executed notebooks do not hold timings.
+    Under run_all.py the state goes to the file $STUDY_PROGRESS_FILE, and run_all draws the bar. There is a bar if a
+    person has the notebook open, or in a terminal. Otherwise (papermill, nbconvert, a log) nothing is printed, so that
+    executed notebooks do not contain timings.
 
     Args:
         total: units of the whole work.
-        what: is done, in a word or two.
+        what: the work, in a word or two.
         unit: in the plural.
-        each: images in a unit, where it is not an image: the speed is then shown in images.
+        each: images in a unit, if a unit is not an image: the speed is then shown in images.
     """
     meter = Meter(total, what, unit, each)
     path = os.environ.get(FILE_VARIABLE)
@@ -131,7 +131,7 @@ def _file(path: Path) -> Callable[[dict], None]:
 
 
 def _bar(meter: Meter) -> tuple[Callable[[dict], None], Callable[[], None]]:
-    """A bar that shows states, and how to take it away."""
+    """A bar that shows states, and a function that removes it."""
     if is_attended():
         from tqdm.notebook import tqdm
     elif sys.stderr.isatty():

@@ -1,7 +1,6 @@
-"""From a plan to a dataset: image by image, each with where it came from.
+"""From a plan to a dataset: image by image, each with its provenance.
 
-What is drawn is kept under a name that follows from the row of the plan, so that a run that was stopped goes on where it
-was.
+The row of the plan gives each image its file name, so a stopped run can continue.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ from lib.study.names import UserError
 
 
 def file_names(job: Job) -> list[str]:
-    """Name of the image of each row: 16 digits that follow from the row and the content of its references.
+    """File name of the image of each row: 16 digits from the row and the content of its references.
 
-    They say nothing about person or class; the names of real images are made in the same way.
+    They reveal nothing about person or class; the names of real images are made in the same way.
     """
     content = _contents(job)
     shown = [[content[row.person, name] for name in row.references] for row in job.rows]
@@ -44,7 +43,7 @@ def file_names(job: Job) -> list[str]:
 
 
 def left(job: Job) -> int:
-    """Number of images of a job that are still to be drawn."""
+    """Number of images of a job that are not drawn yet."""
     return 0 if job.is_finished else sum(not _is_drawn(job, name) for name in file_names(job))
 
 
@@ -56,24 +55,24 @@ def carry_out(
     load: Callable[[Job, str], Generator] | None = None,
     on_progress: Callable[[int], None] = lambda count: None,
 ) -> Path:
-    """Draw what is not drawn yet, then let photographs and images out through one door, and put the set in its place.
+    """Draw the missing images, normalise photographs and images in the same way, and move the set to its folder.
 
-    Can be stopped at any time: an image and its provenance are each written whole, and the set appears at
-    `datasets/<id>` by one renaming when all of it is there.
+    Can be stopped at any time: an image and its provenance are each written whole. The complete set appears at
+    `datasets/<id>` by one renaming.
 
     Args:
-        batch: rows drawn at once. Batches follow from the plan, never from what is left, so a run that was stopped
-            draws the same images; another batch may change their last bits.
+        batch: rows drawn at once. Batches depend on the plan, not on the missing images, so a stopped run draws the
+            same images. Another batch size may change their last bits.
         offload: see `load_generator`.
-        load: makes the generator; None for OmniGen, or the tiny random model where the job asks for it. Called only if
-            something is left to draw.
-        on_progress: told the number of images just drawn.
+        load: makes the generator; None for OmniGen, or the tiny random model if the job requests it. Called only if an
+            image is missing.
+        on_progress: called with the number of images just drawn.
 
     Returns:
         The folder of the set.
 
     Raises:
-        UserError: an option out of range, a full disk, or what `load` and the drawing have to say.
+        UserError: an option out of range, a full disk, or an error of `load` or of the drawing.
     """
     check_options(batch, offload)
     if job.is_finished:
@@ -135,14 +134,15 @@ def _draw_rows(job: Job, batch: int, load: Callable[[], Generator], on_progress:
 
 
 def _kind(row: Row) -> tuple:
-    """What rows of one batch have in common: cost and shape."""
+    """Common properties of the rows in one batch: cost and shape."""
     return len(row.references), row.size, row.steps, row.guidance, row.image_guidance
 
 
 def _reference(job: Job, row: Row, name: str) -> Image.Image:
-    """A reference as the model sees it: the central square at the size of the image to be drawn, as the door cuts it.
+    """A reference as the model sees it: the central square at the size of the generated image, cropped as in
+    normalising.
 
-    One size for all makes cost and memory the same for every row with as many references.
+    With one size, cost and memory are the same for all rows with equal numbers of references.
     """
     pixels = _photograph(job, row.person, name)
     return ImageOps.fit(Image.fromarray(pixels), (row.size, row.size), Image.Resampling.LANCZOS)
@@ -171,7 +171,7 @@ def _sidecar(job: Job, name: str) -> Path:
 
 
 def _is_drawn(job: Job, name: str) -> bool:
-    """Whether an image and its provenance are there and belong together."""
+    """Whether an image and its provenance exist and match."""
     try:
         known = json.loads(_sidecar(job, name).read_text(encoding="utf-8"))
         return known["sha256"] == file_hash(_image(job, name))
@@ -180,7 +180,7 @@ def _is_drawn(job: Job, name: str) -> bool:
 
 
 def _finish(job: Job) -> None:
-    """The real class, the tables and the record; then the set is put in its place."""
+    """The real class, the tables and the record; then the set is moved to its folder."""
     photos = job.photos[job.photos["use"] == "real"].reset_index(drop=True)
     names = [text_hash("real", sha256, job.door)[:16] for sha256 in photos["sha256"]]
 
@@ -192,7 +192,7 @@ def _finish(job: Job) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(write, names, photos["person"], photos["name"]))
     drawn = file_names(job)
-    # An edited plan may have dropped rows whose images are there already.
+    # An edited plan may lack rows whose images exist already.
     _keep(job.work / "real", {f"{name}.jpg" for name in names})
     _keep(job.work / "synthetic", {f"{name}.jpg" for name in drawn})
     _keep(job.work / "provenance", {f"{name}.json" for name in drawn})
@@ -210,7 +210,7 @@ def _finish(job: Job) -> None:
     counts = people["label"].value_counts().to_dict()
     record = {"schema": 1, "words": words, "models": models, "images": counts, "door": list(job.door)}
     write_json(job.work / RECORD, record)
-    # Hours may have passed since it was looked at first.
+    # Hours may have passed since the first check.
     check_free(job.target)
     if job.target.is_dir():
         job.target.rmdir()
@@ -236,7 +236,7 @@ def _real_provenance(job: Job, real: pd.DataFrame, photos: pd.DataFrame) -> pd.D
 
 
 def _drawn_provenance(made: pd.DataFrame, origin: list[dict]) -> pd.DataFrame:
-    # Objects: real images have no seed, and beside nothing pandas would turn seeds into decimals.
+    # Objects: real images have no seed, and with missing values pandas would turn seeds into decimals.
     plan = pd.DataFrame([row["plan"] for row in origin], dtype=object)
     references = [[f"{row['plan']['person']}/{name}" for name in row["plan"]["references"]] for row in origin]
     return made.assign(
@@ -252,7 +252,7 @@ def _drawn_provenance(made: pd.DataFrame, origin: list[dict]) -> pd.DataFrame:
 
 
 def _manifest(job: Job, provenance: pd.DataFrame, models: list[str]) -> pd.DataFrame:
-    """The set as rows of data_manifest.csv, for who wants to publish it."""
+    """The set as rows of data_manifest.csv, for publishing it."""
     number = job.name.removeprefix("dataset_")
     drawn = (
         "; ".join(models),

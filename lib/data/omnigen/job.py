@@ -1,4 +1,4 @@
-"""One job of generating: a plan with the folder that it fills, and what it will cost."""
+"""One job of generating: a plan, its output folder, and its estimated cost."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from lib.study.files import home, text_hash, write_json, write_table
 from lib.study.names import UserError
 from lib.study.options import text_option, whole_number, yes_or_no
 
-# Seconds an image takes at 512 x 512 and 50 steps by number of references, as OmniGen's authors state them for none,
-# one and two references; three are extrapolated.
+# Seconds for an image at 512 x 512 and 50 steps, by number of references. OmniGen's authors state them for none, one
+# and two references; three are extrapolated.
 SECONDS = {"RTX 3090": {1: 36, 2: 43, 3: 50}, "A800": {1: 14, 2: 15, 3: 16}}
 
 
@@ -44,12 +44,12 @@ class Job:
     Attributes:
         name: `dataset_1` … `dataset_4`, or `tiny`.
         references: folder of the people's folders.
-        work: where it grows; it is renamed to `target` when it is whole.
+        work: folder of the unfinished set; it is renamed to `target` when it is complete.
         target: `datasets/<id>`, which a run then uses.
         photos: columns person, name, sha256, usable, use.
         rows: the plan.
-        door: side in pixels and JPEG quality by which both classes leave.
-        tiny: whether a tiny random model is to draw noise in OmniGen's place.
+        door: side in pixels and JPEG quality of both classes' files.
+        tiny: whether a tiny random model draws noise instead of OmniGen.
     """
 
     name: str
@@ -68,12 +68,12 @@ class Job:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the set is whole and in its place."""
+        """Whether the set is complete and in its folder."""
         return (self.target / RECORD).is_file()
 
     @property
     def place(self) -> Path:
-        """Where its files are now."""
+        """The current folder of its files."""
         return self.target if self.is_finished else self.work
 
     def shown(self, path: Path) -> str:
@@ -90,17 +90,18 @@ def open_job(
     seed: int | str = 7,
     tiny: bool | str = False,
 ) -> Job:
-    """The set that these options name, with its plan drawn or, where it was drawn before, read.
+    """The set of these options; its plan is drawn, or read if it exists.
 
     Args:
-        dataset: `1` … `4`; not used where `tiny`.
+        dataset: `1` … `4`; not used with `tiny`.
         references: folder that holds a folder of photographs for each person; "" with `tiny`: drawn portraits.
-        images: number of images to generate; 0: as many as the dataset has by the manifest (two a person if `tiny`).
+        images: number of images to generate; 0: as many as the dataset has in the manifest (two per person with
+            `tiny`).
         prompts: a copy of prompts.toml, or "".
-        tiny: a set of noise from a tiny random model in `datasets/tiny`, small in every way.
+        tiny: a small set of noise from a tiny random model in `datasets/tiny`.
 
     Raises:
-        UserError: an option, photograph or setting that cannot be used, or a place that holds something else.
+        UserError: an option, photograph or setting that cannot be used, or a folder with other content.
     """
     # papermill makes numbers, True and None of what it can, and leaves the rest text.
     dataset, prompts = text_option("dataset", dataset), text_option("prompts", prompts)
@@ -138,10 +139,10 @@ def _manifest_images(dataset: str) -> int:
 
 
 def _prepare(work: Path, target: Path, asked: dict) -> Path:
-    """Where the plan is or belongs; an earlier plan that asked for something else is kept if any image of it is there.
+    """The path of the plan. An earlier plan with other options is kept if any of its images exists.
 
     Raises:
-        UserError: the place holds other images, or a set that other options were given for.
+        UserError: the folder holds other images, or a set with other options.
     """
     if (target / RECORD).is_file():
         _refuse_other(target, asked, f"move {target} away to generate another set")
@@ -156,7 +157,7 @@ def _prepare(work: Path, target: Path, asked: dict) -> Path:
 
 
 def check_free(target: Path) -> None:
-    """Raise unless a generated set can be put at `target`: nothing is there, or an empty folder.
+    """Raise unless a generated set can be put at `target`: it must be missing or an empty folder.
 
     Raises:
         UserError: names it.
@@ -197,7 +198,7 @@ def _span(least: int, most: int) -> str:
 
 
 def describe(job: Job) -> str:
-    """The plan in a few lines: people, images, cost, where it lies."""
+    """The plan in a few lines: people, images, cost, folder."""
     photos, rows = job.photos, job.rows
     people = photos["person"].nunique()
     uses = photos["use"].value_counts()

@@ -1,6 +1,6 @@
 """OmniGen through diffusers: loading it, and drawing images with it.
 
-The only module but `tiny` that knows torch and diffusers, and it imports them when it draws.
+Only this module and `tiny` use torch and diffusers, which are imported when an image is drawn.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from lib.study.names import UserError
 
 MODEL = "Shitao/OmniGen-v1-diffusers"
 
-# As three public repositories record it independently (8,088,956,424 bytes in 11 files); it could not be looked up at
-# the hub itself when this was written. A hash that is not there fails at once and draws nothing.
+# Three public repositories record this revision independently (8,088,956,424 bytes in 11 files). It could not be
+# checked at the hub itself when this was written. A missing revision fails at once and draws nothing.
 REVISION = "016e2f61d12a98303f6bbdf122687694d7984268"
 
 LICENCE = "MIT, by the model's card"
@@ -37,12 +37,12 @@ INSTALL = "pip install -r requirements-generate.lock && pip install --no-deps -e
 
 @dataclass(frozen=True)
 class Generator:
-    """What draws.
+    """A generator of images.
 
     Attributes:
-        draw: rows of the plan and their references (RGB, one list a row) to uint8 (size, size, 3) images.
-        model, revision: which weights.
-        words: what the images are, as every figure and table is to say.
+        draw: rows of the plan and their references (RGB, one list per row) to uint8 (size, size, 3) images.
+        model, revision: of the weights.
+        words: description of the images for figures and tables.
         versions: package to version.
     """
 
@@ -54,7 +54,7 @@ class Generator:
 
 
 def obstacle(job: Job) -> str:
-    """Why the images of a job that is not finished cannot be generated on this computer, in a line; "" if they can."""
+    """Why this computer cannot generate the images of an unfinished job, in one line; "" if it can."""
     if job.is_finished:
         return ""
     absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
@@ -75,11 +75,11 @@ def load_generator(job: Job, offload: str = "model") -> Generator:
         offload: `none` keeps all on the GPU, `model` keeps idle parts in main memory, `sequential` every layer (slow).
 
     Raises:
-        UserError: what is missing, or why the model cannot be loaded.
+        UserError: the missing requirement, or why the model cannot be loaded.
     """
     if problem := obstacle(job):
         raise UserError(problem)
-    # Read when CUDA starts: without it some products of matrices differ from run to run.
+    # Read when CUDA starts: without it some matrix products differ from run to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     quiet()
     import torch
@@ -124,7 +124,7 @@ def _accelerator():
 
 
 def quiet() -> None:
-    """No progress bars and remarks of the libraries in notebooks; errors still come."""
+    """Hide progress bars and remarks of the libraries in notebooks; errors are still shown."""
     warnings.filterwarnings("ignore", message="IProgress not found")
     import diffusers
     import transformers
@@ -153,7 +153,7 @@ def drawer(pipeline, offload: str = "none") -> Callable[[list[Row], list[list[Im
         for row, images in zip(rows, references, strict=True):
             if problem := wrong_references(images, row.prompt):
                 raise UserError(f"a row of {row.person}: {problem}")
-        # diffusers turns every row of a batch by the positions of the first, so the first must be the longest.
+        # diffusers uses the positions of the first row for the whole batch, so the first must be the longest.
         order = sorted(range(len(rows)), key=lambda row: -len(pipeline.tokenizer(rows[row].prompt).input_ids))
         ordered, first = [rows[row] for row in order], rows[0]
         torch.manual_seed(ordered[0].seed)
@@ -167,7 +167,7 @@ def drawer(pipeline, offload: str = "none") -> Callable[[list[Row], list[list[Im
                 num_inference_steps=first.steps,
                 guidance_scale=first.guidance,
                 img_guidance_scale=first.image_guidance,
-                # On the processor, so that the noise does not depend on the kind of GPU.
+                # On the CPU, so that the noise does not depend on the kind of GPU.
                 generator=[torch.Generator("cpu").manual_seed(row.seed) for row in ordered],
             ).images
         except torch.OutOfMemoryError:

@@ -1,8 +1,8 @@
 """The plan of a generated dataset: one row for each image, before anything is generated.
 
-The plan is a CSV file. It covers people, expressions and angles evenly and follows from the seed, the photographs and the
-words alone. A person's photographs are either references or images of the real class, never both: what a model was shown
-must not stand in a test beside what it made of it. The person is the group of both.
+The plan is a CSV file. It covers people, expressions and angles evenly, and depends only on the seed, the photographs
+and the prompts. A person's photographs are either references or images of the real class, never both: a test must not
+contain a reference beside the images generated from it. The person is the group of both.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DATASETS = ("1", "2", "3", "4")
 
 MAX_REFERENCES = 3  # OmniGen's paper and this study use at most three
 
-VERSION = 1  # raise when the plan is drawn in another way
+VERSION = 1  # raise this number when the plan is drawn differently
 
 # fmt: off
 PLAN_COLUMNS = (
@@ -46,17 +46,17 @@ _IMAGES = re.compile(r"<\|image_(\d+)\|>")
 def read_photographs(root: Path, door: int) -> pd.DataFrame:
     """The photographs below `root`/<person>/, every one opened.
 
-    Hidden files, and what lies beside the people's folders (a licence, say), are left alone. Copies of a photograph,
-    also scaled or compressed anew, count once: of two copies one could become a reference and the other a real image.
+    Hidden files, and files beside the people's folders (a licence, say), are ignored. Copies of a photograph, also
+    scaled or recompressed, count once: otherwise one copy could become a reference and the other a real image.
 
     Args:
-        door: side in pixels below which a photograph can be a reference but no image of the real class.
+        door: side in pixels; a smaller photograph can be a reference but not an image of the real class.
 
     Returns:
-        One row a photograph, by person and name: person, name, sha256, usable (large enough for the real class).
+        One row per photograph, by person and name: person, name, sha256, usable (large enough for the real class).
 
     Raises:
-        UserError: no folder, no people, no photograph, or one that cannot be read, or two people's that are the same.
+        UserError: no folder, no people, no photograph, an unreadable one, or the same photograph for two people.
     """
     root = Path(os.path.realpath(root))
     if not root.is_dir():
@@ -108,10 +108,10 @@ def _firsts(root: Path, photos: pd.DataFrame) -> np.ndarray:
     return np.sort(np.unique(cluster, return_index=True)[1])
 
 def assign_uses(photos: pd.DataFrame, images: int, seed: int) -> pd.DataFrame:
-    """The photographs with a column `use`: reference, real, or "" where there are more than are needed.
+    """The photographs with a column `use`: reference, real, or "" if not needed.
 
-    Of a person's n photographs half, one at least and MAX_REFERENCES at most, are references. The others are the real
-    class where they are large enough, at most `images` of all, as many of each person as of any other.
+    Half of a person's n photographs are references, at least one and at most MAX_REFERENCES. The others are the real
+    class if they are large enough: at most `images` in total, equally many of each person.
 
     Raises:
         UserError: no photograph is left for the real class.
@@ -152,18 +152,18 @@ class Row:
     image_guidance: float
 
 def poses(expressions: Iterable[str], angles: Iterable[str]) -> list[tuple[str, str]]:
-    """Every pair of an expression and an angle once; any stretch of them holds each expression and angle evenly."""
+    """Every pair of an expression and an angle once; any part of the list covers expressions and angles evenly."""
     first, second = list(expressions), list(angles)
     turn = math.lcm(len(first), len(second))
-    # Down the diagonals: after each whole turn the angle starts one further, or the same pairs would come again.
+    # Along the diagonals: after each full turn the angle starts one further, otherwise the same pairs would repeat.
     count = len(first) * len(second)
     return [(first[step % len(first)], second[(step + step // turn) % len(second)]) for step in range(count)]
 
 def draw_plan(photos: pd.DataFrame, settings: Settings, images: int, seed: int) -> pd.DataFrame:
     """The plan: `images` rows, columns PLAN_COLUMNS; the same for the same arguments.
 
-    People have equally many images, and so have expressions, angles, their pairs, and the pairs of each person, each
-    up to one. One, two and three references are equally frequent for each person, as far as there are photographs.
+    People have equal numbers of images, up to one. The same holds for expressions, angles, their pairs, and the pairs
+    of each person. One, two and three references are equally frequent for each person, if there are enough photographs.
 
     Args:
         photos: columns person, name, use (`assign_uses`).
@@ -264,9 +264,9 @@ def _read_row(path: Path, where: str, cells: dict[str, str], known: dict[str, se
     return Row(cells["person"], names, cells["expression"], cells["angle"], cells["prompt"], **values)
 
 def wrong_references(references: Iterable[object], prompt: str) -> str:
-    """What is wrong with a row's number of references or its prompt's placeholders, or "".
+    """The error in a row's number of references or its prompt's placeholders, or "".
 
-    Nothing is ever drawn from text alone: a row has one to MAX_REFERENCES photographs, each once in the prompt.
+    Nothing is drawn from text alone: a row has one to MAX_REFERENCES photographs, each once in the prompt.
     """
     count = len(tuple(references))
     if not 1 <= count <= MAX_REFERENCES:

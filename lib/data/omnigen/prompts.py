@@ -21,7 +21,7 @@ _PLACES = {"references", "expression", "angle"}
 
 @dataclass(frozen=True)
 class Settings:
-    """What prompts.toml says.
+    """The content of prompts.toml.
 
     Attributes:
         templates: sentences with {references}, {expression} and {angle}.
@@ -29,7 +29,7 @@ class Settings:
         size: side of the generated square, pixels, a multiple of 16.
         steps: denoising steps.
         guidance, image_guidance: classifier-free guidance towards text and references (Xiao et al. 2024, OmniGen).
-        door: side in pixels and JPEG quality by which both classes leave.
+        door: side in pixels and JPEG quality of both classes' files.
     """
 
     templates: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""The way of OmniGen without its weights: the true pipeline class around a tiny random model.
+"""OmniGen's pipeline without its weights: the true pipeline class around a tiny random model.
 
-What it draws is noise. It shows that everything around the model works, on any computer and without a download.
+It draws noise. It shows that everything around the model works, on any computer and without a download.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def tiny_pipeline():
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    # Threads only wait for each other over so little work: with one, an image took 0.2 s instead of 3 on two busy cores.
+    # With so little work, threads only wait for each other. With one thread an image took 0.2 s instead of 3 on two
+    # busy cores.
     torch.set_num_threads(1)
     special = ["<unk>", "<s>", "</s>"]
     letters = special + sorted(pre_tokenizers.ByteLevel.alphabet())

@@ -1,4 +1,4 @@
-"""What a portrait shows beside the head: background, body, neck and clothes."""
+"""Everything in a portrait except the head: background, body, neck and clothes."""
 
 from __future__ import annotations
 

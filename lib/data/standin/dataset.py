@@ -10,13 +10,13 @@ from lib.study.run import Run
 
 
 def draw_standins(source: Source, run: Run, limit: int | None, on_progress: Callable[[int], None]) -> None:
-    """Draw the stand-ins of a source that are not there yet; each dataset has people of its own.
+    """Draw the missing stand-ins of a source; each dataset has its own people.
 
     Args:
         limit: at most this many images of both classes together.
     """
     share = 1.0 if limit is None else min(1.0, limit / sum(source.counts.values()))
     counts = {label: max(1, round(count * share)) for label, count in source.counts.items()}
-    # The dataset's number is the seed of its people: sets with people in common could not test one another.
+    # The dataset's number is the seed of its people: sets that share people could not test one another.
     seed = 0 if run.dataset == "control" else int(run.dataset)
     standin.write(source.root, counts, control=run.dataset == "control", seed=seed, on_progress=on_progress)

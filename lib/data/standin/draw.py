@@ -1,12 +1,12 @@
 """Drawn portraits that stand in for the study's unpublished images.
 
-They let every step of the study run on images of its own sizes. They show that the machinery works; they say nothing about OmniGen
-or about any real photograph. Both classes are drawings of the same made-up people that went through the same camera
-(`pipelines.camera`), the same varied nuisances (`pipelines.finish`) and the same JPEG encoder. Images labelled `synthetic` also
-carry traces as latent image generators leave them (`pipelines.generate`). In the `control` set neither class carries any.
+They let every step of the study run on sets of the same sizes. They show that the code works; they are no evidence
+about OmniGen or real photographs. Both classes are drawings of the same invented people, with the same camera
+(`pipelines.camera`), the same random changes (`pipelines.finish`) and the same JPEG encoder. Images labelled
+`synthetic` also carry traces like those of latent image generators (`pipelines.generate`). In the `control` set neither
+class does.
 
-Everything follows from (label, index, control, seed): an image never depends on how many are drawn, in which order or by how many
-processes.
+An image depends only on (label, index, control, seed), not on the number of images, their order or the processes.
 """
 
 import io
@@ -49,7 +49,7 @@ COLUMNS = ["path", "label", "group", "expression", "angle"]
 
 _IMAGES_EACH = 2  # of one person in one class
 _QUALITIES = (60, 95)
-_CHUNK = 40  # images a task: large enough to hide the cost of sending it, small enough for a smooth progress bar
+_CHUNK = 40  # images per task: large enough to hide the cost of sending it, small enough for a smooth progress bar
 _FEW = 60  # below this many, starting processes costs more than it saves
 _FILE = re.compile(r"\d{6,}\.jpg")
 _PART = re.compile(r"\.\d{6,}\.jpg\.part")
@@ -59,10 +59,10 @@ _PERSON, _SITTINGS, _SCENE, _PIPELINE, _QUALITY = range(5)
 
 @dataclass(frozen=True)
 class Sitting:
-    """What is recorded of one image.
+    """The record of one image.
 
     Attributes:
-        group: The person, such as "p00042"; all images of one person must stay on one side of a split.
+        group: The person, such as "p00042"; all images of one person must stay in one split.
         expression: One of `EXPRESSIONS`.
         angle: One of `ANGLES`; left and right are the viewer's.
     """
@@ -73,10 +73,10 @@ class Sitting:
 
 
 def sitting(label: str, index: int, *, seed: int = 0) -> Sitting:
-    """Who image `index` of a class shows, and how.
+    """The person, expression and angle of image `index` of a class.
 
-    Person k has images 2k and 2k + 1 of either class. The two classes share the people, so an identity cannot tell the class; the
-    four images of a person have four expressions and four angles.
+    Person k has images 2k and 2k + 1 of either class. The two classes share the people, so the person does not reveal
+    the class. The four images of a person have four expressions and four angles.
     """
     place = _code(label) * _IMAGES_EACH + index % _IMAGES_EACH
     person = index // _IMAGES_EACH
@@ -198,7 +198,7 @@ def _people(counts: dict[str, int], seed: int) -> pd.DataFrame:
 
 
 def _prepare(folder: Path, made_by: dict[str, object]) -> None:
-    """Makes the folders, and removes what another version of this module drew into them."""
+    """Makes the folders, and removes the drawings of another version of this module."""
     note = folder / "standin.json"
     ours = [
         path
@@ -220,12 +220,12 @@ def _prepare(folder: Path, made_by: dict[str, object]) -> None:
     for label in LABELS:
         (folder / label).mkdir(parents=True, exist_ok=True)
     if not same:
-        # Written before the images, so that an interrupted call can go on where it stopped.
+        # Written before the images, so that an interrupted call can continue.
         _replace(note, (json.dumps(made_by) + "\n").encode())
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Writes a file beside its place and renames it: nobody ever sees half of it."""
+    """Writes a file under a temporary name in the same folder and renames it, so that it is never incomplete."""
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)
     part.replace(path)
@@ -242,7 +242,7 @@ def _chunks(indices: list[int]) -> Iterator[list[int]]:
 
 
 def _one_thread() -> None:
-    """One thread a process: the processes already fill the cores."""
+    """One thread per process: the processes already use all cores."""
     cv2.setNumThreads(1)
 
 
@@ -259,7 +259,7 @@ def _draw_all(tasks: list[tuple[Path, str, list[int], bool, int]], workers: int)
     """Runs the tasks and yields the size of each as it ends."""
     left = dict(enumerate(tasks))
     if workers > 1:
-        # Spawned, not forked: a notebook's kernel has threads (TensorFlow's among them), and a forked copy of one can hang.
+        # Spawned, not forked: a notebook's kernel has threads (TensorFlow's among them), and a forked copy can hang.
         try:
             with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
                 running = {pool.submit(_draw_chunk, task): number for number, task in left.items()}
@@ -268,8 +268,8 @@ def _draw_all(tasks: list[tuple[Path, str, list[int], bool, int]], workers: int)
                     del left[running[future]]
                     yield done
         except BrokenProcessPool:
-            # The caller's main module cannot be imported by a new process (a script read from standard input, or one without
-            # the __main__ guard): what is left is drawn here, slower but the same.
+            # A new process cannot import the caller's main module (a script read from standard input, or one without
+            # the __main__ guard). The remaining images are drawn here: slower, but the same.
             pass
     for task in left.values():
         yield _draw_chunk(task)

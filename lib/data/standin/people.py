@@ -1,4 +1,4 @@
-"""People who do not exist, and how each looks in a sitting."""
+"""Invented people, and the appearance of each in a picture."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _CLOTHES = ("crew", "v-neck", "shirt", "suit", "hoodie")
 
 @dataclass(frozen=True)
 class Person:
-    """What stays the same in every picture of one person. Colours are RGB in 0..1, lengths are in face units."""
+    """Traits that are the same in every picture of one person. Colours are RGB in 0..1, lengths are in face units."""
 
     skin: np.ndarray
     ruddy: float
@@ -93,7 +93,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Look:
-    """What changes from picture to picture of one person. Angles in radians, lengths in pixels."""
+    """Traits that change from picture to picture of one person. Angles in radians, lengths in pixels."""
 
     expression: str
     yaw: float

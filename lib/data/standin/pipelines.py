@@ -1,7 +1,8 @@
-"""What happens to a drawn scene before it becomes a stand-in image: a camera, or a camera and traces of a generator.
+"""From a drawn scene to a stand-in image: a camera, or a camera and traces of a generator.
 
-`camera` and `finish` are the same for both classes. `generate` adds to one class what latent image generators are known to leave
-behind: a patch bottleneck and staged upsampling. Images are float32 (256, 256, 3) RGB, display values in 0..1, unless said otherwise.
+`camera` and `finish` are the same for both classes. `generate` adds to one class the known traces of latent image
+generators: a patch bottleneck and staged upsampling. Images are float32 (256, 256, 3) RGB, display values in 0..1,
+unless stated otherwise.
 """
 
 import cv2
@@ -47,13 +48,12 @@ def camera(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def generate(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mixes the traces of a latent decoder into a photograph.
+    """Adds the traces of a latent decoder to a photograph.
 
-    Every 8x8 patch keeps its lowest frequencies only, the result is halved and doubled again (the lost spectrum of Durall et al.,
-    CVPR 2020, and Corvi et al., ICASSP 2023), and a ripple of the doubling stages' periods is laid over it (the checkerboard of
-    Odena et al., Distill 2016).
-    The detail that this takes away comes back as grain of the same local energy, so that neither the amount of fine detail nor
-    the size of the file tells the classes apart: what tells is how the detail is arranged.
+    Every 8x8 patch keeps only its lowest frequencies. The result is halved and doubled again (the lost spectrum of
+    Durall et al., CVPR 2020, and Corvi et al., ICASSP 2023). A ripple with the periods of the doubling stages is added
+    (the checkerboard of Odena et al., Distill 2016). The lost detail is replaced by grain of the same local energy. So
+    neither the amount of fine detail nor the file size reveals the class; only the arrangement of the detail does.
     """
     strength = np.float32(MIX_RANGE[0] + (MIX_RANGE[1] - MIX_RANGE[0]) * rng.beta(*MIX))
     smooth = _upsampled(_bottleneck(photo))
@@ -69,7 +69,7 @@ def generate(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def finish(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What happens to any picture on its way: crop and scale, exposure and white balance, blur or sharpening, noise.
+    """The usual changes to pictures online: crop and scale, exposure and white balance, blur or sharpening, noise.
 
     Returns:
         uint8 (256, 256, 3) RGB.
@@ -118,7 +118,7 @@ def _bottleneck(image: np.ndarray) -> np.ndarray:
     luma = cv2.transform(image, np.float32([[1 / 3, 1 / 3, 1 / 3]]))
     rows, columns = luma.shape[0] // PATCH, luma.shape[1] // PATCH
     patches = luma.reshape(rows, PATCH, columns, PATCH).transpose(0, 2, 1, 3).reshape(rows, columns, PATCH * PATCH)
-    # One product a row of patches: a larger one starts threads, which wait for those of the other processes.
+    # One product per row of patches: a larger one starts threads, which wait for those of the other processes.
     kept = patches @ _WAVES @ _WAVES.T
     low = kept.reshape(rows, columns, PATCH, PATCH).transpose(0, 2, 1, 3).reshape(luma.shape)
     colour = cv2.resize(image - luma[..., None], None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)

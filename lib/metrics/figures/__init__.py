@@ -1,7 +1,7 @@
-"""Figures of the study: one look, colours that colour-blind readers tell apart, intervals wherever there are any.
+"""Figures of the study: one style, colours for colour-blind readers, and intervals wherever they exist.
 
 Nothing is computed here: points, counts and intervals come from the other modules of `lib.metrics`. Every function
-returns a matplotlib Figure; `title` is drawn as it is given (the caller names dataset, source, n and recipe in it).
+returns a matplotlib Figure. `title` is drawn as given (the caller names dataset, source, n and recipe in it).
 """
 
 from lib.metrics.figures.comparisons import ablation_plot, auc_matrix, interval_plot, learning_curve, robustness_curves

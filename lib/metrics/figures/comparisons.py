@@ -62,15 +62,15 @@ def auc_matrix(values: pd.DataFrame, texts: pd.DataFrame, title: str) -> Figure:
     """ROC AUC of every model (rows) on every dataset's test split (columns).
 
     Args:
-        values: ROC AUC, index trained_on, columns tested_on; NaN where not measured.
-        texts: what stands in each cell.
+        values: ROC AUC, index trained_on, columns tested_on; NaN if not measured.
+        texts: the text of each cell.
     """
     width = max(5.5, 1.7 * values.shape[1] + 2.6)
     # High enough for the words beside the bar.
     figure, axes = panels(1, title, (width, max(3.6, 0.9 * values.shape[0] + 2.0)))
     bar = {"label": "ROC AUC (0.5 and below: darkest)", "extend": "min"}
     sns.heatmap(values, annot=texts, fmt="", cmap="cividis", vmin=0.5, vmax=1, ax=axes[0], cbar_kws=bar)
-    # The heat map writes nothing where there is no number.
+    # The heat map writes no text in cells without a number.
     for row, column in zip(*values.isna().to_numpy().nonzero()):
         axes[0].text(column + 0.5, row + 0.5, texts.iloc[row, column], ha="center", va="center")
     axes[0].grid(False)
@@ -81,7 +81,7 @@ def auc_matrix(values: pd.DataFrame, texts: pd.DataFrame, title: str) -> Figure:
 
 @styled
 def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = None) -> Figure:
-    """ROC AUC at home against the number of training images, on a logarithmic axis, with intervals.
+    """ROC AUC on the model's own dataset against the number of training images (logarithmic axis), with intervals.
 
     Args:
         curve: columns trained_on, recipe, stage, training_images, roc_auc, roc_auc_low, roc_auc_high.
@@ -93,7 +93,7 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
         rows = curve[(curve["recipe"] == recipe) & (curve["stage"] == stage)].sort_values("training_images")
         kind = recipes.index(recipe)
         style = {"color": STAGE_COLOURS.get(stage, "dimgrey")}
-        # Moved a little sideways, so that intervals at the same size do not cover each other.
+        # Shifted slightly sideways, so that intervals at the same size do not overlap.
         at = (rows["training_images"] * 1.03**number).to_numpy()
         line = {"linestyle": LINES[kind % len(LINES)], "marker": MARKERS[kind % len(MARKERS)]}
         fit = None if fits is None else fits[(fits["recipe"] == recipe) & (fits["stage"] == stage)]
@@ -108,7 +108,7 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
     axes[0].margins(x=0.25)
     sizes = sorted(set(curve["training_images"]))
     if len(sizes) == 1:
-        # Or the little move sideways would fill the axis.
+        # Otherwise this shift would fill the axis.
         axes[0].set_xlim(sizes[0] / 2, sizes[0] * 2)
     axes[0].set_xticks(sizes, minor=False)
     axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -126,7 +126,7 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
 def _draw_fit(ax: Axes, fit: pd.DataFrame, linestyle: str | tuple, color: str) -> None:
     ax.fill_between(fit["training_images"], fit["low"], fit["high"], color=color, alpha=0.15, linewidth=0)
     beyond = fit["extrapolated"].to_numpy(dtype=bool)
-    # Thin up to the point where the measured part begins or ends, so that nothing is left open.
+    # Thin up to the point where the measured part begins or ends, so that no gap is left.
     joined = beyond | np.append(beyond[1:], False) | np.append(False, beyond[:-1])
     for part, width in ((~beyond, 1.8), (joined, 0.7)):
         line = {"linestyle": linestyle, "linewidth": width, "color": color, "label": "_fit"}
@@ -153,7 +153,7 @@ def robustness_curves(frame: pd.DataFrame, undegraded: Mapping[str, float], titl
         for number, name in enumerate(names):
             own = rows[rows["measure"] == name]
             style = {"color": MEASURE_COLOURS.get(name, sns.color_palette("colorblind")[number % 10])}
-            # Moved a little sideways, so that intervals at one level do not cover each other.
+            # Shifted slightly sideways, so that intervals at one level do not overlap.
             at = [levels.index(level) + 0.07 * (number - (len(names) - 1) / 2) for level in own["level"]]
             line = {"linestyle": LINES[number % len(LINES)], "marker": MARKERS[number % len(MARKERS)], "markersize": 5}
             ax.plot(at, own["value"], label=MEASURE_NAMES.get(name, name), **line, **style)
@@ -164,7 +164,7 @@ def robustness_curves(frame: pd.DataFrame, undegraded: Mapping[str, float], titl
         ax.set_xticks(
             range(len(levels)), [f"{level:g}" if isinstance(level, float) else str(level) for level in levels]
         )
-        # Wrapped to the panel: a unit in words would run into the neighbour's.
+        # Wrapped to the panel: a unit in words would overlap the next panel's.
         ax.set(xlabel=textwrap.fill(kind, 30), xlim=(-0.4, len(levels) - 0.6))
     for ax in axes[len(kinds) :]:
         ax.set_axis_off()
@@ -185,7 +185,7 @@ def ablation_plot(frame: pd.DataFrame, title: str, label: str = "ROC AUC") -> Fi
     rows = frame.sort_values("difference", ascending=False, kind="stable")
     figure, axes = panels(1, title, (8, 0.42 * len(rows) + 1.7))
     for at, row in enumerate(rows.itertuples()):
-        # Filled where the interval leaves out 0.
+        # Filled if the interval excludes 0.
         told = row.low > 0 or row.high < 0
         draw_interval(axes[0], [row.low, row.high], [at, at], color="black")
         axes[0].plot(row.difference, at, "o", color="black", markerfacecolor="black" if told else "white")

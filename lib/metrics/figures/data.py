@@ -1,4 +1,4 @@
-"""What the images of a dataset are like: sizes, compression, spectra, split."""
+"""Properties of a dataset's images: sizes, compression, spectra, split."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from lib.metrics.relabelling import Difference
 def quality_histogram(images: pd.DataFrame, title: str) -> Figure:
     """Distributions of image area, bytes per pixel and JPEG quantisation, by class.
 
-    What is the same in all images, or known of none, is said in words under the panels of what differs.
+    A property that is equal for all images or never known has no panel; a text below the panels states it.
 
     Args:
         images: columns label, width, height (pixels), bytes, quantisation (mean step of a JPEG's luma table: 1 keeps
@@ -70,7 +70,7 @@ def _alike(values: pd.Series) -> bool:
 
 
 def _in_words(label: str, values: pd.Series) -> str:
-    """What stands in a panel's place where the panel would be empty or a single bar."""
+    """The text instead of a panel that would be empty or a single bar."""
     label = label[0].upper() + label[1:]
     return (
         f"{label}: {values.iloc[0]:.4g} in each of {len(values):,} images" if len(values) else f"{label}: of no image"
@@ -92,8 +92,8 @@ def power_spectra(
 
     Args:
         spectra: `real` and `synthetic` to (mean, low, high), each in dB at evenly spaced frequencies that end at 0.5
-            cycles per pixel; low and high bound the range that 80% of the images lie in. NaN where there are no images.
-        difference: of the means at each frequency against relabelling; None where nothing is to be compared.
+            cycles per pixel; low and high are the range of 80% of the images. NaN without images.
+        difference: of the means at each frequency against relabelling; None without a comparison.
     """
     figure, axes = panels(2, title, (11, 4.2))
     known = {label: np.asarray(values, float) for label, values in spectra.items() if np.isfinite(values).any()}
@@ -110,10 +110,10 @@ def power_spectra(
         axes[1].axhline(0, color="grey", linestyle=":")
         axes[1].fill_between(at, -limit, limit, color=WITHIN_CHANCE, linewidth=0, label="within chance")
         axes[1].plot(at, value, color="darkgrey")
-        # Black where there is something to say.
+        # Black if the difference is beyond chance.
         name = "beyond chance" if difference.beyond.any() else "_nothing"
         axes[1].plot(at, np.where(difference.beyond, value, np.nan), color="black", label=name)
-        # At least one dB up and down, so that noise is not blown up to the height of the panel.
+        # At least one dB up and down, so that noise does not fill the panel.
         most = 1.1 * max(1 / 1.1, np.abs(value).max(), limit.max())
         axes[1].set(xlim=(0, 0.5), ylim=(-most, most))
         legend_beside(axes[1])

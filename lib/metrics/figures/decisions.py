@@ -1,4 +1,4 @@
-"""A threshold and the images on its two sides."""
+"""A threshold and the images on both sides of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lib.metrics.checks import decimals
 from lib.metrics.figures.results import draw_confusion
 from lib.metrics.figures.style import CLASS_COLOURS, LINES, POLICY_NAMES, legend_beside, sentence, styled
 
-# What a scale of log-odds shows; a score nearer to 0 or 1 is drawn there.
+# The range of the log-odds scale; a score nearer to 0 or 1 is drawn at its end.
 NEAREST = 1e-6
 _TICKS = {
     1e-6: "1e-6",

@@ -1,4 +1,4 @@
-"""Images themselves: samples, pairs, means, heat maps, errors."""
+"""Images: samples, pairs, means, heat maps, errors."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def sample_sheet(images: Mapping[str, Sequence[np.ndarray]], title: str) -> Figu
 
 @styled
 def pair_gallery(pairs: Sequence[tuple[np.ndarray, np.ndarray, str]], title: str) -> Figure:
-    """Pairs of images side by side, each with a caption: (image a, image b, caption); a sentence where there are none."""
+    """Pairs of images side by side, each with a caption: (image a, image b, caption); a sentence if there are none."""
     pictures = [[(first, None), (second, None)] for first, second, _ in pairs]
     return _gallery(pictures, [caption for *_, caption in pairs], title, "No pairs.")
 
@@ -54,11 +54,11 @@ def _gallery(
     title: str,
     nothing: str,
 ) -> Figure:
-    """Places with a caption above one or two pictures, each an image and the heat map that lies over it, if any."""
+    """Cells with a caption above one or two pictures, each an image and its heat map, if any."""
     wide = max((len(row) for row in pictures), default=2)
     across = max(1, min(len(pictures), PAIRS_A_ROW if wide == 2 else SINGLES_A_ROW))
     down = max(1, -(-len(pictures) // across))
-    # Wrapped to the width of the pictures: a long file name must neither be cut nor run into its neighbour.
+    # Wrapped to the width of the pictures, so that a long file name is not cut and does not overlap its neighbour.
     columns = 34 if wide == 2 else 22
     heats = any(heat is not None for row in pictures for _, heat in row)
     captions = ["\n".join(textwrap.fill(line, columns) for line in caption.splitlines()) for caption in captions]
@@ -85,7 +85,7 @@ def _gallery(
 
 
 def _bar_of_maps(place: SubFigure) -> None:
-    """The colour bar of maps that are each drawn from 0 to their own largest value."""
+    """The colour bar of maps, each drawn from 0 to its own largest value."""
     scale = ScalarMappable(Normalize(0, 1), HEAT_COLOURS)
     bar = place.colorbar(scale, cax=place.subplots(), alpha=HEAT_ALPHA, ticks=[0, 1])
     bar.set_label(HEAT_LABEL, fontsize=8)
@@ -96,14 +96,14 @@ def _bar_of_maps(place: SubFigure) -> None:
 
 @styled
 def mean_images(images: Mapping[str, np.ndarray], title: str, difference: Difference | None = None) -> Figure:
-    """The mean image of each class and where they differ.
+    """The mean image of each class and their difference.
 
-    The difference is synthetic - real, averaged over red, green and blue; its colours are the classes', centred on 0, and
-    grey where it is within what chance gives.
+    The difference is synthetic - real, averaged over red, green and blue. Its colours are the classes', centred on 0,
+    and grey where it is within chance.
 
     Args:
         images: `real` and `synthetic` to uint8 (side, side, 3), equal sides.
-        difference: of the grey levels (side, side) against relabelling; None where nothing is to be compared.
+        difference: of the grey levels (side, side) against relabelling; None without a comparison.
     """
     figure, axes = panels(3, title, (10.5, 3.6))
     for ax, label in zip(axes, CLASS_COLOURS):
@@ -119,7 +119,7 @@ def mean_images(images: Mapping[str, np.ndarray], title: str, difference: Differ
         sentence(axes[2], "Nothing to compare.")
         return figure
     axes[2].set_title(f"synthetic − real\n{_told(difference)}")
-    # At least one grey level, so that nothing is blown up to full colour.
+    # At least one grey level, so that noise does not get full colour.
     most = max(1.0, np.abs(difference.value).max())
     told = np.ma.masked_array(difference.value, mask=~difference.beyond)
     shown = axes[2].imshow(told, cmap=_class_colours().with_extremes(bad=WITHIN_CHANCE), vmin=-most, vmax=most)
@@ -143,13 +143,14 @@ def heat_maps(
     label: str = "Grad-CAM",
     difference: np.ndarray | None = None,
 ) -> Figure:
-    """Average heat map of each class, on one colour scale, over an image where one is given.
+    """Average heat map of each class, on one colour scale, over an image if one is given.
 
     Args:
-        maps: `real` and `synthetic` to arrays (height, width), 0 upwards; of the images' height and width or coarser.
-        images: label to the image to lay the map over, uint8 (height, width, 3), e.g. the mean image of the class.
-        label: what the maps hold, for the colour bar.
-        difference: synthetic - real at every place, in a panel of its own, in the classes' colours around 0.
+        maps: `real` and `synthetic` to arrays (height, width), from 0 upwards; with the images' height and width or
+            coarser.
+        images: label to the image below the map, uint8 (height, width, 3), e.g. the mean image of the class.
+        label: content of the maps, for the colour bar.
+        difference: synthetic - real at every position, in its own panel, in the classes' colours around 0.
     """
     columns = len(CLASS_COLOURS) + (difference is not None)
     figure, axes = panels(columns, title, (4 * columns, 3.8))
@@ -185,14 +186,14 @@ def _draw_heat(ax: Axes, image: np.ndarray | None, heat: np.ndarray, most: float
     height, width = heat.shape if image is None else image.shape[:2]
     place = {"extent": (-0.5, width - 0.5, height - 0.5, -0.5), "interpolation": "bicubic"}
     if image is not None:
-        # In grey, so that colour is the map's alone.
+        # In grey, so that only the map has colour.
         ax.imshow(image.mean(axis=2) if image.ndim == 3 else image, cmap="gray", vmin=0, vmax=255)
     return ax.imshow(heat, cmap=HEAT_COLOURS, vmin=0, vmax=most, alpha=1 if image is None else HEAT_ALPHA, **place)
 
 
 @styled
 def scored_pictures(cases: Sequence[tuple[np.ndarray, str]], title: str) -> Figure:
-    """Pictures, uint8 (height, width, 3), each with a caption; a sentence where there are none."""
+    """Pictures, uint8 (height, width, 3), each with a caption; a sentence if there are none."""
     return _gallery([[(image, None)] for image, _ in cases], [caption for _, caption in cases], title, "No pictures.")
 
 
@@ -200,13 +201,13 @@ def scored_pictures(cases: Sequence[tuple[np.ndarray, str]], title: str) -> Figu
 def explained_picture(
     picture: np.ndarray, box: tuple[float, float, float, float], view: np.ndarray, heat: np.ndarray, title: str
 ) -> Figure:
-    """A picture with the part that the network was given, that part, and where in it the score comes from.
+    """A picture with the network's part marked, that part, and the map that explains the score.
 
     Args:
         picture: uint8 (height, width, 3).
         box: left, top, width and height of the part, in pixels of `picture`.
-        view: the part as the network was given it, uint8 (side, side, 3).
-        heat: (rows, columns), above 0 what speaks for synthetic, below 0 for real, in logits.
+        view: the part as the network's input, uint8 (side, side, 3).
+        heat: (rows, columns), evidence in logits: above 0 for synthetic, below 0 for real.
     """
     figure, axes = panels(3, title, (11, 4.2))
     for ax, words in zip(axes, ("the picture", "what the network was given", "what speaks for each class")):
@@ -217,7 +218,7 @@ def explained_picture(
     axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="white", linewidth=3))
     axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="black", linewidth=1))
     axes[1].imshow(view)
-    # In grey, so that colour is the map's alone.
+    # In grey, so that only the map has colour.
     axes[2].imshow(view.mean(axis=2), cmap="gray", vmin=0, vmax=255)
     most = float(np.max(np.abs(heat))) or 1.0
     place = {"extent": (-0.5, view.shape[1] - 0.5, view.shape[0] - 0.5, -0.5), "interpolation": "bicubic"}
@@ -229,11 +230,11 @@ def explained_picture(
 
 @styled
 def error_gallery(cases: Sequence[tuple[np.ndarray, np.ndarray | None, str]], title: str) -> Figure:
-    """Images that were called wrongly, each with a caption and, where there is one, its heat map beside it.
+    """Wrongly classified images, each with a caption and, if there is one, its heat map beside it.
 
     Args:
         cases: (image, heat map or None, caption); the image uint8 (height, width, 3), the map (height, width) or
-            coarser, 0 upwards, drawn on its own scale.
+            coarser, from 0 upwards, drawn on its own scale.
     """
     pictures = [[(image, None)] if heat is None else [(image, None), (image, heat)] for image, heat, _ in cases]
     return _gallery(pictures, [caption for *_, caption in cases], title, "No errors.")

@@ -1,4 +1,4 @@
-"""What a run's models do: training, curves, scores, thresholds, calibration."""
+"""Results of a run's models: training, curves, scores, thresholds, calibration."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ METHOD_NAMES = {"uncalibrated": "as scored", "temperature": "temperature", "plat
 
 @styled
 def training_curves(history: pd.DataFrame, title: str) -> Figure:
-    """Loss and ROC AUC over the epochs, one column of panels per stage; epoch 0 is the model as the stage began.
+    """Loss and ROC AUC over the epochs, one column of panels per stage; epoch 0 is the model at the start of the stage.
 
     Args:
-        history: columns stage, epoch, loss, val_loss, roc_auc, val_roc_auc, kept (of each stage one epoch is).
+        history: columns stage, epoch, loss, val_loss, roc_auc, val_roc_auc, kept (true for one epoch of each stage).
     """
     stages = list(dict.fromkeys(history["stage"]))
     figure, axes = panels(len(stages), title, (3.9 * len(stages) + 1, 5.4), rows=2, sharey="row", sharex="col")
@@ -49,19 +49,19 @@ def training_curves(history: pd.DataFrame, title: str) -> Figure:
             ax.plot(rows["epoch"], rows[name], "--", color=colour, marker=".", label="training")
             ax.plot(rows["epoch"], rows[f"val_{name}"], color=colour, marker="o", label="validation")
             best = rows[rows["kept"].eq(True)]
-            # Whole also where the epoch is the first, the last or the best there can be.
+            # Drawn completely even if the epoch is the first, the last or the best possible.
             ring = {"markersize": 13, "markerfacecolor": "none", "markeredgecolor": "black", "clip_on": False}
             ax.plot(best["epoch"], best[f"val_{name}"], "o", label="epoch that is kept", **ring)
             ax.set(ylabel=label if column == 0 else "", xlabel="epoch" if row else "")
             ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             if row == 0:
-                # Not said of phase 1, whose start can be kept too: a linear head begins as a regression.
+                # Not for phase 1, whose start can be kept too: a linear head begins as a regression.
                 left = stage != "phase1" and best["epoch"].eq(0).any()
                 ax.set_title(f"{TRAINED.get(stage, stage)}{': tried, not kept' if left else ''}")
             else:
                 ax.axhline(0.5, color="grey", linewidth=1, linestyle=":")
     legend = legend_below(figure, axes[0], ncols=3)
-    # The line's kind tells, in every stage's colour.
+    # The line style distinguishes, in every stage's colour.
     for line in legend.legend_handles[:2]:
         line.set_color("dimgrey")
     return figure
@@ -130,7 +130,7 @@ def score_histograms(scores: pd.DataFrame, thresholds: Mapping[str, float], titl
     """Distribution of the scores of both classes, with thresholds as lines.
 
     Args:
-        scores: columns label (`real`, `synthetic`) and score; bins span 0 to 1, or the scores where they go beyond.
+        scores: columns label (`real`, `synthetic`) and score; bins span 0 to 1, or the scores if they go beyond.
         thresholds: policy to threshold.
     """
     figure, axes = panels(1, title, (8, 3.8))
@@ -179,7 +179,7 @@ def draw_confusion(ax: Axes, cells: Mapping[str, int], title: str) -> None:
 def threshold_stability(
     intervals: Mapping[str, Mapping[str, Interval]], title: str, names: Mapping[str, str] | None = None
 ) -> Figure:
-    """Each policy's threshold with the range it takes over resamples of validation, side by side for each stage.
+    """Each policy's threshold with its range over resamples of validation, side by side for each stage.
 
     Args:
         intervals: stage to policy to threshold, as in thresholds.json's `interval`.
@@ -189,7 +189,7 @@ def threshold_stability(
     figure, axes = panels(1, title, (8, 0.5 * len(policies) + 1.9))
     for number, (stage, found) in enumerate(intervals.items()):
         colour, marker = STAGE_COLOURS.get(stage, "dimgrey"), MARKERS[number % len(MARKERS)]
-        # Moved a little, so that stages do not cover each other.
+        # Shifted slightly, so that stages do not overlap.
         shift = 0.22 * (number - (len(intervals) - 1) / 2)
         rows = [policies.index(policy) + shift for policy in found]
         for row, interval in zip(rows, found.values()):
@@ -214,12 +214,12 @@ def cost_curve(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tuple[flo
     figure, axes = panels(1, title, (8.5, 4.2))
     for (name, points), style, width in zip(curves.items(), ("--", "-", "-.", ":"), (1.2, 1.8, 1.2, 1.2)):
         rising = points.iloc[::-1]
-        # A threshold between two scores decides as the higher of them does.
+        # A threshold between two scores has the same decisions as the higher score.
         line = {"linestyle": style, "linewidth": width, "drawstyle": "steps-pre", "label": name}
         axes[0].plot(rising["threshold"], rising["expected_cost"], color="dimgrey", **line)
     colours = sns.color_palette("colorblind", len(marks))
     for (policy, point), marker, colour in zip(marks.items(), MARKERS, colours):
-        # Hollow, and the cost in words: policies often choose the same threshold.
+        # Hollow, with the cost in words, because policies often choose the same threshold.
         style = {"color": colour, "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 2, "clip_on": False}
         axes[0].plot(*point, marker, label=f"{POLICY_NAMES.get(policy, policy)}: {decimals(point[1])}", **style)
     axes[0].set(xlabel="threshold (score from which an image is called synthetic)", ylabel="expected cost of an image")
@@ -232,9 +232,9 @@ def cost_curve(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tuple[flo
 def reliability_diagram(
     tables: Mapping[str, pd.DataFrame], title: str, errors: Mapping[str, Interval] | None = None
 ) -> Figure:
-    """What was predicted against what came, a panel for each method, a point for each bin of images.
+    """Predicted against observed share, a panel for each method, a point for each bin of images.
 
-    Points on the dotted line are calibrated: of images predicted p, a share p is synthetic. Thin lines along the
+    Points on the dotted line are calibrated: a share p of the images predicted p is synthetic. Thin lines along the
     axis span the bins.
 
     Args:
@@ -248,7 +248,7 @@ def reliability_diagram(
         for row in table.itertuples():
             draw_interval(ax, [row.mean_predicted] * 2, [row.low, row.high], color=colour, alpha=0.6, clip_on=False)
             ax.plot([row.bin_low, row.bin_high], [row.observed] * 2, color="grey", linewidth=1, label="_bin")
-        # Points at 0 and 1 are whole.
+        # Points at 0 and 1 are drawn completely.
         ax.plot(table["mean_predicted"], table["observed"], "o", color=colour, markersize=5, clip_on=False)
         name = METHOD_NAMES.get(method, method)
         ax.set_title(f"{name}\nECE {errors[method]}" if errors and method in errors else name, fontsize=10)

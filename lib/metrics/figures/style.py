@@ -1,4 +1,4 @@
-"""One look for all figures: style, colours that colour-blind readers tell apart, names, and drawn intervals."""
+"""One style for all figures: colours for colour-blind readers, names, and drawn intervals."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ POLICY_NAMES = {
     "fpr_1": "1% false positives",
     "cost": "least cost",
 }
-# For differences that images dealt to the classes at random give too.
+# For differences within chance (random assignment of images to the classes).
 WITHIN_CHANCE = "#D9D9D9"
-# Told apart in black and white: one for each policy, in their order, and for each recipe.
+# Distinct in black and white: one for each policy, in their order, and for each recipe.
 LINES = ("-", "--", "-.", (0, (1, 1)), (0, (6, 2, 1, 2, 1, 2)), (0, (1, 4)))
 MARKERS = "osD^v<>P"
 
 
 def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Draw inside the study's style and leave the caller's settings alone."""
+    """Draw in the study's style without changing the caller's settings."""
 
     @functools.wraps(function)
     def styled(*args, **kwargs) -> Figure:
         style = {**sns.axes_style("whitegrid"), **sns.plotting_context("notebook")}
-        # parse_math off: a dollar sign in a file name is a dollar sign.
+        # parse_math off: a dollar sign in a file name stays a dollar sign.
         extra = {"text.parse_math": False, "svg.hashsalt": "study", "axes.titlesize": 11, "figure.titlesize": 12}
         with mpl.rc_context({**style, **extra}):
             return function(*args, **kwargs)
@@ -49,12 +49,12 @@ def styled(function: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def draw_interval(ax: Axes, x: Sequence[float], y: Sequence[float], **options) -> None:
-    """Draws the line between an interval's ends; `errorbar` refuses intervals that leave out their point."""
+    """Draws the line between an interval's ends; `errorbar` refuses intervals that exclude their point."""
     ax.plot(x, y, marker="|" if y[0] == y[1] else "_", markersize=9, label="_interval", **options)
 
 
 def stage_label(stage: str, names: Mapping[str, str] | None, width: int = 44) -> str:
-    """What a stage is called, in lines of at most `width` letters."""
+    """The name of a stage, in lines of at most `width` letters."""
     name = (STAGE_NAMES | dict(names or {})).get(stage, stage)
     return textwrap.fill(name, width, break_on_hyphens=False)
 
@@ -68,7 +68,7 @@ def panels(columns: int, title: str, size: tuple[float, float], rows: int = 1, *
 
 
 def legend_beside(ax: Axes, fontsize: float = 9, **options) -> None:
-    """A legend at the right of axes, where it can cover nothing that is drawn in them."""
+    """A legend at the right of axes, so that it covers no drawing."""
     ax.legend(bbox_to_anchor=(1.01, 1), loc="upper left", borderaxespad=0, fontsize=fontsize, **options)
 
 
@@ -84,6 +84,6 @@ def count_images(ax: Axes) -> None:
 
 
 def sentence(ax: Axes, words: str) -> None:
-    """Words in the place of a drawing that would show nothing; no empty frame is left around them."""
+    """A text instead of a drawing that would be empty; no empty frame is left around it."""
     ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center")
     ax.set_axis_off()
