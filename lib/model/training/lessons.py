@@ -92,26 +92,28 @@ def dealt_labels(kept: Kept, deals: int = 20, seed: int = 0) -> pd.DataFrame:
     standard = (features - features.mean(axis=0)) / spread
     # Fewer images than features: solved through the images' products, which all deals share.
     products = standard @ standard.T / standard.shape[1]
-    random, rows = np.random.default_rng(seed), []
-    for deal in range(deals):
-        label = random.permutation(np.arange(people) % 2)[place]
-        folds = {
-            "by image": KFold(5, shuffle=True, random_state=seed + deal).split(place),
-            "by group": GroupKFold(5, shuffle=True, random_state=seed + deal).split(place, groups=place),
-        }
-        for name, parts in folds.items():
-            scores = np.empty(len(place))
-            for train, rest in parts:
-                scores[rest] = _ridge(products, label, train, rest)
-            rows.append({"split": name, "deal": deal, "roc_auc": roc_auc_score(label, scores)})
+    random = np.random.default_rng(seed)
+    # (images, deals): all deals are solved at once.
+    labels = np.stack([random.permutation(np.arange(people) % 2)[place] for _ in range(deals)], axis=1).astype(float)
+    folds = {
+        "by image": KFold(5, shuffle=True, random_state=seed).split(place),
+        "by group": GroupKFold(5, shuffle=True, random_state=seed).split(place, groups=place),
+    }
+    rows = []
+    for name, parts in folds.items():
+        scores = np.empty(labels.shape)
+        for train, rest in parts:
+            scores[rest] = _ridge(products, labels, train, rest)
+        aucs = [roc_auc_score(labels[:, deal], scores[:, deal]) for deal in range(deals)]
+        rows += [{"split": name, "deal": deal, "roc_auc": auc} for deal, auc in enumerate(aucs)]
     return pd.DataFrame(rows)
 
 
-def _ridge(products: np.ndarray, label: np.ndarray, train: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Scores of `rest` by a ridge regression on `train`, the mean label being 0."""
+def _ridge(products: np.ndarray, labels: np.ndarray, train: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Scores of `rest` by ridge regressions on `train`, one for each column of labels."""
     within = products[np.ix_(train, train)] + PENALTY * np.eye(len(train))
-    mean = label[train].mean()
-    return mean + products[np.ix_(rest, train)] @ np.linalg.solve(within, label[train] - mean)
+    mean = labels[train].mean(axis=0)
+    return mean + products[np.ix_(rest, train)] @ np.linalg.solve(within, labels[train] - mean)
 
 
 def recipe_tables(recipe: Recipe) -> tuple[pd.DataFrame, pd.DataFrame]:
