@@ -99,7 +99,8 @@ other's number, each time augmented in another way{alone}.
         "Kept views and fresh ones",
         """Phase 1 of a recipe with so many augmented views of each training image drawn once and kept, and with one drawn anew for every
 epoch. Each trains from cold caches, for the same number of epochs; {seeds} seeds. Validation images; the difference is paired, to the
-recipe's first row, and so is the ratio of seconds (`python -m tests.benchmarks.cached_views`).
+recipe's first row, and so is the ratio of seconds (`python -m tests.benchmarks.cached_views`). The machine had other work beside
+it, so seconds and ratios are rough.
 
 {table}""",
     ),
