@@ -83,7 +83,8 @@ def test_failing_cell_ends_with_exit_code_1_and_names_the_partial_notebook(folde
     root = folder_of_images(12)
     broken = HOME / "broken.ipynb"
     notebook = json.loads(study.STEPS[0].source.read_text(encoding="utf-8"))
-    notebook["cells"][-1]["source"] = "raise ZeroDivisionError('on purpose')"
+    last = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"][-1]
+    last["source"] = "raise ZeroDivisionError('on purpose')"
     broken.write_text(json.dumps(notebook), encoding="utf-8")
     monkeypatch.setattr(study.Step, "source", property(lambda step: broken))
     assert run_all.main(["--data", str(root), "--quick", "--name", "breaks"]) == 1
@@ -234,7 +235,7 @@ def test_a_download_is_described_before_it_is_tried_and_never_leaves_a_traceback
     def offline(handle, folder):
         raise UserError("no network here")
 
-    monkeypatch.setattr(run_all.download, "_with_kagglehub", offline)
+    monkeypatch.setattr("lib.data.source.download._with_kagglehub", offline)
     assert run_all.main(["--dataset", "3", "--download"]) == 2
     shown = capsys.readouterr()
     assert "10,905" in shown.out and "licence" in shown.out and "not shown to be the original's" in shown.out
