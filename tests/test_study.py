@@ -648,9 +648,11 @@ def test_every_missing_result_before_the_asked_one_is_named():
 @pytest.mark.parametrize("name", study.CHOICES)
 def test_a_recipe_refuses_a_choice_that_it_does_not_know(name):
     with pytest.raises(ValueError, match=f"Recipe: {name} is 'max', expected "):
-        dataclasses.replace(study.RECIPES["tuned"], **{name: "max"})
+        changed = {name: "max"}
+        dataclasses.replace(study.RECIPES["tuned"], **changed)
     for choice in study.CHOICES[name]:
-        assert getattr(dataclasses.replace(study.RECIPES["tuned"], **{name: choice}), name) == choice
+        changed = {name: choice}
+        assert getattr(dataclasses.replace(study.RECIPES["tuned"], **changed), name) == choice
 
 
 def test_a_stage_and_a_view_refuse_what_they_do_not_know():

@@ -34,10 +34,6 @@ def listed(names: Sequence[str], nothing: str = "none") -> str:
     return ", ".join(names) or nothing
 
 
-def _interval(row: pd.Series | tuple, name: str) -> Interval:
-    return Interval(*(float(getattr(row, f"{name}{end}")) for end in ("", "_low", "_high")))
-
-
 # ------------------------------------------------------------------------------------------------------- 01: the data
 
 
@@ -426,7 +422,7 @@ def baseline_seen(table: pd.DataFrame, network: str) -> str:
         table: of `baselines.baseline_table`.
         network: which scorer is the network.
     """
-    rows = {row.scorer: _interval(row, "roc_auc") for row in table.itertuples()}
+    rows = dict(zip(table["scorer"], Interval.all_of(table, "roc_auc")))
     mine = rows.pop(network)
     name, best = max(rows.items(), key=lambda pair: pair[1].value)
     if mine.low > best.value:
@@ -691,16 +687,16 @@ def robustness_seen(table: pd.DataFrame, policy: str, source: str) -> str:
     """
     clean, *degraded = table.itertuples()
     rows = {f"{row.degradation} {row.level:g}": row for row in degraded}
-    auc = _interval(clean, "roc_auc")
+    auc, *ranked = Interval.all_of(table, "roc_auc")
+    real, synthetic = (Interval.all_of(table, name)[0] for name in ("recall_real", "recall_synthetic"))
     lower = [f"{name} ({row.roc_auc_change:+.3f})" for name, row in rows.items() if row.roc_auc_change_high < 0]
-    chance = [name for name, row in rows.items() if verdict(_interval(row, "roc_auc")) != BETTER]
+    chance = [name for name, found in zip(rows, ranked, strict=True) if verdict(found) != BETTER]
     lost = [name for name, row in rows.items() if min(row.recall_real, row.recall_synthetic) < 0.5]
     # The ranking holds, the threshold does not.
     moved = [name for name in lost if name not in chance]
     lines = [
         f"As they are, {clean.images:,} test images have an AUC of {auc}, {verdict(auc)}; recall of real "
-        f"{_interval(clean, 'recall_real')}, "
-        f"of synthetic {_interval(clean, 'recall_synthetic')} at the {policy} threshold.",
+        f"{real}, of synthetic {synthetic} at the {policy} threshold.",
         f"AUC lower, with a 95% interval of the change that leaves out 0: {listed(lower)}.",
         f"Not better than chance: {listed(chance)}. There the traces themselves are gone.",
         f"Ranking better than chance, but less than half of a class recognised: {listed(moved)}. There the scores have moved away from "
@@ -822,16 +818,16 @@ def turns_seen(table: pd.DataFrame, source: str) -> str:
     """
     chance = [row.turn for row in table.itertuples() if row.roc_auc_low <= 0.5 <= row.roc_auc_high]
     one_class = [row.turn for row in table.itertuples() if row.degenerate]
-    rows = {row.turn: row for row in table.itertuples()}
-    correct = _interval(rows["a"], "roc_auc")
+    rows = table.set_index("turn").to_dict("index")
+    correct = Interval.of(rows["a"], "roc_auc")
     if "a" in chance:
         start = "Run correctly, the recipe is at chance itself on these images, so that no turn can be blamed here"
     else:
         start = "Run correctly, the recipe is no coin: a result of 0.5 speaks of a mistake, not of hard data"
     return (
         f"{SEEN}{start} (test AUC {correct}). Not told from chance: {listed(chance)}. Nearly everything called one class: "
-        f"{listed(one_class)}. Choosing the threshold on the test images (g) reports an F1 of {rows['g'].f1_synthetic:.3f}, choosing it on "
-        f"validation {rows['a'].f1_synthetic:.3f}: the difference is not there on new images. Source: {source}."
+        f"{listed(one_class)}. Choosing the threshold on the test images (g) reports an F1 of "
+        f"{rows['g']['f1_synthetic']:.3f}, choosing it on validation {rows['a']['f1_synthetic']:.3f}: the difference is not there on new images. Source: {source}."
     )
 
 
