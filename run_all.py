@@ -2,7 +2,7 @@
 
 examples:
   python run_all.py --dataset 1                  dataset 1, the tuned recipe
-  python run_all.py --dataset 1 --quick          the same in about two minutes: fewer images, no fine-tuning
+  python run_all.py --dataset 1 --quick          the same in about a minute and a half: fewer images, no fine-tuning
   python run_all.py --dataset 1 2 control --recipe original
   python run_all.py --data "my pictures"         a folder of your own that holds real/ and synthetic/ (or fake/, ai/, …)
   python run_all.py --dataset 1 --also wrong_turns   also what each mistake costs; ablation: what each choice brings
@@ -127,7 +127,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="notebook 05 alone, over finished runs (dataset_1, dataset_1/original, …) and scores files of other detectors: "
         "a CSV (or dataset_1=CSV) with the columns image_id,label,split,score[,stage][,group]",
     )
-    add("--quick", action="store_true", help=f"about two minutes, not five or more: {study.QUICK_WORDS}")
+    add("--quick", action="store_true", help=f"about a minute and a half, not five or more: {study.QUICK_WORDS}")
     add("--seed", type=int, default=7, help="of split, augmentation and training; default: 7")
     add("--results", metavar="FOLDER", default="", help="where results go; default: results/")
     add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 to 06) and what follows again")

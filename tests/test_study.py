@@ -675,3 +675,15 @@ def test_what_other_detectors_gave_on_a_dataset_goes_when_its_images_change(own_
     study.write_json(other.model_folder / ELSEWHERE_FILE, {"tested_on": {"control": {}}})
     run.write_audit(run.images().assign(group="one"), run.pairs(), run.audit())
     assert (other.model_folder / ELSEWHERE_FILE).is_file()
+
+
+@pytest.mark.parametrize(("quick", "endings"), [(True, {".png"}), (False, {".png", ".svg"})])
+def test_a_quick_run_writes_its_figures_once(quick, endings):
+    from matplotlib.figure import Figure
+
+    run = open_run(quick=quick)
+    figure = Figure(figsize=(1, 1))
+    figure.suptitle("A title")
+    shown = run.save_figure(figure, "one")
+    assert {path.suffix for path in (run.recipe_folder / "figures").iterdir()} == endings
+    assert shown.alt == "A title"

@@ -69,19 +69,19 @@ _NUMBERS = (
 SAVED_DPI = 150
 
 
-def save_figure(figure, path: Path) -> Path:
-    """Save a Figure as `path`.png (SAVED_DPI) and `path`.svg; return the path of the first."""
+def save_figure(figure, path: Path, *, suffixes: tuple[str, ...] = (".png", ".svg")) -> Path:
+    """Save a Figure as `path`.png (SAVED_DPI) and `path`.svg, or as `suffixes` say; return the path of the first."""
     # Compute the layout once. Otherwise each file computes it again, and twice for its edges.
     figure.set_dpi(SAVED_DPI)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     edges = figure.get_tightbbox().padded(0.1)
-    for suffix in (".png", ".svg"):
+    for suffix in suffixes:
         with written_whole(path.with_name(path.name + suffix)) as temporary:
             # No date in the SVG, so that the same figure gives the same file.
             metadata = {"Date": None} if suffix == ".svg" else {}
             figure.savefig(temporary, dpi=SAVED_DPI, bbox_inches=edges, metadata=metadata)
-    return path.with_name(path.name + ".png")
+    return path.with_name(path.name + suffixes[0])
 
 
 def saved_figures(folder: Path) -> dict[str, Path]:
@@ -439,12 +439,14 @@ class Results:
         return _measured(self.folder / f"{name}.csv", "turn", "what", "choice", "setting", "case")
 
     def save_figure(self, figure, name: str, *, per_recipe: bool = True):
-        """Save a matplotlib Figure as figures/<name>.png and .svg; return the PNG as a picture for a notebook."""
+        """Save a matplotlib Figure as figures/<name>.png, in a full run also .svg; return the PNG as a picture for a notebook."""
         from IPython.display import Image  # imported here: only notebooks need it
 
         folder = (self.recipe_folder if per_recipe else self.folder) / "figures"
+        # Nobody prints the figures of a quick run, and an SVG takes longer to write than a PNG.
+        suffixes = (".png",) if self.quick else (".png", ".svg")
         # At half its size in pixels it appears on a screen at its intended size. The title is the alternative text.
-        return Image(filename=save_figure(figure, folder / name), retina=True, alt=figure.get_suptitle())
+        return Image(filename=save_figure(figure, folder / name, suffixes=suffixes), retina=True, alt=figure.get_suptitle())
 
     def remove_figures(self, *names: str) -> None:
         """Remove figures of an earlier run that no longer apply to this one."""
