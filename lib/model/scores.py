@@ -6,20 +6,19 @@ import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 
 from lib.data.audit.normalise import image_root
 from lib.data.images.batches import load_views
-from lib.data.images.views import ImageFile, View, recipe_view
+from lib.data.images.parts import parts_of
+from lib.data.images.views import ImageFile, View, recipe_view, training_scale
 from lib.model import network
 from lib.model.engine import Engine
 from lib.model.features import BATCH
 from lib.show.progress import progress
 from lib.study.code_hash import code_hash
 from lib.study.files import file_hash, text_hash
-from lib.study.recipes import Recipe
 from lib.study.run import Run
 
 
@@ -27,8 +26,19 @@ def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
     """The image files of rows of this run's image table."""
     root = image_root(run)
     copies = images["copy"] if "copy" in images else itertools.repeat(0)
-    rows = zip(images["path"], images["sha256"], copies)
-    return [ImageFile(root / path, key, copy) for path, key, copy in rows]
+    rows = zip(images["path"], images["sha256"], copies, images["height"], images["width"])
+    return [ImageFile(root / path, key, copy, (int(height), int(width))) for path, key, copy, height, width in rows]
+
+
+def scale_of(run: Run) -> tuple[int, int, int]:
+    """The sizes of the pictures that a run trains and validates on, as `View.scale`."""
+    known = run.used_images().query("split != 'test'")
+    return training_scale(known[["height", "width"]].min(axis=1))
+
+
+def run_view(run: Run, version: int = 0, degradation: str = "") -> View:
+    """The view by which a run's model sees a picture, of its own dataset or of another."""
+    return recipe_view(run.recipe, version, run.seed if version else 0, degradation, scale_of(run))
 
 
 def saved_engine(path: Path, size: int, sha256: str = "") -> Engine:
@@ -53,38 +63,36 @@ def image_scores(
     Args:
         advance: called with the number of images just done.
     """
-    chunks = []
-    for outputs in engine.stream(load_views(files, view, BATCH)):
+    chunks, parts, done = [], parts_of(files, view), 0
+    for outputs in engine.stream(load_views(parts.files, view, BATCH)):
         chunks.append(outputs[:, 0])
-        advance(len(outputs))
-    return np.concatenate(chunks)
+        # An image is done with its last part.
+        before, done = done, done + len(outputs)
+        advance(_images(parts.image, done) - _images(parts.image, before))
+    return parts.combined(np.concatenate(chunks))
 
 
-def score_images(
-    model: keras.Model | Engine, files: Sequence[ImageFile], recipe: Recipe, degradation: str = ""
-) -> np.ndarray:
-    """Scores of image files by a whole model, on the fast engine.
+def _images(image: np.ndarray, rows: int) -> int:
+    """How many images are whole in the first rows; `image` is the number of the image of each row."""
+    return len(np.unique(image)) if rows >= len(image) else int(image[rows])
 
-    Args:
-        model: a detector, or its engine if it is used more than once.
-        files: the images.
-        degradation: applied to the pictures first, as in `View`.
+
+def score_images(engine: Engine, files: Sequence[ImageFile], view: View) -> np.ndarray:
+    """Scores of image files by a model's engine, with progress.
 
     Returns:
         float32 (images,), probabilities of `synthetic`, 0-1.
     """
-    engine = model if isinstance(model, Engine) else Engine(model, recipe.image_size)
     with progress(len(files), "scoring") as advance:
-        return image_scores(engine, files, recipe_view(recipe, degradation=degradation), advance)
+        return image_scores(engine, files, view, advance)
 
 
-def scores_key(model: Path, recipe: Recipe, images: pd.DataFrame) -> str:
+def scores_key(model: Path, view: View, images: pd.DataFrame) -> str:
     """Changes with everything that the scores of images by a saved model depend on.
 
     Args:
         model: the `.keras` file.
-        recipe: defines the view of an image.
+        view: of an image.
         images: rows of an image table, in the order of the scores.
     """
-    view = vars(recipe_view(recipe))
-    return text_hash(code_hash(__name__), file_hash(model), view, images["sha256"].tolist())
+    return text_hash(code_hash(__name__), file_hash(model), vars(view), images["sha256"].tolist())

@@ -446,7 +446,9 @@ class Results:
         # Nobody prints the figures of a quick run, and an SVG takes longer to write than a PNG.
         suffixes = (".png",) if self.quick else (".png", ".svg")
         # At half its size in pixels it appears on a screen at its intended size. The title is the alternative text.
-        return Image(filename=save_figure(figure, folder / name, suffixes=suffixes), retina=True, alt=figure.get_suptitle())
+        return Image(
+            filename=save_figure(figure, folder / name, suffixes=suffixes), retina=True, alt=figure.get_suptitle()
+        )
 
     def remove_figures(self, *names: str) -> None:
         """Remove figures of an earlier run that no longer apply to this one."""

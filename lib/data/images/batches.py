@@ -29,8 +29,12 @@ def load_views(files: Sequence[ImageFile], view: View, batch_size: int) -> Itera
 
     def load(part: list[ImageFile]) -> np.ndarray:
         batch = np.empty((len(part), view.size, view.size, 3), "uint8")
+        last, prepared = None, None
         for row, file in enumerate(part):
-            batch[row] = view.apply(file.read(), file.name)
+            # The parts of an image follow each other: it is read once.
+            if (file.path, file.use) != last:
+                last, prepared = (file.path, file.use), view.prepared(file.read(), file.use)
+            batch[row] = view.part_of(prepared, file.use, file.part)
         return batch
 
     return (batch for _, batch in ahead(load, files, batch_size))
@@ -60,6 +64,7 @@ def training_batches(
     seed: int,
     done: int = 0,
     images: int | None = None,
+    scale: tuple[int, int, int] | None = None,
 ):
     """An endless tf.data pipeline of shuffled, freshly augmented training batches.
 
@@ -69,6 +74,7 @@ def training_batches(
         weights: weight of each image in the loss.
         done: epochs that an interrupted call has already given; the next batch is the first one after them.
         images: number of images in an epoch, drawn anew each time; None uses all.
+        scale: of the training pictures, as in `View`.
 
     Returns:
         Dataset of (float32 images (batch, size, size, 3) 0-255, float32 labels (batch, 1), float32 weights (batch, 1)),
@@ -89,7 +95,8 @@ def training_batches(
 
     def load(epoch, index):
         file = files[int(index)]
-        return recipe_view(recipe, version=FRESH_VERSION + int(epoch), seed=seed).apply(file.read(), file.name)
+        view = recipe_view(recipe, version=FRESH_VERSION + int(epoch), seed=seed, scale=scale)
+        return view.apply(file.read(), file.use, file.part)
 
     def tensors(epoch, index):
         image = tf.numpy_function(load, (epoch, index), tf.uint8)

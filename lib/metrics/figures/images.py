@@ -199,24 +199,31 @@ def scored_pictures(cases: Sequence[tuple[np.ndarray, str]], title: str) -> Figu
 
 @styled
 def explained_picture(
-    picture: np.ndarray, box: tuple[float, float, float, float], view: np.ndarray, heat: np.ndarray, title: str
+    picture: np.ndarray,
+    boxes: Sequence[tuple[float, float, float, float]],
+    view: np.ndarray,
+    heat: np.ndarray,
+    title: str,
 ) -> Figure:
-    """A picture with the network's part marked, that part, and the map that explains the score.
+    """A picture with the parts marked that the network looks at, one of them, and the map that explains the score.
 
     Args:
         picture: uint8 (height, width, 3).
-        box: left, top, width and height of the part, in pixels of `picture`.
-        view: the part as the network's input, uint8 (side, side, 3).
-        heat: (rows, columns), evidence in logits: above 0 for synthetic, below 0 for real.
+        boxes: left, top, width and height of each part, in pixels of `picture`.
+        view: the only part, or the whole picture squeezed, as the network's input, uint8 (side, side, 3).
+        heat: (rows, columns) over `view`, evidence in logits: above 0 for synthetic, below 0 for real.
     """
     figure, axes = panels(3, title, (11, 4.2))
-    for ax, words in zip(axes, ("the picture", "what the network was given", "what speaks for each class")):
+    for ax, words in zip(
+        axes, ("the picture, and its parts looked at", "what the network was given", "what speaks for each class")
+    ):
         ax.set_title(words)
         ax.set_axis_off()
     axes[0].imshow(picture)
-    left, top, width, height = box
-    axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="white", linewidth=3))
-    axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor="black", linewidth=1))
+    for left, top, width, height in boxes:
+        for colour, thickness in (("white", 3), ("black", 1)):
+            edge = {"fill": False, "edgecolor": colour, "linewidth": thickness}
+            axes[0].add_patch(Rectangle((left - 0.5, top - 0.5), width, height, **edge))
     axes[1].imshow(view)
     # In grey, so that only the map has colour.
     axes[2].imshow(view.mean(axis=2), cmap="gray", vmin=0, vmax=255)

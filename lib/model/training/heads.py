@@ -15,10 +15,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
+from lib.data.images.parts import Parts
 from lib.model import heads
 from lib.model.training.checkpoint import Checkpoint
 from lib.model.training.fitting import fit_stage, inference, probabilities
-from lib.model.training.sampling import TOGETHER, Views, class_weights, feature_batches
+from lib.model.training.sampling import TOGETHER, Views, feature_batches, row_labels
 from lib.study.recipes import Recipe
 from lib.study.registry import Registry
 
@@ -38,10 +39,12 @@ class Samples:
     """The data that a head may start from.
 
     Attributes:
-        train: features (images, n) of the training images' plain view.
+        train: features (rows, n) of the training images' plain view; a row is an image, or a part of one.
         views: features of every kept view, the plain one first.
-        labels: 0 or 1 of each training image.
-        validation: features (images, n) of the validation images.
+        labels: 0 or 1 of each row.
+        weights: how much each row counts, with a mean of 1; None if all count the same.
+        validation: features (images, n) of the validation images; of an image with several parts their weighted mean, which
+            a linear head scores as it scores the parts.
         validation_labels: their labels.
         seed: of all random draws.
     """
@@ -49,6 +52,7 @@ class Samples:
     train: np.ndarray
     views: Sequence[np.ndarray]
     labels: np.ndarray
+    weights: np.ndarray | None
     validation: np.ndarray
     validation_labels: np.ndarray
     seed: int
@@ -69,17 +73,20 @@ def train_head(
     seed: int,
     checkpoint: Checkpoint | None = None,
     groups: np.ndarray | None = None,
+    parts: tuple[Parts, Parts] | None = None,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train a head on frozen features.
 
     Args:
-        train: features (images, n) of the training images' plain view.
+        train: features (rows, n) of the training images' plain view.
         views: the views that the epochs use. If they are kept, the regression that starts a linear head uses them too.
         labels: 0 or 1 of each training image.
-        validation: features (images, n) of the validation images.
-        validation_labels: their labels.
+        validation: features (rows, n) of the validation images.
+        validation_labels: label of each validation image.
         checkpoint: the file of the progress, so that a killed training can continue.
         groups: name of the group (a person, say) of each validation image; None if images are independent.
+        parts: of the training and of the validation images, which the rows of features belong to; None if each image is one
+            row.
 
     Returns:
         The head with the weights of its best epoch by validation AUC, and the history: one row per epoch, where 0 is
@@ -88,10 +95,12 @@ def train_head(
             true for the best epoch.
     """
     keras.utils.set_random_seed(seed)
-    weight = class_weights(labels)
+    of_train, of_validation = parts or (None, None)
+    labels, weights = row_labels(labels, of_train)
     kept = [train] if callable(views) else views
-    head = HEADS[recipe.head](Samples(train, kept, labels, validation, validation_labels, seed))
-    weights = np.array([weight[label] for label in labels])
+    counts = of_train.loss_weight() if of_train and of_train.several else None
+    means = _mean_features(validation, of_validation)
+    head = HEADS[recipe.head](Samples(train, kept, labels, counts, means, validation_labels, seed))
     images = recipe.phase1.epoch_images(len(labels))
     steps = -(-images // recipe.batch_size)
     features = validation.astype("float32")
@@ -102,7 +111,8 @@ def train_head(
         return feature_batches(*batches, width=validation.shape[1], images=images)
 
     def score() -> np.ndarray:
-        return probabilities(infer, features)
+        found = probabilities(infer, features)
+        return of_validation.combined(found) if of_validation else found
 
     # Must divide the steps, or the last group would run past the end of the epoch.
     together = max(count for count in range(1, TOGETHER + 1) if steps % count == 0)
@@ -111,12 +121,21 @@ def train_head(
     return head, history
 
 
+def _mean_features(features: np.ndarray, parts: Parts | None) -> np.ndarray:
+    """Features (images, n) from those of the images' parts."""
+    if parts is None or not parts.several:
+        return features
+    found = np.zeros((parts.image[-1] + 1, features.shape[1]), "float32")
+    np.add.at(found, parts.image, features * parts.weight[:, None].astype("float32"))
+    return found
+
+
 def _study_head(samples: Samples) -> keras.Model:
     return heads.study_head(samples.validation.shape[1])
 
 
 def _small_head(samples: Samples) -> keras.Model:
-    scaler = _scaler(samples.train.astype("float32"))
+    scaler = _scaler(samples.train.astype("float32"), samples.weights)
     return heads.small_head(scaler.mean_, np.square(scaler.scale_))
 
 
@@ -125,7 +144,8 @@ def _linear_head(samples: Samples, regression: Callable) -> keras.Model:
     row.
 
     Args:
-        regression: gives the coefficients for each strength of regularisation in turn.
+        regression: gives the coefficients for each strength of regularisation in turn, from features, labels and the weight
+            of each row (None if all count the same).
     """
     views, labels, validation = samples.views, samples.labels, samples.validation
     validation_labels, seed = samples.validation_labels, samples.seed
@@ -134,10 +154,11 @@ def _linear_head(samples: Samples, regression: Callable) -> keras.Model:
     train = np.empty((len(chosen), validation.shape[1]), "float32")
     for number, view in enumerate(views):
         train[version == number] = view[image[version == number]]
-    scaler = _scaler(train)
+    counts = None if samples.weights is None else samples.weights[image]
+    scaler = _scaler(train, counts)
     train = scaler.transform(train, copy=False)
     check = scaler.transform(validation.astype("float32"), copy=False)
-    found = list(regression(train, labels[image]))
+    found = list(regression(train, labels[image], counts))
     aucs = [roc_auc_score(validation_labels, check @ coefficients) for coefficients in found]
     best = found[int(np.argmax(aucs))]
     # Slope and intercept of the logit are fitted to the validation scores, with equal weight for both classes (Platt
@@ -151,23 +172,23 @@ def _linear_head(samples: Samples, regression: Callable) -> keras.Model:
     return heads.linear_head(scaler.mean_, np.square(scaler.scale_), slope * best, intercept)
 
 
-def _ridge(rows: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
+def _ridge(rows: np.ndarray, labels: np.ndarray, counts: np.ndarray | None) -> Iterator[np.ndarray]:
     """Coefficients of ridge regressions on the labels.
 
     They are Fisher's discriminant with a shrunk covariance, which uses the scatter of all images. A logistic regression
     depends on the few images nearest to the other class. So a rare class gains here from the images of the other one.
     """
     # Fewer rows than features: solved through the rows' products, which all penalties share.
-    products, targets = rows @ rows.T, labels - labels.mean()
+    products, targets = rows @ rows.T, labels - np.average(labels, weights=counts)
     for penalty in PENALTIES:
-        ridge = KernelRidge(alpha=penalty * rows.shape[1], kernel="precomputed").fit(products, targets)
+        ridge = KernelRidge(alpha=penalty * rows.shape[1], kernel="precomputed").fit(products, targets, counts)
         yield rows.T @ ridge.dual_coef_.astype("float32")
 
 
-def _logistic(rows: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
+def _logistic(rows: np.ndarray, labels: np.ndarray, counts: np.ndarray | None) -> Iterator[np.ndarray]:
     """Coefficients of logistic regressions, with equal weight for both classes."""
     for strength in INVERSE_PENALTIES:
-        regression = LogisticRegression(C=strength, class_weight="balanced", max_iter=200).fit(rows, labels)
+        regression = LogisticRegression(C=strength, class_weight="balanced", max_iter=200).fit(rows, labels, counts)
         yield regression.coef_[0].astype("float32")
 
 
@@ -177,8 +198,8 @@ HEADS.register("linear", functools.partial(_linear_head, regression=_ridge))
 HEADS.register("logistic", functools.partial(_linear_head, regression=_logistic))
 
 
-def _scaler(features: np.ndarray) -> StandardScaler:
-    scaler = StandardScaler().fit(features)
+def _scaler(features: np.ndarray, counts: np.ndarray | None) -> StandardScaler:
+    scaler = StandardScaler().fit(features, sample_weight=counts)
     # A channel that is (nearly) constant on few training images would explode on others.
     scaler.scale_ = np.maximum(scaler.scale_, 1e-3)
     return scaler

@@ -10,11 +10,11 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, KFold
 
-from lib.data.images.views import recipe_view
+from lib.data.images.parts import parts_of
 from lib.model import network
 from lib.model.features import features_kind, frozen_features
 from lib.model.pooling import block_of
-from lib.model.scores import run_files
+from lib.model.scores import run_files, run_view
 from lib.study.names import STAGES, UserError, as_int, independent_groups
 from lib.study.recipes import Recipe
 from lib.study.run import Run
@@ -27,12 +27,12 @@ PENALTY = 0.1
 
 
 class Kept(NamedTuple):
-    """What phase 1 has kept of images of one split.
+    """What phase 1 has kept of images of one split: a row for each part of each image.
 
     Attributes:
-        features: float32 (images, features) of the plain view.
-        labels: 0 real, 1 synthetic, shape (images,).
-        groups: name of the group of each image (a person, say), shape (images,).
+        features: float32 (rows, features) of the plain view.
+        labels: 0 real, 1 synthetic, shape (rows,).
+        groups: name of the group of each image (a person, say), shape (rows,).
     """
 
     features: np.ndarray
@@ -62,8 +62,10 @@ def kept_features(run: Run) -> tuple[Kept, Kept]:
         images = run.used_images()
         rows = images[images["split"] == split].sort_values("sha256").head(MOST_IMAGES)
         options = {"kinds": kinds, "engine": not_kept, "on_progress": lambda _: None}
-        (kept,) = frozen_features(run_files(run, rows), recipe_view(run.recipe), **options)
-        labels, groups = as_int(rows["label"]).to_numpy(), independent_groups(rows).to_numpy()
+        view = run_view(run)
+        parts = parts_of(run_files(run, rows), view)
+        (kept,) = frozen_features(parts.files, view, **options)
+        labels, groups = as_int(rows["label"]).to_numpy()[parts.image], independent_groups(rows).to_numpy()[parts.image]
         found.append(Kept(kept[:].astype("float32"), labels, groups))
     return tuple(found)
 

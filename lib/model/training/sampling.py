@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from lib.data.images.parts import Parts
 from lib.model.features import Rows
 from lib.study.recipes import Recipe
 from lib.study.run import Run
@@ -38,6 +39,21 @@ def class_weights(labels: np.ndarray) -> dict[int, float]:
     if (counts == 0).any():
         raise ValueError(f"training images of both classes are needed, found {counts[0]} real, {counts[1]} synthetic")
     return {label: len(labels) / (2 * counts[label]) for label in (0, 1)}
+
+
+def row_labels(labels: np.ndarray, parts: Parts | None) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and weights in the loss of the rows of features: both classes count equally, and the parts of an image by their
+    weights.
+
+    Args:
+        labels: 0 or 1 of each training image.
+        parts: of the images; None if each image is one row.
+    """
+    weight = class_weights(labels)
+    weights = np.array([weight[label] for label in labels])
+    if parts is None or not parts.several:
+        return labels, weights
+    return labels[parts.image], weights[parts.image] * parts.loss_weight()
 
 
 def split_rows(run: Run) -> dict[str, pd.DataFrame]:

@@ -18,16 +18,17 @@ import pandas as pd
 import tensorflow as tf
 
 from lib.data.images.batches import load_views, training_batches
-from lib.data.images.views import FRESH_VERSION, ImageFile, recipe_view
+from lib.data.images.parts import Parts, parts_of
+from lib.data.images.views import FRESH_VERSION, ImageFile
 from lib.model import network, pooling
 from lib.model.backbone import build_backbone
 from lib.model.engine import Engine
 from lib.model.features import BATCH, Rows, features_kind, frozen_features
-from lib.model.scores import image_scores, run_files, saved_engine, score_images
+from lib.model.scores import image_scores, run_files, run_view, saved_engine, scale_of, score_images
 from lib.model.training.checkpoint import Checkpoint
 from lib.model.training.fitting import fit_stage, inference, make_deterministic, probabilities, validation_measures
 from lib.model.training.heads import train_head
-from lib.model.training.sampling import class_weights, drawn, feature_batches, split_rows
+from lib.model.training.sampling import drawn, feature_batches, row_labels, split_rows
 from lib.show.progress import progress
 from lib.study.code_hash import code_hash
 from lib.study.files import device, file_hash, text_hash, versions, written_whole
@@ -77,21 +78,25 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     }
     backbone = build_backbone(weights)
     backbone = change(backbone) if change else backbone
-    parts = split_rows(run)
+    rows = split_rows(run)
+    parts = {split: parts_of(run_files(run, images), run_view(run)) for split, images in rows.items()}
     plain, augmented = _features(run, backbone, parts, origin)
     head, history = train_head(
         plain["train"],
         augmented,
-        as_int(parts["train"]["label"]).to_numpy(),
+        as_int(rows["train"]["label"]).to_numpy(),
         plain["validation"],
-        as_int(parts["validation"]["label"]).to_numpy(),
+        as_int(rows["validation"]["label"]).to_numpy(),
         run.recipe,
         run.seed,
         _checkpoint(run, "phase1", key),
-        groups=independent_groups(parts["validation"]).to_numpy(),
+        groups=independent_groups(rows["validation"]).to_numpy(),
+        parts=(parts["train"], parts["validation"]),
     )
     infer = inference(head)
-    scored = [(parts[split], probabilities(infer, plain[split])) for split in ("validation", "test")]
+    scored = [
+        (rows[split], parts[split].combined(probabilities(infer, plain[split]))) for split in ("validation", "test")
+    ]
     _replace_model(run, "phase1", network.assemble(backbone, head, run.recipe))
     _finish(run, "phase1", key, scored, history, **made)
 
@@ -144,13 +149,14 @@ def _engine(model: keras.Model, recipe: Recipe, kinds: Iterable[str]) -> Callabl
     return functools.cache(lambda: Engine(model, recipe.image_size, key=text_hash(*kinds, recipe.image_size)[:24]))
 
 
-def _features(run: Run, backbone: keras.Model, parts: dict[str, pd.DataFrame], weights_hash: str):
-    """Frozen features: the plain view of every split, and the training views that `train_head` takes.
+def _features(run: Run, backbone: keras.Model, parts: dict[str, Parts], weights_hash: str):
+    """Frozen features of the parts of the images: the plain view of every split, and the training views that `train_head`
+    takes.
 
     The activations that the partial stage starts from are computed in the same pass and cached too.
     """
     recipe = run.recipe
-    files = {split: run_files(run, rows) for split, rows in parts.items()}
+    files = {split: each.files for split, each in parts.items()}
     frozen = pooling.pooled(backbone, recipe)
     kinds = {features_kind(recipe, weights_hash): frozen.output_shape[1]}
     total = sum(map(len, files.values())) + max(0, recipe.views) * len(files["train"])
@@ -162,9 +168,9 @@ def _features(run: Run, backbone: keras.Model, parts: dict[str, pd.DataFrame], w
     engine = _engine(frozen, recipe, kinds)
     with progress(total, "frozen features") as advance:
 
-        def pooled(part: list[ImageFile], version: int) -> np.ndarray:
-            view = recipe_view(recipe, version, run.seed if version else 0)
-            return frozen_features(part, view, kinds=kinds, engine=engine, on_progress=advance)[0][:]
+        def pooled(some: list[ImageFile], version: int) -> np.ndarray:
+            view = run_view(run, version)
+            return frozen_features(some, view, kinds=kinds, engine=engine, on_progress=advance)[0][:]
 
         def compute(split: str, version: int) -> np.ndarray:
             first = [file for file in files[split] if not file.copy]
@@ -180,7 +186,7 @@ def _features(run: Run, backbone: keras.Model, parts: dict[str, pd.DataFrame], w
         return plain, kept
 
     def fresh(epoch: int) -> list[np.ndarray]:
-        view = recipe_view(recipe, FRESH_VERSION + epoch, run.seed)
+        view = run_view(run, FRESH_VERSION + epoch)
         return [np.concatenate(list(engine().stream(load_views(files["train"], view, BATCH))))]
 
     return plain, fresh
@@ -213,15 +219,15 @@ def fine_tune(run: Run, stage: str) -> None:
     make_deterministic(run.seed)
     model = network.load(run.model_path(before))
     network.unfreeze(model, run.recipe, stage)
-    parts = split_rows(run)
-    labels = as_int(parts["train"]["label"]).to_numpy()
-    weight = class_weights(labels)
-    weights = np.array([weight[label] for label in labels])
+    rows = split_rows(run)
+    files = {split: run_files(run, rows[split]) for split in ("train", "validation")}
+    parts = {split: parts_of(files[split], run_view(run)) for split in files}
+    labels, weights = row_labels(as_int(rows["train"]["label"]).to_numpy(), parts["train"])
     known = scored["score"]
-    start = known[parts["validation"]["image_id"]].to_numpy()
-    truth = as_int(parts["validation"]["label"]).to_numpy()
-    groups = independent_groups(parts["validation"]).to_numpy()
-    train, validation = (run_files(run, parts[split]) for split in ("train", "validation"))
+    start = known[rows["validation"]["image_id"]].to_numpy()
+    truth = as_int(rows["validation"]["label"]).to_numpy()
+    groups = independent_groups(rows["validation"]).to_numpy()
+    train, validation = parts["train"].files, parts["validation"].files
     used = run.recipe.phase(stage).epoch_images(len(train))
     steps = -(-used // run.recipe.batch_size)
     kept = _kept_activations(run, model, train, validation) if _can_keep(run.recipe, stage) else None
@@ -234,14 +240,15 @@ def fine_tune(run: Run, stage: str) -> None:
 
     def data(done: int) -> tf.data.Dataset:
         if not kept:
-            return training_batches(train, labels, weights, run.recipe, run.seed, done, used)[0]
+            scale = scale_of(run)
+            return training_batches(train, labels, weights, run.recipe, run.seed, done, used, scale)[0]
         batches = (views, labels, weights, run.recipe.batch_size, run.seed, done)
         return feature_batches(*batches, width=trainee.input_shape[1], images=used)
 
     def score() -> np.ndarray:
         if not kept:
-            return image_scores(Engine(model, run.recipe.image_size), validation, recipe_view(run.recipe))
-        return probabilities(infer, plain, run.recipe.batch_size)
+            return image_scores(Engine(model, run.recipe.image_size), files["validation"], run_view(run))
+        return parts["validation"].combined(probabilities(infer, plain, run.recipe.batch_size))
 
     judged, checkpoint = (score, truth, groups), _checkpoint(run, stage, key)
     try:
@@ -254,7 +261,7 @@ def fine_tune(run: Run, stage: str) -> None:
         raise
     _replace_model(run, stage, model)
     changed = history.loc[history["kept"], "epoch"].item() > 0
-    _finish(run, stage, key, _end_scores(run, stage, parts, known, changed), history)
+    _finish(run, stage, key, _end_scores(run, stage, rows, known, changed), history)
 
 
 def _end_scores(
@@ -267,7 +274,7 @@ def _end_scores(
         # to the last digit. Phase 1's, from float16 features, do not.
         return [(rows, known[rows["image_id"]].to_numpy()) for rows in asked]
     engine = saved_engine(run.model_path(stage), run.recipe.image_size)
-    return [(rows, score_images(engine, run_files(run, rows), run.recipe)) for rows in asked]
+    return [(rows, score_images(engine, run_files(run, rows), run_view(run))) for rows in asked]
 
 
 def _skip(run: Run, stage: str, key: str, before: pd.DataFrame) -> None:
@@ -322,9 +329,7 @@ def _kept_activations(
     with progress(total, "activations of the frozen blocks") as advance:
         options = {"kinds": kinds, "engine": _engine(lower, recipe, kinds), "on_progress": advance}
         kept = [
-            frozen_features(
-                train, recipe_view(recipe, version, run.seed if version else 0), **options, wanted=wanted[version]
-            )[0]
+            frozen_features(train, run_view(run, version), **options, wanted=wanted[version])[0]
             for version in range(views)
         ]
-        return upper, kept, frozen_features(validation, recipe_view(recipe), **options)[0]
+        return upper, kept, frozen_features(validation, run_view(run), **options)[0]

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from keras import layers
 
-from lib.model.scores import run_files, saved_engine, score_images
+from lib.model.scores import run_files, run_view, saved_engine, score_images
 from lib.model.training.stages import fine_tune, train_phase1
 from lib.study.code_hash import code_hash
 from lib.study.files import text_hash, write_table
@@ -122,7 +122,7 @@ def _train(run: Run, trial: Trial, images: pd.DataFrame, place: Path) -> pd.Data
     validation = mine.used_images().query("split == 'validation'")
     files = run_files(mine, validation)
     engine = saved_engine(mine.model_path(trial.until), trial.recipe.image_size)
-    degraded = dict(zip(validation["image_id"], score_images(engine, files, trial.recipe, "any")))
+    degraded = dict(zip(validation["image_id"], score_images(engine, files, run_view(mine, degradation="any"))))
     mask = (scored["stage"] == trial.until) & (scored["split"] == "validation")
     scored.loc[mask, "degraded"] = scored.loc[mask, "image_id"].map(degraded).astype(float)
     return scored[TRIAL_COLUMNS]

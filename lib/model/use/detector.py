@@ -19,15 +19,16 @@ import numpy as np
 import pandas as pd
 
 from lib.data.audit.appearance import sample_rows
+from lib.data.images.parts import Parts, parts_of
 from lib.data.images.pictures import jpeg_quality
-from lib.data.images.views import ImageFile, View, recipe_view
+from lib.data.images.views import ImageFile, View
 from lib.data.source.checks import printable
 from lib.metrics import calibration, evaluation
 from lib.metrics.checks import Interval
 from lib.model import network
 from lib.model.engine import Engine
 from lib.model.features import BATCH, Rows, features_kind, frozen_features
-from lib.model.scores import run_files, saved_engine
+from lib.model.scores import run_files, run_view, saved_engine, scale_of
 from lib.model.use import explanation
 from lib.show.progress import progress
 from lib.study.files import file_hash, home, text_hash, versions, write_json, written_whole
@@ -35,7 +36,7 @@ from lib.study.names import LABELS, STAGES, UserError, as_int
 from lib.study.run import Run
 from lib.study.steps import DETECTOR_FILES, ELSEWHERE_FILE
 
-SCHEMA = 1
+SCHEMA = 2
 CONTENT, STATISTICS = DETECTOR_FILES
 ELSEWHERE = ELSEWHERE_FILE
 # Maximum number of training images, and of validation images, that describe the training data to the network.
@@ -85,6 +86,11 @@ class Statistics:
         return _mean_square(features, self.mean, self.scale) / self.limit
 
 
+def image_distances(distances: np.ndarray, parts: Parts) -> np.ndarray:
+    """The distance of each image (images,) from those of its parts (rows,): their weighted mean."""
+    return parts.mean(distances) if parts.several else distances
+
+
 def _mean_square(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
     scores = (features - mean) / scale
     return np.einsum("ij,ij->i", scores, scores, dtype="float64") / features.shape[1]
@@ -114,7 +120,13 @@ class Detector:
     @property
     def view(self) -> View:
         """The view that turns a picture into the network's input."""
-        return View(self.content["preprocessing"]["view"], self.content["preprocessing"]["image_size"])
+        known = self.content["preprocessing"]
+        return View(known["view"], known["image_size"], scale=self.scale if known["view"] == "crop" else None)
+
+    @property
+    def scale(self) -> tuple[int, int, int]:
+        """Smallest, median and largest shorter side of the training pictures, pixels, as `View.scale`."""
+        return tuple(self.content["preprocessing"]["scale"])
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -239,7 +251,12 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
         "model": path.name,
         "stage": stage,
         "files": {path.name: sha256},
-        "preprocessing": {"view": run.recipe.view, "image_size": run.recipe.image_size, "pixels": "RGB, 0-255"},
+        "preprocessing": {
+            "view": run.recipe.view,
+            "image_size": run.recipe.image_size,
+            "scale": list(scale_of(run)),
+            "pixels": "RGB, 0-255",
+        },
         "thresholds": {policy: _threshold(found, metrics["policies"][policy]) for policy, found in thresholds.items()},
         "calibration": calibrations["methods"].get(recommended, {"method": recommended}),
         "unlikeness": {"measure": UNLIKENESS, "limit": statistics.limit, "quantile": USUAL},
@@ -262,14 +279,16 @@ def _threshold(chosen: dict, read: dict) -> dict:
 
 
 def _statistics(run: Run, model: keras.Model, stage: str, sha256: str, images: pd.DataFrame) -> Statistics:
-    # Ordered by content, so that a part is a fair sample and always the same one.
+    # Ordered by content, so that these are a fair sample and always the same one.
     parts = {
-        split: run_files(run, images[images["split"] == split].sort_values("sha256").head(MOST))
+        split: parts_of(
+            run_files(run, images[images["split"] == split].sort_values("sha256").head(MOST)), run_view(run)
+        )
         for split in ("train", "validation")
     }
     mapped = sample_rows(images[images["split"] == "validation"], QUICK_MAPPED if run.quick else MAPPED)
-    with progress(sum(map(len, parts.values())), "features of training images") as advance:
-        train, validation = (_kept_features(run, model, stage, sha256, files, advance) for files in parts.values())
+    with progress(sum(len(each.files) for each in parts.values()), "features of training images") as advance:
+        train, validation = (_kept_features(run, model, stage, sha256, each.files, advance) for each in parts.values())
     count, total, squares = len(train), 0.0, 0.0
     for features in train.chunks(BATCH):
         features = features.astype("float64")
@@ -279,7 +298,7 @@ def _statistics(run: Run, model: keras.Model, stage: str, sha256: str, images: p
     distances = [_mean_square(features.astype("float32"), mean, scale) for features in validation.chunks(BATCH)]
     _, maps = explanation.explain_images(run, model, mapped)
     average = explanation.average_map(maps.contributions.sum(axis=1), as_int(mapped["label"]).to_numpy())
-    limit = float(np.quantile(np.concatenate(distances), USUAL))
+    limit = float(np.quantile(image_distances(np.concatenate(distances), parts["validation"]), USUAL))
     return Statistics(mean, scale, limit, average.astype("float32"))
 
 
@@ -295,7 +314,7 @@ def _kept_features(
     kind = features_kind(run.recipe, run.recorded()["weights_sha256"] if is_pretrained else sha256)
     return frozen_features(
         files,
-        recipe_view(run.recipe),
+        run_view(run),
         kinds={kind: model.get_layer("head").input_shape[1]},
         engine=lambda: _BeforeHead(saved_engine(run.model_path(stage), run.recipe.image_size, sha256)),
         on_progress=advance,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import cv2
 import keras
 import numpy as np
 import pandas as pd
@@ -17,11 +18,12 @@ from scipy.stats import spearmanr
 
 from lib.data.audit.appearance import sample_rows
 from lib.data.images.batches import load_views
-from lib.data.images.views import recipe_view
+from lib.data.images.parts import Parts, parts_of
+from lib.data.images.views import WHOLE, View
 from lib.metrics.checks import decimals
 from lib.model.features import BATCH
 from lib.model.pooling import pooling_layer
-from lib.model.scores import run_files
+from lib.model.scores import run_files, run_view
 from lib.show.progress import progress
 from lib.study.names import LABELS
 from lib.study.run import Run
@@ -138,18 +140,73 @@ def sample(run: Run) -> pd.DataFrame:
 
 
 def explain_images(run: Run, detector: keras.Model, images: pd.DataFrame) -> tuple[np.ndarray, Maps]:
-    """The network's input for each image, uint8 (images, side, side, 3), and its maps.
+    """What the network sees of each image, uint8 (images, side, side, 3), and its maps, as `whole_maps` gives them.
 
     Args:
         images: rows of the run's image table.
     """
-    files, pictures, parts = run_files(run, images), [], []
+    view = run_view(run)
+    files, pictures, maps = run_files(run, images), [], []
     with progress(len(files), "maps") as advance:
-        for batch in load_views(files, recipe_view(run.recipe), BATCH):
-            pictures.append(batch)
-            parts.append(explain(detector, batch))
-            advance(len(batch))
-    return np.concatenate(pictures), Maps(*(np.concatenate(part) for part in zip(*parts)))
+        for first in range(0, len(files), BATCH):
+            some = parts_of(files[first : first + BATCH], view)
+            views = np.concatenate(list(load_views(some.files, view, BATCH)))
+            found, shown = whole_maps(explain(detector, views), views, some, view)
+            pictures.append(shown)
+            maps.append(found)
+            advance(len(shown))
+    if any(found.grad_cam.shape[1:] != maps[0].grad_cam.shape[1:] for found in maps):
+        maps = [_finer(found) for found in maps]
+    return np.concatenate(pictures), Maps(*(np.concatenate(part) for part in zip(*maps)))
+
+
+def whole_maps(maps: Maps, views: np.ndarray, parts: Parts, view: View) -> tuple[Maps, np.ndarray]:
+    """Maps of whole images from those of their parts, and what they lie over.
+
+    A part's map is laid over its place in the image, so that the mean over space stays the image's logit (up to the constant):
+    places that several parts show add up.
+
+    Args:
+        maps: of the parts.
+        views: of the parts, uint8 (rows, side, side, 3).
+        parts: the images that the rows belong to.
+        view: gives the places of the parts.
+
+    Returns:
+        Maps of the images; and for each the view that they lie over: the whole image, squeezed, or its only part.
+    """
+    if not parts.several:
+        return maps, views
+    fine, count = _finer(maps), parts.image[-1] + 1
+    grad_cam = np.zeros((count, *fine.grad_cam.shape[1:]), "float32")
+    contributions = np.zeros((count, *fine.contributions.shape[1:]), "float32")
+    shown = np.zeros((count, *views.shape[1:]), "uint8")
+    for row, (file, image, weight) in enumerate(zip(parts.files, parts.image, parts.weight)):
+        alone = (parts.image == image).sum() == 1
+        if alone or file.part == WHOLE:
+            shown[image] = views[row]
+        box = (0.0, 0.0, 1.0, 1.0) if alone else view.boxes(*file.size)[file.part]
+        grad_cam[image] += weight * _laid(fine.grad_cam[row], box)
+        contributions[image] += weight * np.stack([_laid(block, box) for block in fine.contributions[row]])
+    return Maps(parts.mean(maps.logit).astype("float32"), grad_cam, contributions), shown
+
+
+def _finer(maps: Maps) -> Maps:
+    """Maps with Grad-CAM on the grid of the contributions."""
+    side = maps.contributions.shape[-1]
+    return maps._replace(grad_cam=np.stack([cv2.resize(one, (side, side)) for one in maps.grad_cam]))
+
+
+def _laid(map_: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    """A map (side, side) of a part, laid over its place in the image; the mean stays, around it is 0."""
+    side = len(map_)
+    top, left, height, width = (round(share * side) for share in box)
+    height, width = max(1, height), max(1, width)
+    top, left = min(top, side - height), min(left, side - width)
+    small = cv2.resize(map_, (width, height), interpolation=cv2.INTER_AREA)
+    found = np.zeros_like(map_)
+    found[top : top + height, left : left + width] = small * (side * side / (height * width))
+    return found
 
 
 def average_map(maps: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.data.images.degrade import DEGRADATIONS
-from lib.data.images.views import recipe_view
-from lib.model.scores import image_scores, run_files, saved_engine, scores_key
+from lib.model.scores import image_scores, run_files, run_view, saved_engine, scores_key
 from lib.model.use.transfer import test_images
 from lib.show.progress import progress
 from lib.study.files import read_cached_table, text_hash
@@ -51,14 +50,14 @@ def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
     frames = [rows.assign(degradation=NONE, level=np.nan)]
     # Built at its first use: not needed if all scores are cached.
     engine = functools.cache(lambda: saved_engine(path, run.recipe.image_size))
-    settings = scores_key(path, run.recipe, images)
+    settings = scores_key(path, run_view(run), images)
     asked = degradations(run)
     with progress(len(asked) * len(files), "degraded images") as advance:
         for kind, level in asked:
             degradation, scores = f"{kind} {level:g}", []
 
             def compute(degradation=degradation, scores=scores) -> pd.DataFrame:
-                view = recipe_view(run.recipe, degradation=degradation)
+                view = run_view(run, degradation=degradation)
                 scores.append(image_scores(engine(), files, view, advance))
                 return pd.DataFrame({"image_id": images["image_id"], "score": scores[0]})
 

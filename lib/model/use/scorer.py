@@ -16,27 +16,26 @@ import numpy as np
 from PIL import Image
 
 from lib.data.images.batches import ahead
+from lib.data.images.parts import Parts, parts_of
 from lib.data.images.pictures import SUFFIXES, Picture, Unreadable, decode_picture, is_picture, read_picture
+from lib.data.images.views import OTHER_SCALE, ImageFile
 from lib.data.source.checks import printable
 from lib.data.source.folders import entries
 from lib.metrics import figures, thresholds
 from lib.metrics.checks import decimals
 from lib.model.features import BATCH
 from lib.model.use import explanation
-from lib.model.use.detector import Detector
+from lib.model.use.detector import Detector, image_distances
 from lib.study.files import written_whole
 from lib.study.names import LABELS, UserError
 
 COLUMNS = (
     *("path", "decision", "probability", "score", "policy", "threshold", "unlikeness"),
-    *("width", "height", "format", "jpeg_quality", "warnings", "why", "explained", "error"),
+    *("width", "height", "share_seen", "format", "jpeg_quality", "warnings", "why", "explained", "error"),
 )
 
 # Below it a JPEG counts as heavily compressed if none of the training images was a JPEG.
 LOWEST_QUALITY = 50
-
-# A picture has another scale if its shorter side is this many times that of the largest training image.
-MUCH_LARGER = 2
 
 EXPLAINED = "_explained"
 
@@ -77,11 +76,18 @@ class Scorer:
         return self.detector.engine()
 
     def see(self, picture: Picture, show: bool = False) -> tuple[Seen, np.ndarray]:
-        """The facts of a picture, and its view, uint8 (side, side, 3)."""
+        """The facts of a picture, and the views of its parts, uint8 (parts, side, side, 3)."""
         shown = _small(picture.pixels) if show else None
         height, width = picture.pixels.shape[:2]
         seen = Seen(height, width, picture.facts["format"], picture.jpeg_quality, shown)
-        return seen, self.detector.view.apply(picture.pixels, "")
+        view = self.detector.view
+        prepared = view.prepared(picture.pixels, "")
+        return seen, np.stack([view.part_of(prepared, "", part) for part in view.parts(height, width)])
+
+    def parts(self, seen: Sequence[Seen]) -> Parts:
+        """The parts of pictures, in the order of the views that `see` gives."""
+        files = [ImageFile(Path(), "", size=(one.height, one.width)) for one in seen]
+        return parts_of(files, self.detector.view)
 
     def rows(self, names: Sequence[str], seen: Sequence[Seen], views: np.ndarray) -> list[dict]:
         """A row of COLUMNS for each picture.
@@ -89,14 +95,14 @@ class Scorer:
         Args:
             names: values of `path`.
             seen: facts of each picture.
-            views: uint8 (pictures, side, side, 3).
+            views: uint8 (parts of all pictures, side, side, 3).
         """
-        outputs = self.engine(views)
+        outputs, parts = self.engine(views), self.parts(seen)
         # The shortest decimals of float32, as in scores.csv: thresholds were chosen on those.
-        scores = np.array([float(str(score)) for score in outputs[:, 0]])
+        scores = np.array([float(str(score)) for score in parts.combined(outputs[:, 0])])
         called = thresholds.apply(self.threshold, scores)
         probabilities = self.detector.probabilities(scores)
-        unlike = self.detector.statistics.unlikeness(outputs[:, 1:])
+        unlike = image_distances(self.detector.statistics.unlikeness(outputs[:, 1:]), parts)
         rows = []
         for name, one, score, label, probability, distance in zip(names, seen, scores, called, probabilities, unlike):
             found = {**self.picture_warnings(one, float(distance)), **self.warnings}
@@ -112,6 +118,7 @@ class Scorer:
                     "unlikeness": float(distance),
                     "width": one.width,
                     "height": one.height,
+                    "share_seen": self.share_seen(one),
                     "format": one.format,
                     "jpeg_quality": one.jpeg_quality,
                     "warnings": list(found),
@@ -123,17 +130,21 @@ class Scorer:
     def picture_warnings(self, seen: Seen, unlikeness: float) -> dict[str, str]:
         """Reasons not to trust the score of a picture: stable code to words. `warnings` holds those of all pictures."""
         known, side, found = self.detector.training, self.detector.view.size, {}
-        shorter, most = min(seen.height, seen.width), known["shorter_side"]["most"]
+        shorter, (least, median, most) = min(seen.height, seen.width), self.detector.scale
+        crop = self.detector.view.kind == "crop"
         if shorter < side:
             found["too_small"] = (
                 f"shorter side of {shorter} pixels, enlarged to the {side} that the network takes: enlarging wipes traces out"
             )
-        if shorter > MUCH_LARGER * most:
-            part = side * side / (seen.height * seen.width)
-            looked = f"only its middle {side} x {side} pixels were looked at, {part:.1%} of it"
-            squeezed = f"it was squeezed to {side} x {side} pixels"
-            found["too_large"] = f"shorter side of {shorter} pixels, {most} at most in training: " + (
-                looked if self.detector.view.kind == "crop" else squeezed
+        elif OTHER_SCALE * shorter < least:
+            found["too_small"] = (
+                f"another scale: shorter side of {shorter} pixels, at least {least} in training; "
+                f"the whole picture was looked at, squeezed to {side} x {side} pixels, and no part of it at native resolution"
+            )
+        if shorter > OTHER_SCALE * most:
+            looked = f"brought to {median}" if crop else f"squeezed to {side} x {side} pixels"
+            found["too_large"] = (
+                f"another scale: shorter side of {shorter} pixels, {most} at most in training; it was {looked} first"
             )
         if seen.jpeg_quality is not None:
             known_quality = known["jpeg_quality"]
@@ -146,6 +157,12 @@ class Scorer:
                 f"unlike the training data: {unlikeness:.2g} times the distance that 99% of its own images stay within"
             )
         return found
+
+    def share_seen(self, seen: Seen) -> float:
+        """Share of a picture's pixels that lie in a part that the network looked at, 0 to 1."""
+        boxes = self.detector.view.boxes(seen.height, seen.width)
+        # Several parts include the whole.
+        return max(height * width for _, _, height, width in boxes.values())
 
 
 def score_pictures(
@@ -173,12 +190,12 @@ def score_pictures(
         found, views = [], []
         for path in part:
             try:
-                seen, view = scorer.see(read_picture(path), show=explain is not None)
-                views.append(view)
+                seen, mine = scorer.see(read_picture(path), show=explain is not None)
+                views.append(mine)
             except Unreadable as error:
                 seen = error
             found.append(seen)
-        return found, np.stack(views) if views else np.empty(0)
+        return found, np.concatenate(views) if views else np.empty(0)
 
     for part, (found, views) in ahead(load, paths, BATCH):
         rows = [{**dict.fromkeys(COLUMNS), "path": printable(path), "warnings": []} for path in part]
@@ -187,7 +204,8 @@ def score_pictures(
             seen = [found[number] for number in good]
             scored = scorer.rows([rows[number]["path"] for number in good], seen, views)
             if explain:
-                for row, name in zip(scored, explain([part[number] for number in good], scored, seen, views)):
+                paths = [part[number] for number in good]
+                for row, name in zip(scored, explain(paths, scored, seen, views, scorer.parts(seen))):
                     row["explained"] = printable(name)
             for number, row in zip(good, scored):
                 rows[number] = row
@@ -200,10 +218,10 @@ def score_pictures(
 def score_bytes(scorer: Scorer, name: str, data: bytes) -> dict:
     """The row of one picture in memory, as `score_pictures` gives it."""
     try:
-        seen, view = scorer.see(decode_picture(data))
+        seen, views = scorer.see(decode_picture(data))
     except Unreadable as error:
         return {**dict.fromkeys(COLUMNS), "path": name, "warnings": [], "error": str(error)}
-    return scorer.rows([name], [seen], view[None])[0]
+    return scorer.rows([name], [seen], views)[0]
 
 
 def _small(pixels: np.ndarray) -> np.ndarray:
@@ -224,20 +242,24 @@ class Explainer:
         return self.detector.model()
 
     def __call__(
-        self, paths: Sequence[Path], rows: Sequence[dict], seen: Sequence[Seen], views: np.ndarray
+        self, paths: Sequence[Path], rows: Sequence[dict], seen: Sequence[Seen], views: np.ndarray, parts: Parts
     ) -> list[Path]:
         """The written files, one for each picture."""
-        maps = explanation.explain(self._model, views).contributions.sum(axis=1)
-        heats = maps - self.detector.statistics.average_map
-        return [self._write(*one) for one in zip(paths, rows, seen, views, heats)]
+        maps, shown = explanation.whole_maps(explanation.explain(self._model, views), views, parts, self.detector.view)
+        heats = maps.contributions.sum(axis=1) - self.detector.statistics.average_map
+        return [self._write(*one) for one in zip(paths, rows, seen, shown, heats)]
 
     def _write(self, path: Path, row: dict, seen: Seen, view: np.ndarray, heat: np.ndarray) -> Path:
         name = printable(path.name)
         title = f"{name if len(name) < 80 else name[:77] + '…'}: {row['decision']}, probability of synthetic {decimals(row['probability'])}"
         if row["warnings"]:
             title += f"\nwarnings: {', '.join(row['warnings'])}"
-        box = _box(seen, self.detector.view.kind, self.detector.view.size)
-        figure = figures.explained_picture(seen.shown, box, view, heat, title)
+        tall, wide = seen.shown.shape[:2]
+        boxes = [
+            (left * wide, top * tall, width * wide, height * tall)
+            for top, left, height, width in self.detector.view.boxes(seen.height, seen.width).values()
+        ]
+        figure = figures.explained_picture(seen.shown, boxes, view, heat, title)
         target = self._free(printable(path.stem))
         with written_whole(target) as temporary, warnings.catch_warnings():
             # A letter that is missing in the font is drawn as a box; the file has its true name.
@@ -262,15 +284,6 @@ def _is_explanation(path: Path) -> bool:
             return image.info.get("Title") == _MARK
     except (OSError, ValueError, SyntaxError):
         return False
-
-
-def _box(seen: Seen, kind: str, side: int) -> tuple[float, float, float, float]:
-    """Left, top, width and height of the view's part of the picture, in pixels of the small copy."""
-    height, width = seen.shown.shape[:2]
-    if kind == "resize":
-        return 0, 0, width, height
-    part = min(1.0, side / min(seen.height, seen.width)) * min(height, width)
-    return (width - part) / 2, (height - part) / 2, part, part
 
 
 def find_pictures(given: Sequence[str], passed_over: list[str], explained: Path | None = None) -> Iterator[Path]:

@@ -63,11 +63,12 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
             )
         if images.empty:
             raise UserError(f"no test image of {tested.name} is left that {trained.name} does not hold too")
-        key = text_hash("cross", scores.scores_key(path, trained.recipe, images))[:24]
+        view = scores.run_view(trained)
+        key = text_hash("cross", scores.scores_key(path, view, images))[:24]
 
-        def compute(path=path) -> pd.DataFrame:
+        def compute(path=path, view=view) -> pd.DataFrame:
             engine = scores.saved_engine(path, trained.recipe.image_size)
-            found = scores.score_images(engine, scores.run_files(tested, images), trained.recipe)
+            found = scores.score_images(engine, scores.run_files(tested, images), view)
             return pd.DataFrame({"image_id": images["image_id"], "score": found})
 
         score = read_cached_table("scores", key, compute)["score"].to_numpy()
