@@ -89,7 +89,7 @@ def test_a_changed_threshold_is_refused(detector_folder):
 @pytest.mark.parametrize(
     "change, says",
     [
-        (lambda content: content.update(schema=2), "version 2, this program reads version 1"),
+        (lambda content: content.update(schema=1), "version 1, this program reads version 2"),
         (lambda content: content.pop("calibration"), "KeyError"),
         (lambda content: content.update(calibration={"method": "magic"}), "calibration method is 'magic'"),
         (lambda content: content["thresholds"]["balanced"].pop("threshold"), "KeyError"),
