@@ -178,11 +178,13 @@ def _retouch(image: np.ndarray, level: float, rng: np.random.Generator) -> np.nd
     # Skin by its chroma (Chai and Ngan 1999, IEEE Transactions on Circuits and Systems for Video Technology 9).
     skin = cv2.inRange(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb), (0, 133, 77), (255, 173, 127))
     smoothed = level / 4 * cv2.GaussianBlur(skin, (0, 0), 3)[..., None].astype("float32") / 255
-    values = (image + smoothed * (_denoise(image, 12 * level, rng).astype("float32") - image)) / 255
-    values = values ** (1 - 0.06 * level)
-    values += 0.12 * level * (values * values * (3 - 2 * values) - values)
+    image = _rounded(image + smoothed * (_denoise(image, 12 * level, rng).astype("float32") - image))
+    # Brighter, and an S-curve for contrast; then colours away from grey.
+    tones = np.linspace(0, 1, 256, dtype="float32") ** (1 - 0.06 * level)
+    tones += 0.12 * level * (tones * tones * (3 - 2 * tones) - tones)
+    values = 255 * tones[image]
     grey = values.mean(axis=2, keepdims=True)
-    return _rounded(255 * (grey + (1 + 0.08 * level) * (values - grey)))
+    return _rounded(grey + (1 + 0.08 * level) * (values - grey))
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
@@ -201,7 +203,9 @@ DEGRADATIONS.register(
 )
 DEGRADATIONS.register("crop", Degradation(_crop, (0.9, 0.75), "part of each side left by cropping", quick=False))
 DEGRADATIONS.register("brightness", Degradation(_brightness, (0.7, 1.3), "brightness, factor", quick=False))
-DEGRADATIONS.register("sharpen", Degradation(_sharpen, (0.5, 1, 2), "sharpening, amount of the unsharp mask", edit=True))
+DEGRADATIONS.register(
+    "sharpen", Degradation(_sharpen, (0.5, 1, 2), "sharpening, amount of the unsharp mask", edit=True)
+)
 DEGRADATIONS.register(
     "denoise", Degradation(_denoise, (10, 20, 40), "denoising, grey levels of the bilateral filter", edit=True)
 )

@@ -23,11 +23,9 @@ def degradations(run: Run) -> list[tuple[str, float]]:
     """Kinds and levels of the curves, mildest first; a quick run uses the last level of the kinds that are for it."""
     found = []
     for kind, known in DEGRADATIONS.items():
-        if run.quick:
-            levels = known.levels[-1:] if known.quick else ()
-        else:
-            levels = known.levels
-        found += [(kind, float(level)) for level in levels]
+        levels = known.levels[-1:] if run.quick else known.levels
+        if known.quick or not run.quick:
+            found += [(kind, float(level)) for level in levels]
     return found
 
 
