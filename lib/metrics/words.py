@@ -730,8 +730,8 @@ def edits_seen(table: pd.DataFrame, policy: str, edits: Sequence[str]) -> str:
     ]
     if alarms[most] > before:
         lines.append(
-            f"Most photographs are called synthetic after {most}: {share(alarms[most])}, against {share(before)} as they are. "
-            "A person who edits photographs would meet these false alarms."
+            f"Most photographs are called synthetic after {most}: {share(alarms[most])}, against {share(before)} as "
+            "they are. A person who edits photographs would meet these false alarms."
         )
     else:
         lines.append(f"No edit makes more photographs be called synthetic than the {share(before)} as they are.")

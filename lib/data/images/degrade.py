@@ -1,4 +1,4 @@
-"""Degradations of pictures as they occur online: compression, scaling, blur, noise, cropping, brightness, edits, sharing.
+"""Degradations of pictures as they occur online: compression, scaling, blur, noise, crops, brightness, edits, sharing.
 
 The robustness curves apply one at a given level; training draws one at random for some of its images (`AUGMENTATIONS`).
 """
@@ -25,8 +25,8 @@ class Degradation:
         unit: unit of the level, for the axis of the curves.
         training: the range of levels in training, drawn uniformly; None if training does not use it. Strong enough to
             matter, mild enough to leave traces to learn.
-        edit: whether people do this to photographs on purpose. An edited photograph is still a photograph: a detector that
-            calls it synthetic gives a false alarm.
+        edit: whether people do this to photographs on purpose. An edited photograph is still a photograph: a detector
+            that calls it synthetic gives a false alarm.
         quick: whether a quick run tries its last level.
     """
 
@@ -40,7 +40,7 @@ class Degradation:
 
 DEGRADATIONS: Registry[Degradation] = Registry("degradation")
 
-# A shared picture is compressed at most so often, each time at a quality and, in every other case, a scale of these ranges.
+# A shared picture is compressed at most so often, at a quality of this range; half of the times it is scaled first.
 MOST_SHARED = 3
 SHARED_QUALITY, SHARED_SCALE = (30, 95), (0.5, 1)
 # Of a view that training masks: part of its area, or of its frequencies.
