@@ -9,6 +9,8 @@ from lib.metrics.checks import Interval
 from lib.metrics.resampling import percentile_interval
 
 MEASURES = measures.TABLE_MEASURES
+# The measures whose change is told: the ranking, and how many photographs are still called real.
+CHANGES = ("roc_auc", "recall_real")
 NONE = "none"
 
 
@@ -27,8 +29,9 @@ def robustness_table(
 
     Returns:
         One row per degradation and level, in their order: degradation, level, images, then roc_auc, recall_real and
-            recall_synthetic with `_low` and `_high` (95%, `measures.bootstrap_intervals`), and `roc_auc_change` with
-            the same. The change is against the unchanged images, paired: the same images, the same resamples.
+            recall_synthetic with `_low` and `_high` (95%, `measures.bootstrap_intervals`), and `roc_auc_change` and
+            `recall_real_change` with the same. A change is against the unchanged images, paired: the same images, the
+            same resamples.
 
     Raises:
         UndefinedMeasure: see `measures.bootstrap_intervals`.
@@ -53,9 +56,10 @@ def robustness_table(
         row = {"degradation": kind, "level": level, "images": images}
         for name in MEASURES:
             row |= found[name].columns(name)
-        change = found["roc_auc"].value - clean["roc_auc"].value
-        drawn = draws["roc_auc"] - clean_draws["roc_auc"]
-        rows.append(row | percentile_interval(change, drawn).columns("roc_auc_change"))
+        for name in CHANGES:
+            change = found[name].value - clean[name].value
+            row |= percentile_interval(change, draws[name] - clean_draws[name]).columns(f"{name}_change")
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -706,6 +706,38 @@ def robustness_seen(table: pd.DataFrame, policy: str, source: str) -> str:
     return SEEN + BREAK.join(lines)
 
 
+def edits_seen(table: pd.DataFrame, policy: str, edits: Sequence[str]) -> str:
+    """How many edited photographs are called synthetic, and which edit makes it most.
+
+    Args:
+        table: of `robustness.robustness_table`; the first row is of the images as they are.
+        policy: of the threshold.
+        edits: kinds of degradation that are edits of photographs.
+    """
+    clean, edited = table.iloc[0], table[table["degradation"].isin(edits)]
+    if edited.empty:
+        return f"{SEEN}No edit was tried: nothing is known about edited photographs."
+    names = [f"{row.degradation} {row.level:g}" for row in edited.itertuples()]
+    recalls = [f"{name} {found}" for name, found in zip(names, Interval.all_of(edited, "recall_real"), strict=True)]
+    alarms = dict(zip(names, 1 - edited["recall_real"], strict=True))
+    most = max(alarms, key=alarms.get)
+    before = 1 - clean["recall_real"]
+    told = [name for name, high in zip(names, edited["recall_real_change_high"], strict=True) if high < 0]
+    lines = [
+        f"An edited photograph is still a photograph. Recall of real at the {policy} threshold: "
+        f"{Interval.of(clean, 'recall_real')} as they are; {listed(recalls)}.",
+        f"Recall of real lower, with a 95% interval of the change that leaves out 0: {listed(told)}.",
+    ]
+    if alarms[most] > before:
+        lines.append(
+            f"Most photographs are called synthetic after {most}: {share(alarms[most])}, against {share(before)} as "
+            "they are. A person who edits photographs would meet these false alarms."
+        )
+    else:
+        lines.append(f"No edit makes more photographs be called synthetic than the {share(before)} as they are.")
+    return SEEN + BREAK.join(lines)
+
+
 def no_explanation(auc: Interval) -> str:
     """Why no map is shown of a model that has not been shown to tell the classes apart."""
     return (

@@ -14,7 +14,8 @@ CHOICES = {
     "view": ("resize", "crop"),
     "pooling": ("average", "multilevel"),
     "head": ("study", "small", "linear", "logistic"),
-    "degradation": ("", "half"),
+    # `mask` and `frequency` are experiments: rows of the ablation that no recipe uses.
+    "degradation": ("", "half", "sharing", "mask", "frequency"),
     "rare": ("weights", "views"),
     "batch_norm": ("frozen", "trained"),
 }
@@ -71,8 +72,9 @@ class Recipe:
             (starts from a ridge regression) or `logistic` (a linear head that starts from a logistic regression).
         views: number of augmented versions of each training image beside the plain one, drawn once and kept. FRESH
             draws a new one for every epoch and keeps none.
-        degradation: applied to the augmented versions: none, or `half`: every other one is compressed, scaled, blurred
-            or noisy.
+        degradation: applied to every other augmented version. `half`: it is compressed, scaled, blurred or noisy.
+            `sharing`: one to three compressions and resizes in a row. `mask`: a square is hidden. `frequency`: some
+            frequencies are missing. Empty: none.
         rare: how a class with fewer training images gets equal weight. `weights`: by weights in the loss. `views`: its
             images are used several times, each time augmented differently, and weights make up the rest.
         batch_norm: `frozen` (its statistics stay fixed in every stage) or `trained`.

@@ -706,6 +706,19 @@ def test_robustness_has_a_panel_for_each_degradation_in_the_order_given():
     assert [ax.get_xlabel() for ax in saved(figures.robustness_curves(many, {}, TITLE))][:4] == list("0123")
 
 
+@pytest.mark.parametrize(
+    ("kinds", "across", "down"), [(2, 2, 1), (3, 3, 1), (6, 3, 2), (7, 4, 2), (8, 4, 2), (10, 4, 3)]
+)
+def test_robustness_of_many_degradations_is_a_grid_that_is_not_tall(kinds, across, down):
+    many = pd.concat([DEGRADED.assign(degradation=f"{number}") for number in range(kinds)])
+    figure = figures.robustness_curves(many, {}, TITLE)
+    assert figure.axes[0].get_gridspec().get_geometry() == (down, across)
+    # The legend takes a free place of the grid, and width only if there is none.
+    (place,) = [number for number, ax in enumerate(figure.axes) if ax.get_legend()]
+    assert place == (kinds if kinds < across * down else across - 1)
+    assert figure.get_figwidth() < 14.5
+
+
 def test_ablation_is_sorted_and_fills_what_is_told_from_no_change():
     axes = DRAWN["ablation_plot"]().axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["better", "open", "worse"]

@@ -29,6 +29,8 @@ def test_both_recalls_at_the_home_threshold():
     assert table.loc["none", ["roc_auc", "recall_real", "recall_synthetic"]].tolist() == [1, 1, 1]
     assert table.loc["jpeg", ["roc_auc", "recall_real", "recall_synthetic"]].tolist() == [1, 0, 1]
     assert table.loc["jpeg", "roc_auc_change"] == 0 and table.loc["jpeg", "images"] == 8
+    assert table.loc["jpeg", ["recall_real_change", "recall_real_change_high"]].tolist() == [-1, -1]
+    assert table.loc["none", ["recall_real_change", "recall_real_change_low"]].tolist() == [0, 0]
     other = robustness.robustness_table(scored(("none", np.nan, GOOD)), {"fixed": 0.65}, "fixed")
     assert other.loc[0, "recall_synthetic"] == 0.75
 

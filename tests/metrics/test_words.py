@@ -187,6 +187,23 @@ def test_degradations_tell_a_lost_threshold_from_a_lost_ranking():
     assert "blur 2 (-0.300), jpeg 30 (-0.300)" in said[1]
 
 
+def test_edits_are_told_by_the_photographs_that_they_make_synthetic():
+    changed = {"recall_real_change_high": 0.0}
+    clean = {**degraded(), **changed, "degradation": "none", "level": np.nan}
+    mild = {**degraded(recall_real=0.85), **changed, "degradation": "retouch", "level": 1.0}
+    strong = {**degraded(recall_real=0.6), "recall_real_change_high": -0.1, "degradation": "sharpen", "level": 2.0}
+    worse = {**degraded(recall_real=0.1), "recall_real_change_high": -0.5, "degradation": "jpeg", "level": 30.0}
+    table = pd.DataFrame([clean, worse, mild, strong])
+    said = words.edits_seen(table, "balanced", ["sharpen", "retouch"]).splitlines()
+    assert "balanced threshold: 0.900 [0.800, 1.000] as they are; retouch 1 0.850 [0.750, 0.950], sharpen 2" in said[0]
+    assert "leaves out 0: sharpen 2." in said[1]
+    # Compression is no edit.
+    assert "called synthetic after sharpen 2: 40%, against 10% as they are" in said[2]
+    kept = words.edits_seen(table.assign(recall_real=0.9), "balanced", ["sharpen"])
+    assert "No edit makes more photographs be called synthetic than the 10% as they are." in kept
+    assert "No edit was tried" in words.edits_seen(table, "balanced", ["denoise"])
+
+
 def test_maps_and_errors_in_words():
     point, even = np.zeros((10, 10)), np.ones((10, 10))
     point[0, 0] = 1

@@ -18,7 +18,7 @@ from lib.model.training import experiments, trials
 from lib.model.training.experiments import IMBALANCE
 from lib.model.training.trials import Trial, run_trial
 from lib.study.pretrained import lite0_file, resolve
-from lib.study.recipes import RECIPES
+from lib.study.recipes import CHOICES, RECIPES
 
 
 @pytest.fixture
@@ -106,6 +106,12 @@ def test_variants_differ_from_the_recipe_in_what_they_name():
     for each in found:
         changed = [name for name in fields if getattr(each.recipe, name) != getattr(RECIPES["tuned"], name)]
         assert len(changed) <= 2, each.name
+
+
+def test_every_way_to_degrade_training_views_has_its_row():
+    found = experiments.variants(RECIPES["tuned"], fine_tuning=False)
+    rows = {each.recipe.degradation for each in found if each.choice == "degraded views"}
+    assert rows | {RECIPES["tuned"].degradation} == set(CHOICES["degradation"])
 
 
 def test_ablation_reads_validation_only_and_marks_the_stage(run, fast):

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from lib.data.images.decode import decode
-from lib.data.images.degrade import degrade, degrade_at_random, parse
+from lib.data.images.degrade import AUGMENTATIONS, degrade, degrade_at_random, parse
 from lib.study.names import UserError
 from lib.study.recipes import CHOICES, Recipe
 
@@ -45,8 +45,8 @@ class View:
         size: side of the square input, pixels.
         version: 0 is the plain view (`crop`: the centre); 1, 2, … are augmented ones.
         seed: of the augmentation.
-        degradation: applied to the picture first: none, `any` (a random one for each image), `half` (a random one for
-            each image with probability one half), or one at a level, such as `jpeg 70` (see
+        degradation: applied to the picture first: none, `any` (a random one for each image), one at a level, such as
+            `jpeg 70`, or one of AUGMENTATIONS, such as `half`: for each augmented image with probability one half (see
             lib/data/images/degrade.py).
         scale: smallest, median and largest shorter side of the training pictures in pixels (`training_scale`), for `crop`.
             A picture that is clearly larger is brought to the median first; of one that is clearly smaller the whole counts
@@ -124,7 +124,7 @@ class View:
             image: uint8 (height, width, 3).
             key: identifies the image (its sha256); random draws follow from it.
         """
-        if self.degradation not in ("", "any", "half"):
+        if self.degradation not in ("", "any", *AUGMENTATIONS):
             image = degrade(image, *parse(self.degradation), self._random(key))
         return _shrunk(image, *self._frame(*image.shape[:2]))
 
@@ -150,8 +150,10 @@ class View:
         rng = self._random(f"{key}#{part}" if part else key)
         view = self._augmented(prepared, rng, part)
         # A random one comes after the crop, because fewer pixels are left to process.
-        if self.degradation == "any" or (self.degradation == "half" and rng.random() < 0.5):
-            view = degrade_at_random(view, rng)
+        if self.degradation == "any":
+            return degrade_at_random(view, rng)
+        if self.degradation in AUGMENTATIONS and rng.random() < 0.5:
+            return AUGMENTATIONS[self.degradation](view, rng)
         return view
 
     def _random(self, key: str) -> np.random.Generator:

@@ -143,9 +143,13 @@ def robustness_curves(frame: pd.DataFrame, undegraded: Mapping[str, float], titl
         undegraded: measure to its value on the images as they are, drawn as a thin line.
     """
     kinds = list(dict.fromkeys(frame["degradation"]))
-    across = min(len(kinds), 3)
+    # Four in a row of narrower panels if three would take more than two rows.
+    across, width = (min(len(kinds), 3), 3.6) if len(kinds) <= 6 else (4, 3.1)
     down = -(-len(kinds) // across)
-    figure, axes = panels(across, title, (3.6 * across + 1.8, 3.0 * down + 0.8), rows=down, sharey=True)
+    free = across * down > len(kinds)
+    # The legend stands in a free place of the grid, or else at the right of it.
+    size = (width * across + (0 if free else 1.8), 3.0 * down + 0.8)
+    figure, axes = panels(across, title, size, rows=down, sharey=True)
     names = list(dict.fromkeys(frame["measure"]))
     for ax, kind in zip(axes, kinds):
         rows = frame[frame["degradation"] == kind]
@@ -170,7 +174,11 @@ def robustness_curves(frame: pd.DataFrame, undegraded: Mapping[str, float], titl
         ax.set_axis_off()
     for ax in axes[::across]:
         ax.set_ylabel("value, 95% interval")
-    legend_beside(axes[across - 1], title="thin lines: images\nas they are", title_fontsize=9)
+    options = {"title": "thin lines: images\nas they are", "title_fontsize": 9}
+    if free:
+        axes[len(kinds)].legend(*axes[0].get_legend_handles_labels(), loc="upper center", fontsize=9, **options)
+    else:
+        legend_beside(axes[across - 1], **options)
     return figure
 
 

@@ -121,7 +121,12 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
         Variant("augmented views", "none", other(views=0)),
         Variant("augmented views", "fresh every epoch", other(views=FRESH)),
     ]
-    found.append(Variant("degraded views", "none, crops and flips alone", other(degradation="")))
+    found += [
+        Variant("degraded views", "none, crops and flips alone", other(degradation="")),
+        Variant("degraded views", "sharing: up to three compressions and resizes", other(degradation="sharing")),
+        Variant("degraded views", "random masking, 15-30% of the area", other(degradation="mask")),
+        Variant("degraded views", "frequency masking, 15%", other(degradation="frequency")),
+    ]
     if not fine_tuning:
         return found
     partial, full = phase(recipe.partial, epochs=2), recipe.full

@@ -20,11 +20,12 @@ NONE = "none"
 
 
 def degradations(run: Run) -> list[tuple[str, float]]:
-    """Kinds and levels of the curves, mildest first; a quick run uses the last level of each kind."""
+    """Kinds and levels of the curves, mildest first; a quick run uses the last level of the kinds that are for it."""
     found = []
     for kind, known in DEGRADATIONS.items():
         levels = known.levels[-1:] if run.quick else known.levels
-        found += [(kind, float(level)) for level in levels]
+        if known.quick or not run.quick:
+            found += [(kind, float(level)) for level in levels]
     return found
 
 
