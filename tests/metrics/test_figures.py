@@ -136,7 +136,7 @@ DRAWN = {
     "heat_maps": lambda: figures.heat_maps({"real": HEAT, "synthetic": 2 * HEAT}, TITLE),
     "error_gallery": lambda: figures.error_gallery([(PICTURE, HEAT, "a $1 <b> error"), (PICTURE, None, "b")], TITLE),
     "scored_pictures": lambda: figures.scored_pictures([(PICTURE, "a $1 <b> picture"), (PICTURE, "b")], TITLE),
-    "explained_picture": lambda: figures.explained_picture(PICTURE, BOX, PICTURE, HEAT - 0.5, TITLE),
+    "explained_picture": lambda: figures.explained_picture(PICTURE, [BOX, BOX], PICTURE, HEAT - 0.5, TITLE),
 }
 
 
@@ -818,11 +818,13 @@ def test_overview_spreads_scores_that_crowd_at_the_ends(tried, scale):
 
 
 def test_an_explanation_shows_the_part_and_colours_both_sides_of_zero_alike():
-    figure = figures.explained_picture(PICTURE, BOX, PICTURE, np.array([[-3.0, 0], [1, 2]]), TITLE)
+    figure = figures.explained_picture(PICTURE, [BOX], PICTURE, np.array([[-3.0, 0], [1, 2]]), TITLE)
     whole, part, heat, *_ = figure.axes
     assert [(box.get_xy(), box.get_width(), box.get_height()) for box in whole.patches] == [((0.5, 0.5), 4, 4)] * 2
     assert len(part.images) == 1 and heat.images[-1].get_clim() == (-3, 3)
-    assert figures.explained_picture(PICTURE, BOX, PICTURE, np.zeros((2, 2)), TITLE).axes[2].images[-1].get_clim() == (
+    assert figures.explained_picture(PICTURE, [BOX], PICTURE, np.zeros((2, 2)), TITLE).axes[2].images[
+        -1
+    ].get_clim() == (
         -1,
         1,
     )
