@@ -47,7 +47,7 @@ def camera(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return _sharpen(photo, float(rng.uniform(0.1, 0.6)))
 
 
-def generate(photo: np.ndarray, rng: np.random.Generator, mix: tuple[float, float] = MIX_RANGE) -> np.ndarray:
+def generate(photo: np.ndarray, rng: np.random.Generator, mix: tuple[float, float] | None = None) -> np.ndarray:
     """Adds the traces of a latent decoder to a photograph.
 
     Every 8x8 patch keeps only its lowest frequencies. The result is halved and doubled again (the lost spectrum of
@@ -55,7 +55,8 @@ def generate(photo: np.ndarray, rng: np.random.Generator, mix: tuple[float, floa
     (the checkerboard of Odena et al., Distill 2016). The lost detail is replaced by grain of the same local energy. So
     neither the amount of fine detail nor the file size reveals the class; only the arrangement of the detail does.
     """
-    strength = np.float32(mix[0] + (mix[1] - mix[0]) * rng.beta(*MIX))
+    weakest, strongest = mix or MIX_RANGE
+    strength = np.float32(weakest + (strongest - weakest) * rng.beta(*MIX))
     smooth = _upsampled(_bottleneck(photo))
     lost = photo - smooth
     energy = cv2.blur(lost * lost, (9, 9))
