@@ -859,7 +859,8 @@ def turns_seen(table: pd.DataFrame, source: str) -> str:
     return (
         f"{SEEN}{start} (test AUC {correct}). Not told from chance: {listed(chance)}. Nearly everything called one class: "
         f"{listed(one_class)}. Choosing the threshold on the test images (g) reports an F1 of "
-        f"{rows['g']['f1_synthetic']:.3f}, choosing it on validation {rows['a']['f1_synthetic']:.3f}: the difference is not there on new images. Source: {source}."
+        f"{rows['g']['f1_synthetic']:.3f}, choosing it on validation {rows['a']['f1_synthetic']:.3f}: the difference is "
+        f"not there on new images. Source: {source}."
     )
 
 
