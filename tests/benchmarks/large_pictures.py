@@ -40,7 +40,7 @@ from tests.benchmarks import experiments_page, pages
 
 SMALL = 256
 # Strength of the traces. Stronger than those of the study's stand-ins, so that some hundred pictures are enough to learn them.
-TRACES = (0.3, 0.4)
+TRACES = (0.2, 0.26)
 RECIPE = RECIPES["tuned"]
 WINDOWS = ("1", "2", "3", "4", "5")
 MIDDLE = "5"

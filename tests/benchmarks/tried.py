@@ -44,7 +44,7 @@ CHAIN_KERNELS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 
 def upsampled(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A photograph after one to three halvings and as many doublings by random kernels, as a generator's decoder doubles."""
+    """A photograph after one to three halvings and as many doublings by random kernels, as in a decoder."""
     height, width = image.shape[:2]
     for _ in range(rng.integers(1, 4)):
         scale = rng.uniform(0.5, 0.9)
