@@ -407,7 +407,8 @@ def run_all(options: argparse.Namespace) -> None:
         console.print(f"quick: {study.QUICK_WORDS}")
     start = 0 if options.force else first_step(options.start)
     asked = [study.EXPERIMENTS[name] for name in study.EXPERIMENTS if name in options.also]
-    plan = [(run, step) for run in runs for step in (*STEPS, *asked) if step.scope != "all"]
+    series = [step for step in STEPS if step.quick or not options.quick]
+    plan = [(run, step) for run in runs for step in (*series, *asked) if step.scope != "all"]
     plan += [(runs[-1], step) for step in STEPS if step.scope == "all"]
     for run in runs:
         source = sources.source_of(run)
