@@ -471,7 +471,7 @@ def attack_rates(validation: pd.DataFrame, test: pd.DataFrame, seed: int = 0) ->
     Raises:
         UndefinedMeasure: See `checks.checked` and `measures.bootstrap_intervals`.
     """
-    makers = validation[GENERATOR] if GENERATOR in validation else None
+    makers = validation.get(GENERATOR)
     chosen = {"balanced": thresholds.choose("balanced", validation["y"], validation["score"]).threshold}
     for name, limit in ATTACK_LIMITS.items():
         chosen[name] = attack_threshold(limit, validation["y"], validation["score"], makers)

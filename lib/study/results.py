@@ -412,13 +412,8 @@ class Results:
         return _measured(path, "degradation")
 
     def write_evidence(self, content: dict) -> None:
-        """Store evidence.json, with the source of the images. If it has changed, remove what showed the old one first."""
-        path = self.recipe_folder / "evidence.json"
-        text = json_text({"schema": 1, "source": self.source(), **content})
-        if not _holds(path, text):
-            step = next(step for step in STEPS if step.notebook == "10_evidence")
-            step.remove(self, outputs=False)
-            write_text(path, text)
+        """Store evidence.json, with the source of the images; the figures of the same notebook are saved before it."""
+        write_json(self.recipe_folder / "evidence.json", {"schema": 1, "source": self.source(), **content})
 
     def evidence(self) -> dict:
         """evidence.json."""

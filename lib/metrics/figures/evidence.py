@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from scipy.stats import norm
 
 from lib.metrics.checks import Interval
-from lib.metrics.figures.style import CLASS_COLOURS, MARKERS, legend_below, panels, styled
+from lib.metrics.figures.style import CLASS_COLOURS, MARKERS, draw_interval, legend_below, panels, styled
 
 # Error rates that are written on the axes of a DET curve.
 _RATES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
@@ -82,14 +83,16 @@ def det_curve(points: pd.DataFrame, marks: Mapping[str, tuple[Interval, Interval
     # An error rate of 0 or 1 has no place on these axes: it is drawn at their edge.
     curve = [norm.ppf(np.clip(points[name], least, most)) for name in ("apcer", "bpcer")]
     ax.plot(*curve, color="dimgrey", label="every threshold, on test")
-    for (name, rates), marker in zip(marks.items(), MARKERS):
+    for (name, rates), marker, colour in zip(marks.items(), MARKERS, sns.color_palette("colorblind", len(marks))):
         apcer, bpcer = (norm.ppf(np.clip([rate.value, rate.low, rate.high], least, most)) for rate in rates)
-        (drawn,) = ax.plot(apcer[0], bpcer[0], marker, markersize=8, clip_on=False, label=f"{name}, set on validation")
-        ax.plot(apcer[1:], [bpcer[0]] * 2, color=drawn.get_color(), alpha=0.7)
-        ax.plot([apcer[0]] * 2, bpcer[1:], color=drawn.get_color(), alpha=0.7)
-    places = norm.ppf(_RATES)
+        label = f"{name}, set on validation"
+        ax.plot(apcer[0], bpcer[0], marker, color=colour, markersize=8, clip_on=False, label=label)
+        draw_interval(ax, apcer[1:], [bpcer[0]] * 2, color=colour, alpha=0.7, clip_on=False)
+        draw_interval(ax, [apcer[0]] * 2, bpcer[1:], color=colour, alpha=0.7, clip_on=False)
+    places, names = norm.ppf(_RATES), [f"{100 * rate:g}%" for rate in _RATES]
+    names[0] = f"≤ {names[0]}"
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_ticks(places, [f"{100 * rate:g}%" for rate in _RATES])
+        axis.set_ticks(places, names)
         axis.set_minor_locator(NullLocator())
     ax.set(xlabel="APCER: synthetic images called real", ylabel="BPCER: real images called synthetic", aspect="equal")
     ax.set(xlim=(places[0], places[-1]), ylim=(places[0], places[-1]))
