@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from support import complaints
 
-from lib.metrics import calibration, evidence, evidence_words
+from lib.metrics import calibration, evidence, evidence_words, figures
 from lib.metrics.checks import Interval, UndefinedMeasure
 
 TWO = np.array([0, 0, 1, 1])
@@ -204,6 +205,29 @@ def test_a_strength_is_kept_as_json_without_its_calibrator():
         evidence.Strength.from_dict({"method": "platt"})
     with pytest.raises(ValueError, match="both sides of 0"):
         evidence.Strength("platt", 0.0, Interval(1, 1, 1), Interval(2, 2, 2), 1, 1)
+
+
+def test_what_is_kept_is_as_its_schema_says():
+    rows = scored()
+    strength = evidence.settle(rows["y"], rows["score"], rows["group"], resamples=20)
+    costs = evidence.costs(rows["y"], strength.log10_lr(rows["score"]), rows["group"], resamples=20)
+    rates = evidence.attack_rates(rows, rows)
+    content = evidence.record("full", strength, costs, rates, evidence_words.PROPOSITIONS, "")
+    assert complaints("evidence", {"schema": 1, "source": "noise", **content}) == []
+    assert complaints("evidence", {"schema": 2, "source": "noise", **content}) != []
+
+
+def test_figures_hold_their_curves_and_bounds():
+    labels, lrs = sample()
+    drawn = figures.tippett_plot(evidence.tippett(labels, lrs), -1.0, 2.0, "title").axes[0]
+    assert [line.get_xdata()[0] for line in drawn.lines[2:]] == [0, -1, 2]
+    assert drawn.lines[0].get_ydata()[[0, -1]].tolist() == [1, 0]
+    drawn = figures.cross_entropy_plot(evidence.cross_entropy(labels, lrs, resamples=20), "title").axes[0]
+    assert len(drawn.lines) == 3 and drawn.lines[0].get_ydata().max() == pytest.approx(1)
+    one = (Interval(0.0, 0.0, 0.1), Interval(0.2, 0.1, 0.3))
+    figure = figures.det_curve(evidence.det_points(labels, lrs), {"balanced": one}, "title")
+    assert all(np.isfinite(line.get_xdata()).all() for line in figure.axes[0].lines)
+    assert figure.legends and "balanced, set on validation" in [text.get_text() for text in figure.legends[0].texts]
 
 
 def test_only_validation_decides():
