@@ -130,7 +130,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--quick", action="store_true", help=f"about a minute and a half, not five or more: {study.QUICK_WORDS}")
     add("--seed", type=int, default=7, help="of split, augmentation and training; default: 7")
     add("--results", metavar="FOLDER", default="", help="where results go; default: results/")
-    add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 to 06) and what follows again")
+    add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 to 06, 10) and what follows again")
     add("--force", action="store_true", help="run everything again, also what has not changed")
     add(
         "--copy-notebooks",
@@ -407,7 +407,8 @@ def run_all(options: argparse.Namespace) -> None:
         console.print(f"quick: {study.QUICK_WORDS}")
     start = 0 if options.force else first_step(options.start)
     asked = [study.EXPERIMENTS[name] for name in study.EXPERIMENTS if name in options.also]
-    plan = [(run, step) for run in runs for step in (*STEPS, *asked) if step.scope != "all"]
+    series = [step for step in STEPS if step.quick or not options.quick]
+    plan = [(run, step) for run in runs for step in (*series, *asked) if step.scope != "all"]
     plan += [(runs[-1], step) for step in STEPS if step.scope == "all"]
     for run in runs:
         source = sources.source_of(run)

@@ -515,6 +515,7 @@ def leave_all(run):
     made["07"] += [run.folder / "wrong_turns.csv", run.folder / "figures" / "wrong_turns.png"]
     made["08"] += [run.folder / "ablation.csv", run.folder / "figures" / "ablation_full.png"]
     made["06"] += [run.recipe_folder / "robustness.csv"]
+    made["10"] += [run.recipe_folder / "evidence.json", run.recipe_folder / "figures" / "tippett.png"]
     made["04"] += [run.model_folder / name for name in ("detector.json", "elsewhere.json")]
     for path in (path for paths in made.values() for path in paths):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -544,13 +545,13 @@ def test_new_scores_make_what_was_read_from_the_old_ones_untrue():
     assert gone(made) == [] and finished(run) == [("dataset_1", "tuned")]
     scores, history = run.scores(), run.history()
     run.add_stage(scores.query("stage == 'full'").assign(score=0.5), history.query("stage == 'full'"))
-    assert gone(made) == ["03", "04", "05", "06"] and finished(run) == []
+    assert gone(made) == ["03", "04", "05", "06", "10"] and finished(run) == []
     assert (run.recipe_folder / "figures" / "of my own.png").exists()
     assert "not been analysed since" in run.unfinished()
     (line,) = study.left_out(run.results, run.models, run.quick)
     assert line.startswith("dataset_1, tuned recipe: left out, because its training was stopped")
     run.add_stage(scores.query("stage == 'phase1'"), history.query("stage == 'phase1'"))
-    assert gone(made) == ["02", "03", "04", "05", "06"]
+    assert gone(made) == ["02", "03", "04", "05", "06", "10"]
 
 
 def test_a_new_split_makes_every_recipes_results_and_the_experiments_untrue():
@@ -564,7 +565,8 @@ def test_a_new_split_makes_every_recipes_results_and_the_experiments_untrue():
     assert gone(made[0]) == gone(made[1]) == []  # the same images once more
     run.write_audit(images.assign(split=images["split"].to_numpy()[::-1]), run.pairs(), run.audit())
     assert all(
-        gone(found) == ["01", "02", "03", "04", "06", "07", "08"] for found in ({**m, "05": safe["01"]} for m in made)
+        gone(found) == ["01", "02", "03", "04", "06", "07", "08", "10"]
+        for found in ({**m, "05": safe["01"]} for m in made)
     )
     assert gone(safe) == [] and finished(run) == [("dataset_2", "tuned")]
     # The old scores do not join the new table, whichever notebook asks.
@@ -603,7 +605,7 @@ def test_other_thresholds_make_detector_robustness_and_comparison_untrue_and_the
     run.write_metrics(metrics, thresholds, "report")
     rewritten = ("metrics.json", "thresholds.json")
     made["04"] = [path for path in made["04"] if path.name not in rewritten]
-    assert gone(made) == ["04", "05", "06"] and finished(run) == [("dataset_1", "tuned")]
+    assert gone(made) == ["04", "05", "06", "10"] and finished(run) == [("dataset_1", "tuned")]
 
 
 def test_another_table_of_an_experiment_takes_its_notebook_and_figures_with_it():

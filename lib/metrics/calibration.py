@@ -211,16 +211,37 @@ def cross_validated_losses(
         ValueError: Groups that do not fit the labels.
     """
     labels, scores = checked_probabilities(labels, scores)
+    held_out = {name: held_out_probabilities(name, labels, scores, groups, folds, seed) for name in METHODS}
+    return {name: measures.log_loss(labels, mapped) for name, mapped in {UNCALIBRATED: scores, **held_out}.items()}
+
+
+def held_out_probabilities(
+    method: str, labels: ArrayLike, scores: ArrayLike, groups: ArrayLike | None = None, folds: int = 5, seed: int = 0
+) -> NDArray[np.float64]:
+    """The probability of each VALIDATION image by a calibrator that was not fitted on it.
+
+    Args:
+        method: A name of `METHODS`, or `UNCALIBRATED`, which gives the scores back.
+        labels, scores, groups, folds, seed: As in `cross_validated_losses`.
+
+    Returns:
+        Probabilities of synthetic, 0 to 1, shape (images,).
+
+    Raises:
+        UndefinedMeasure: As `cross_validated_losses`.
+    """
+    labels, scores = checked_probabilities(labels, scores)
     unit = units(labels, groups)
     fewest = min(np.unique(unit[labels == label]).size for label in (0, 1))
     if fewest < 2:
         raise UndefinedMeasure("a class comes from 1 group; cross-validation needs at least 2 groups of each class")
+    if method == UNCALIBRATED:
+        return scores
+    found = np.empty_like(scores)
     divided = StratifiedGroupKFold(min(folds, fewest), shuffle=True, random_state=seed).split(scores, labels, unit)
-    held_out = {name: np.empty_like(scores) for name in METHODS}
     for fitted_on, asked in divided:
-        for name, found in fit_all(labels[fitted_on], scores[fitted_on]).items():
-            held_out[name][asked] = found(scores[asked])
-    return {name: measures.log_loss(labels, mapped) for name, mapped in {UNCALIBRATED: scores, **held_out}.items()}
+        found[asked] = METHODS[method].fit(labels[fitted_on], scores[fitted_on])(scores[asked])
+    return found
 
 
 def from_dict(content: Mapping) -> Calibrator:

@@ -4,6 +4,7 @@ examples:
   python -m lib.model.scoring picture.jpg "my pictures"           files, and folders with all that lies below them
   python -m lib.model.scoring pictures --model models/dataset_1/tuned --policy fpr_1
   python -m lib.model.scoring pictures --out scores.csv           a table for other programs (.csv or .jsonl)
+  python -m lib.model.scoring pictures --lr --out scores.csv      also how strong the evidence of each score is
   python -m lib.model.scoring picture.jpg --explain               also a picture of where the score comes from
 
 exit codes: 0 done, 1 some pictures could not be scored (the others were), 2 wrong use or wrong data
@@ -33,6 +34,8 @@ from lib.model.use.scorer import COLUMNS, Scorer, find_pictures, score_pictures
 from lib.study.files import check_writable, written_whole
 from lib.study.names import UserError
 
+# The column that --lr adds: log10 of the likelihood ratio, empty where none is given.
+LR = "log10_lr"
 FORMATS = {"table": ".txt", "csv": ".csv", "jsonl": ".jsonl"}
 
 
@@ -52,6 +55,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--policy", metavar="NAME", default="balanced", help="which threshold decides; default: balanced")
     add("--out", metavar="FILE", help="write there instead of showing; the ending says how: .csv, .jsonl or .txt")
     add("--format", choices=list(FORMATS), help="default: by the ending of --out, else table")
+    add("--lr", action="store_true", help="add each score's bounded likelihood ratio, or say why there is none")
     add("--explain", action="store_true", help="write a picture of where each score comes from")
     add(
         "--explain-folder",
@@ -102,6 +106,9 @@ def run(options: argparse.Namespace) -> int:
     print(f"tested on other data: {tested}", file=sys.stderr)
     for code, text in scorer.warnings.items():
         print(f"warning {code}: {text}", file=sys.stderr)
+    if options.lr:
+        print(detector.lr_words(), file=sys.stderr)
+    columns = (*COLUMNS, LR) if options.lr else COLUMNS
     passed_over: list[str] = []
     total = sum(1 for _ in find_pictures(options.pictures, [], explained))
     if not total:
@@ -113,10 +120,10 @@ def run(options: argparse.Namespace) -> int:
     # In a terminal, the rows themselves show the progress.
     how = {"disable": out is None and sys.stdout.isatty(), "mininterval": 0.1 if sys.stderr.isatty() else 10}
     with _output(out) as file, tqdm(total=total, unit=" images", file=sys.stderr, leave=False, **how) as bar:
-        write = _WRITERS[form](file, scorer)
+        write = _WRITERS[form](file, scorer, columns)
         paths = find_pictures(options.pictures, passed_over, explained)
         for row in score_pictures(scorer, paths, explained=explained, on_progress=bar.update):
-            write(row)
+            write({**row, LR: _log10_lr(row, scorer)} if options.lr else row)
             done, failed = done + 1, failed + bool(row["error"])
             first = first or (row["error"] and f"{row['path']}: {row['error']}")
         if failed == done:
@@ -134,6 +141,12 @@ def run(options: argparse.Namespace) -> int:
     for place in filter(None, (out, explained)):
         print(f"  open {printable(place)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _log10_lr(row: dict, scorer: Scorer) -> float | None:
+    """log10 LR of a row; None for a picture that could not be scored, or that has a warning of its own."""
+    own = [code for code in row["warnings"] if code not in scorer.warnings]
+    return None if row["error"] or own else scorer.detector.log10_lr(row["probability"])
 
 
 def _some(names: Sequence[str]) -> str:
@@ -167,36 +180,41 @@ def _output(out: Path | None) -> Iterator[TextIO]:
         yield file
 
 
-def _table(file: TextIO, scorer: Scorer) -> Callable[[dict], None]:
+def _table(file: TextIO, scorer: Scorer, columns: Sequence[str]) -> Callable[[dict], None]:
     """Rows for people; values that hold for all pictures are written once, before them."""
+    lr = LR in columns
     print(
-        f"decision   probability  warnings              path   (threshold {scorer.policy} {decimals(scorer.threshold)})",
+        f"decision   probability  {'log10 LR  ' * lr}warnings              path   (threshold {scorer.policy} {decimals(scorer.threshold)})",
         file=file,
     )
 
     def write(row: dict) -> None:
         if row["error"]:
             print(
-                f"{'-':<9}  {'-':<11}  {'could not be scored':<20}  {row['path']}: {row['error']}",
+                f"{'-':<9}  {'-':<11}  {'-         ' * lr}{'could not be scored':<20}  {row['path']}: {row['error']}",
                 file=file,
                 flush=True,
             )
             return
         own = ",".join(code for code in row["warnings"] if code not in scorer.warnings) or "-"
+        strength = "-" if row.get(LR) is None else f"{row[LR]:+.2f}"
+        strength = f"{strength:<10}" * lr
         print(
-            f"{row['decision']:<9}  {decimals(row['probability']):<11}  {own:<20}  {row['path']}", file=file, flush=True
+            f"{row['decision']:<9}  {decimals(row['probability']):<11}  {strength}{own:<20}  {row['path']}",
+            file=file,
+            flush=True,
         )
 
     return write
 
 
-def _csv(file: TextIO, scorer: Scorer) -> Callable[[dict], None]:
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+def _csv(file: TextIO, scorer: Scorer, columns: Sequence[str]) -> Callable[[dict], None]:
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
     return lambda row: writer.writerow({**row, "warnings": ";".join(row["warnings"])})
 
 
-def _jsonl(file: TextIO, scorer: Scorer) -> Callable[[dict], None]:
+def _jsonl(file: TextIO, scorer: Scorer, columns: Sequence[str]) -> Callable[[dict], None]:
     return lambda row: print(json.dumps(row, ensure_ascii=False, allow_nan=False), file=file)
 
 

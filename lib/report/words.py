@@ -39,6 +39,20 @@ FIGURES = {
         "Of images scored 0.8, four in five should be synthetic: points on the diagonal. Below it the scores promise too "
         "much, above it too little.",
     ),
+    "tippett": (
+        "How far likelihood ratios part the classes",
+        "For each strength of evidence (right: for synthetic) the share of images with at least so much. Photographs right of "
+        "the line LR = 1, and synthetic images left of it, are misleading evidence.",
+    ),
+    "cross_entropy": (
+        "Do the likelihood ratios help?",
+        "What is still unknown at each prior, in bits. Below the dotted curve the likelihood ratios help; above it they do harm.",
+    ),
+    "det": (
+        "Detection error tradeoff",
+        "Synthetic images that pass (right) against photographs that are accused (up), for every threshold. Marks are thresholds "
+        "chosen on validation, with their intervals on test.",
+    ),
     "cost": (
         "Expected cost by threshold",
         "What an image in use costs on average at each threshold; the marks are the chosen ones. Lower is better.",

@@ -411,6 +411,14 @@ class Results:
         self.require(path, "06_robustness")
         return _measured(path, "degradation")
 
+    def write_evidence(self, content: dict) -> None:
+        """Store evidence.json, with the source of the images; the figures of the same notebook are saved before it."""
+        write_json(self.recipe_folder / "evidence.json", {"schema": 1, "source": self.source(), **content})
+
+    def evidence(self) -> dict:
+        """evidence.json."""
+        return self._json(self.recipe_folder / "evidence.json", "10_evidence")
+
     def write_experiment(self, name: str, table: pd.DataFrame) -> None:
         """Store the table of an experiment as `<name>.csv`, with the source of its images in a column."""
         self._replace(table, self.folder / f"{name}.csv", maker_of(name).notebook, f"{name}*")
@@ -510,7 +518,8 @@ class Results:
         """
         if path.is_file():
             return
-        steps = [*itertools.takewhile(lambda step: step.notebook != maker, STEPS)] if maker[:2] < "07" else STEPS[:1]
+        known = maker in {step.notebook for step in STEPS}
+        steps = [*itertools.takewhile(lambda step: step.notebook != maker, STEPS)] if known else STEPS[:1]
         missing = [step.notebook for step in steps if not all(out.is_file() for out in step.outputs_of(self))]
         more = f", and before it {' and '.join(missing)}" if missing else ""
         raise UserError(f"{path} is not there yet: run notebook {maker} with the same parameters first{more}")

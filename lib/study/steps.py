@@ -72,6 +72,7 @@ class Step:
         figures: patterns of the figures that it saves in the folder `figures` there.
         costs: whether its result depends on the user's costs of wrong decisions.
         detector: whether it turns the folder of models into a detector that scores pictures.
+        quick: whether a quick run has it too.
     """
 
     notebook: str
@@ -82,6 +83,7 @@ class Step:
     figures: tuple[str, ...] = ()
     costs: bool = False
     detector: bool = False
+    quick: bool = True
 
     @property
     def source(self) -> Path:
@@ -162,6 +164,14 @@ STEPS = (
         "robustness",
         ("robustness.csv",),
         figures=("robustness", "grad_cam", "contributions", "errors_*_certain"),
+    ),
+    Step(
+        "10_evidence",
+        "recipe",
+        "evidence",
+        ("evidence.json",),
+        figures=("tippett", "cross_entropy", "det"),
+        quick=False,
     ),
     Step(
         "05_cross_dataset_comparison",

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import AxesImage
 from matplotlib.legend import Legend
 
-from lib.metrics import figures, measures, thresholds
+from lib.metrics import evidence, figures, measures, thresholds
 from lib.metrics.figures.style import WITHIN_CHANCE
 from lib.metrics.measures import Interval
 from lib.metrics.relabelling import Difference
@@ -127,6 +127,9 @@ DRAWN = {
     "learning_curve": lambda: figures.learning_curve(CURVE, TITLE),
     "threshold_stability": lambda: figures.threshold_stability(STABLE, TITLE),
     "threshold_overview": lambda: overview({"fixed": 0.5, "balanced": 0.4}),
+    "tippett_plot": lambda: figures.tippett_plot(evidence.tippett(Y, 2 * S - 1), -1.0, 1.0, TITLE),
+    "cross_entropy_plot": lambda: figures.cross_entropy_plot(evidence.cross_entropy(Y, 2 * S - 1, resamples=20), TITLE),
+    "det_curve": lambda: figures.det_curve(evidence.det_points(Y, S), {"balanced": (HALF, HALF)}, TITLE),
     "cost_curve": lambda: figures.cost_curve(COSTS, {"cost": (0.5, 0.2), "fixed": (0.5, 0.2)}, TITLE),
     "reliability_diagram": lambda: figures.reliability_diagram(
         {"uncalibrated": RELIABLE, "platt": RELIABLE.assign(observed=[0.1, 0.9])}, TITLE, {"platt": HALF}
@@ -351,6 +354,9 @@ AXIS_LABELS = {
     "learning_curve": ("training images (logarithmic)", "ROC AUC on the test split, 95% interval"),
     "threshold_overview": ("threshold", "recall on validation, with 95% interval"),
     "threshold_stability": ("threshold, with 95% of its values over resamples of validation", ""),
+    "tippett_plot": ("log10 LR (right: speaks for synthetic)", "share of images with at least this LR"),
+    "cross_entropy_plot": ("log10 prior odds of synthetic", "empirical cross-entropy (bits)"),
+    "det_curve": ("APCER: synthetic images called real", "BPCER: real images called synthetic"),
     "cost_curve": ("threshold (score from which an image is called synthetic)", "expected cost of an image"),
     "reliability_diagram": (
         "probability of synthetic\n(2 bins of 20 to 30 images)",

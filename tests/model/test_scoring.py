@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from lib import study
 from lib.data.images.pictures import read_picture
 from lib.metrics import calibration, thresholds
 from lib.model import scoring
@@ -285,3 +286,44 @@ def test_one_picture_is_not_called_pictures(score, pictures):
     assert "scored 1 picture in" in score(pictures / "more" / "a b.jpg")[2]
     with_error = score(pictures / "nothing.jpg")[2]
     assert "could not be scored: " in with_error and "none of 1" not in with_error
+
+
+# ------------------------------------------------------------------------------------------- likelihood ratios
+
+
+def test_a_model_at_chance_gives_no_likelihood_ratio_and_says_why(score, pictures):
+    _, out, err = score(pictures / "a b.jpg", "--lr", "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert list(row) == [*COLUMNS, "log10_lr"] and row["log10_lr"] == "" and row["probability"] != ""
+    assert "No likelihood ratio: the model comes from a quick run" in err and "better than chance" in err
+    assert "log10_lr" not in score(pictures / "a b.jpg", "--format", "csv")[1]
+
+
+def test_a_likelihood_ratio_is_bounded_and_left_out_of_pictures_with_a_warning(score, pictures, detector_folder):
+    path = detector_folder / "detector.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["sha256"]
+    content["training"].update(quick=False, test={"roc_auc": {"value": 0.9, "low": 0.8, "high": 0.95}})
+    content["evidence"].update(low={"value": -0.1, "low": -0.2, "high": 0.0}, high={"value": 0, "low": 0, "high": 0.1})
+    path.write_text(json.dumps({**content, "sha256": study.text_hash(content)}), encoding="utf-8")
+    code, out, err = score(pictures, "--lr", "--format", "jsonl", model=detector_folder)
+    rows = [json.loads(line) for line in out.splitlines()]
+    known = set(Scorer(read_detector(detector_folder)).warnings)
+    assert code == 1 and "reference population: 12 synthetic and 12 real validation images" in err
+    for row in rows:
+        given = not row["error"] and not set(row["warnings"]) - known
+        assert (row["log10_lr"] is not None) == given
+        assert not given or -0.1 <= row["log10_lr"] <= 0
+    assert any(row["log10_lr"] is not None for row in rows)
+    Image.open(pictures / "a b.jpg").resize((40, 40)).resize((500, 500)).save(pictures / "large.jpg", quality=10)
+    _, out, _ = score(pictures / "large.jpg", "--lr", model=detector_folder)
+    assert "log10 LR" in out.splitlines()[0] and out.splitlines()[1].split()[2] == "-"
+
+
+def test_a_detector_of_an_earlier_version_gives_no_likelihood_ratio(score, pictures, detector_folder):
+    path = detector_folder / "detector.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["sha256"], content["evidence"]
+    path.write_text(json.dumps({**content, "sha256": study.text_hash(content)}), encoding="utf-8")
+    code, _, err = score(pictures / "a b.jpg", "--lr", model=detector_folder)
+    assert code == 0 and "does not record its bounds" in err

@@ -7,6 +7,7 @@ returns a matplotlib Figure. `title` is drawn as given (the caller names dataset
 from lib.metrics.figures.comparisons import ablation_plot, auc_matrix, interval_plot, learning_curve, robustness_curves
 from lib.metrics.figures.data import power_spectra, quality_histogram, split_counts
 from lib.metrics.figures.decisions import EXAMPLE_NAMES, threshold_overview
+from lib.metrics.figures.evidence import cross_entropy_plot, det_curve, tippett_plot
 from lib.metrics.figures.images import (
     error_gallery,
     explained_picture,
@@ -42,6 +43,8 @@ __all__ = [
     "bootstrap_histogram",
     "confusion_matrices",
     "cost_curve",
+    "cross_entropy_plot",
+    "det_curve",
     "error_gallery",
     "explained_picture",
     "heat_maps",
@@ -61,6 +64,7 @@ __all__ = [
     "split_counts",
     "threshold_overview",
     "threshold_stability",
+    "tippett_plot",
     "training_curves",
     "view_grid",
 ]

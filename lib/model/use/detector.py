@@ -23,7 +23,7 @@ from lib.data.images.parts import Parts, parts_of
 from lib.data.images.pictures import jpeg_quality
 from lib.data.images.views import ImageFile, View
 from lib.data.source.checks import printable
-from lib.metrics import calibration, evaluation
+from lib.metrics import calibration, evaluation, evidence, evidence_words
 from lib.metrics.checks import Interval
 from lib.model import network
 from lib.model.engine import Engine
@@ -150,6 +150,26 @@ class Detector:
             return np.asarray(scores, "float64")
         return calibration.from_dict(method)(scores)
 
+    def strength(self) -> evidence.Strength | None:
+        """Prior and bounds of its likelihood ratios; None for a detector of an earlier version, which has none."""
+        return evidence.Strength.from_dict(self.content["evidence"]) if "evidence" in self.content else None
+
+    def refusal(self) -> str:
+        """Why it gives no likelihood ratio; empty where it gives one."""
+        if self.strength() is None:
+            return "No likelihood ratio: the detector does not record its bounds; run notebook 04 of its run again."
+        known = self.training
+        auc = Interval.from_dict(known["test"]["roc_auc"])
+        return evidence_words.refusal(auc, stand_in=known["stand_in"], quick=known["quick"])
+
+    def log10_lr(self, probability: float) -> float | None:
+        """Bounded log10 likelihood ratio of a calibrated probability of synthetic; None where `refusal` says why not."""
+        return None if self.refusal() else float(self.strength().of_probabilities(probability))
+
+    def lr_words(self) -> str:
+        """What its likelihood ratios compare, or why there are none."""
+        return self.refusal() or evidence_words.strength_words(self.strength())
+
     def model(self) -> keras.Model:
         """The network, loaded in Keras' safe mode."""
         return network.load(self.folder / self.content["model"])
@@ -245,6 +265,7 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
     path = run.model_path(stage)
     model, sha256 = network.load(path), file_hash(path)
     images, recommended = run.used_images(), calibrations["recommended"]
+    known = run.scored().query("stage == @stage and split == 'validation'")
     statistics = _statistics(run, model, stage, sha256, images)
     content = {
         "schema": SCHEMA,
@@ -259,6 +280,7 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
         },
         "thresholds": {policy: _threshold(found, metrics["policies"][policy]) for policy, found in thresholds.items()},
         "calibration": calibrations["methods"].get(recommended, {"method": recommended}),
+        "evidence": evidence.settle(known["y"], known["score"], known["group"], recommended).as_dict(),
         "unlikeness": {"measure": UNLIKENESS, "limit": statistics.limit, "quantile": USUAL},
         "training": _summary(run, images, metrics),
     }
@@ -484,6 +506,7 @@ def read_detector(folder: Path) -> Detector:
             float(found.threshold(policy))
             found.warnings(policy)
         found.describe()
+        found.refusal()
     except (OSError, BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _refused(folder / CONTENT, f"cannot be used ({type(error).__name__}: {error})") from None
     return found
