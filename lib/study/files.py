@@ -125,6 +125,14 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
 
 
+def program_version() -> str:
+    """Version of this program as installed; `not installed` if it runs from a folder that was not."""
+    try:
+        return metadata.version("deepfake-efficientnet-study")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
 def device() -> str:
     """The machine in words: system, processor type, number of cores."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
