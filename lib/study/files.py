@@ -125,10 +125,10 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
 
 
-def program_version() -> str:
-    """Version of this program as installed; `not installed` if it runs from a folder that was not."""
+def version_of(package: str) -> str:
+    """Version of an installed package; `not installed` if there is none, as where this program runs without installation."""
     try:
-        return metadata.version("deepfake-efficientnet-study")
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
 

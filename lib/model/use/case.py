@@ -71,7 +71,7 @@ def page(scorer: Scorer, name: str, row: dict, seen: Seen, maps: Explained) -> s
             name=printable(name),
             row=row,
             undecided=row["decision"] == UNDECIDED,
-            reasons=row["why"].split("; ") if row["why"] else [],
+            reasons=list(scorer.reasons(seen, row["score"], row["unlikeness"]).values()),
             picture=data_uri(seen.shown),
             shown=seen.shown.shape,
             figure=_figure(seen, maps),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import platform
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,7 +29,7 @@ from lib.metrics.checks import decimals, share
 from lib.model.features import BATCH
 from lib.model.use import explanation
 from lib.model.use.detector import Detector, image_distances, pixel_statistics
-from lib.study.files import program_version, versions, written_whole
+from lib.study.files import version_of, written_whole
 from lib.study.names import LABELS, UserError
 
 COLUMNS = (
@@ -42,6 +43,9 @@ UNDECIDING = ("stand_ins", "at_chance", "unlike", "near_threshold")
 
 # Below it a JPEG counts as heavily compressed if none of the training images was a JPEG.
 LOWEST_QUALITY = 50
+
+# The packages that decode pictures and compute scores.
+_PACKAGES = ("tensorflow", "keras", "openvino", "numpy", "pillow", "simplejpeg", "opencv-python-headless")
 
 EXPLAINED = "_explained"
 
@@ -132,8 +136,7 @@ class Scorer:
 
     def _row(self, name: str, seen: Seen, score: float, probability: float, unlikeness: float) -> dict:
         """A row of COLUMNS."""
-        found = self.score_warnings(score) | self.picture_warnings(seen, unlikeness) | self.warnings
-        found = undeciding_first(found)
+        found = self.reasons(seen, score, unlikeness)
         leans = LABELS[thresholds.apply(self.threshold, [score])[0]]
         decided = not set(UNDECIDING) & set(found)
         return {
@@ -158,6 +161,10 @@ class Scorer:
             **self.custody,
         }
 
+    def reasons(self, seen: Seen, score: float, unlikeness: float) -> dict[str, str]:
+        """All warnings of a picture, code to words: those that lead to no decision come first."""
+        return undeciding_first(self.score_warnings(score) | self.picture_warnings(seen, unlikeness) | self.warnings)
+
     def failed(self, name: str, error: Unreadable) -> dict:
         """The row of a file that could not be scored; `error` states why."""
         row = {**dict.fromkeys(COLUMNS), "path": name, "warnings": [], "error": str(error)}
@@ -171,8 +178,8 @@ class Scorer:
         error = self.detector.content["thresholds"][self.policy]["band"]["error"]
         return {
             "near_threshold": (
-                f"undecided: the score {decimals(score)} lies near the threshold, between {decimals(low)} and {decimals(high)}; "
-                f"of validation images outside of that, {share(error)} are called wrongly (mean of both classes)"
+                f"undecided: the score {decimals(score)} lies near the threshold, between {decimals(low)} and {decimals(high)} "
+                f"(of validation images outside of that, {share(error)} are called wrongly, as a mean of both classes)"
             )
         }
 
@@ -230,13 +237,19 @@ class Scorer:
 
 
 def undeciding_first(found: dict[str, str]) -> dict[str, str]:
-    """Warnings with those first that lead to no decision."""
-    return {code: found[code] for code in sorted(found, key=lambda code: code not in UNDECIDING)}
+    """Warnings with those first that lead to no decision, in the order of UNDECIDING."""
+    first = [code for code in UNDECIDING if code in found]
+    return {code: found[code] for code in [*first, *(code for code in found if code not in first)]}
 
 
 def versions_in_words() -> str:
-    """The versions of the program and of what its scores depend on, in one line."""
-    return ", ".join(f"{name} {number}" for name, number in {"study": program_version(), **versions()}.items())
+    """The versions of the program and of the packages that scores depend on, in one line."""
+    return ", ".join(f"{name} {number}" for name, number in _versions().items())
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version_of(name) for name in _PACKAGES}
+    return {"study": version_of("deepfake-efficientnet-study"), "python": platform.python_version(), **packages}
 
 
 def now() -> str:
