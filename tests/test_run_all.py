@@ -117,9 +117,9 @@ def test_a_notebook_gets_the_parameters_that_it_declares_and_the_rest_in_options
         "reading": {"groups": "none"},
         "backbone": "efficientnet-lite0",
     }
-    run = study.open_run(**stated, costs="1,5,0.1", recipe="wide")
+    run = study.open_run(**stated, costs="1,5,0.1", recipe="original")
     given = run_all.declared(sources["02"], run_all.parameters(run))
-    assert given["OPTIONS"] == {**stated, "costs": "1,5,0.1"} and given["RECIPE"] == "wide"
+    assert given["OPTIONS"] == {**stated, "costs": "1,5,0.1"} and given["RECIPE"] == "original"
     assert run_all.declared(sources["04"], run_all.parameters(run))["OPTIONS"] == stated
     # What a notebook makes of them is the run that was asked for.
     again = study.open_run(recipe=given["RECIPE"], quick=given["QUICK"], seed=given["SEED"], options=given["OPTIONS"])

@@ -75,7 +75,7 @@ def test_own_data_are_named_after_their_folder_or_by_the_user(tmp_path, monkeypa
     ("options", "said"),
     [
         ({"dataset": "5"}, "--dataset 5: expected one of 1, 2, 3, 4, control"),
-        ({"recipe": "best"}, "--recipe best: expected one of original, tuned, wide"),
+        ({"recipe": "best"}, "--recipe best: expected one of original, tuned"),
     ],
 )
 def test_unknown_options_are_refused_with_what_was_expected(options, said):
@@ -456,7 +456,7 @@ def test_options_hold_the_rarer_arguments_and_papermill_gives_them_as_text():
     ("options", "said"),
     [
         ({"colour": 1, "data": "x"}, "OPTIONS: found colour, expected some of data, name, backbone,"),
-        ({"recipe": "wide"}, "OPTIONS: found recipe, expected some of"),
+        ({"recipe": "original"}, "OPTIONS: found recipe, expected some of"),
         ('{"Data": "x"}', "OPTIONS: found Data, expected some of"),
         ("data=x", "OPTIONS: found 'data=x', expected a dictionary such as"),
         ("[1]", "OPTIONS: found '[1]', expected a dictionary"),

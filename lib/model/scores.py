@@ -32,8 +32,9 @@ def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
 
 def scale_of(run: Run) -> tuple[int, int, int]:
     """The sizes of the pictures that a run trains and validates on, as `View.scale`."""
-    known = run.used_images().query("split != 'test'")
-    return training_scale(known[["height", "width"]].min(axis=1))
+    images = run.used_images()
+    known = images.query("split != 'test'")
+    return training_scale((images if known.empty else known)[["height", "width"]].min(axis=1))
 
 
 def run_view(run: Run, version: int = 0, degradation: str = "") -> View:

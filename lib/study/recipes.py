@@ -63,7 +63,8 @@ class Recipe:
     """All settings of training. `original` follows the original study; `tuned` holds our best choices.
 
     Attributes:
-        view: `resize` squeezes the whole image to `image_size`; `crop` takes `image_size` pixels at native resolution.
+        view: `resize` squeezes the whole image to `image_size`; `crop` takes windows of `image_size` pixels at native
+            resolution, and of a large image the whole too, squeezed (lib/data/images/views.py).
         pooling: `average` of the last activation, or `multilevel`: mean and standard deviation over space of every
             block's depthwise output.
         head: `study` (1024-512-256-1 with dropout), `small` (64-1 with dropout, on standardised features), `linear`
@@ -133,6 +134,7 @@ RECIPES = {
     "tuned": Recipe(
         name="tuned",
         view="crop",
+        image_size=256,
         pooling="multilevel",
         head="linear",
         degradation="half",
@@ -142,9 +144,6 @@ RECIPES = {
         full=Phase(epochs=1, learning_rate=1e-4, schedule="cosine", images=1200, margin=1.645),
     ),
 }
-
-# A larger window sees more of a picture and takes 1.3 times the computation. Results: docs/experiments.md.
-RECIPES["wide"] = dataclasses.replace(RECIPES["tuned"], name="wide", image_size=256)
 
 # Both classes together. With 400 images, the interval of the test AUC of dataset 1 began above 0.75 for each of five
 # seeds (7 to 11). With 300, one began at 0.53; with 160 the AUC was at chance.

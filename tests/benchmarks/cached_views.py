@@ -1,6 +1,6 @@
 """Kept augmented views against augmentation drawn anew for every epoch: validation AUC and seconds of phase 1.
 
-    python -m tests.benchmarks.cached_views FOLDER [--recipe tuned|original|wide] [--views 2 -1] [--seeds 3] [--table FILE]
+    python -m tests.benchmarks.cached_views FOLDER [--recipe tuned|original] [--views 2 -1] [--seeds 3] [--table FILE]
 
 FOLDER holds real/ and synthetic/. Each number of views that is kept beside the plain one, or -1 for fresh ones, trains from
 cold caches, in turn, with every seed; all run the same number of epochs. Differences and ratios are to the first number. FILE,

@@ -39,7 +39,7 @@ DRAWN = 100
 
 
 def flagged(detector: Detector, batches: Iterable[np.ndarray]) -> float:
-    """Share of the views (images, side, side, 3) in all batches that are unlike the training images."""
+    """Share of the views (images, side, side, 3) in all batches that are unlike the training images; each is a part."""
     engine = detector.engine()
     distances = [detector.statistics.unlikeness(engine(views)[:, 1:]) for views in batches]
     return float((np.concatenate(distances) > 1).mean())

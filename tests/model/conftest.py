@@ -16,7 +16,7 @@ from lib.metrics import evaluation
 from lib.model import heads, network, pooling
 from lib.model.backbone import build_backbone
 from lib.model.engine import Engine
-from lib.model.scores import run_files, score_images
+from lib.model.scores import run_files, run_view, score_images
 from lib.model.use.detector import write_detector
 from lib.study.pretrained import resolve
 
@@ -89,7 +89,7 @@ def trained_run(own_home, folder_of_images, detectors, engine):
     run.write_audit(pd.DataFrame(rows), pd.DataFrame(columns=study.PAIR_COLUMNS), content)
     network.save(detector, run.model_path("full"))
     images = run.used_images()
-    scores = score_images(engine, run_files(run, images), recipe)
+    scores = score_images(engine, run_files(run, images), run_view(run))
     table = images[["image_id", "label", "split"]].assign(stage="full", score=scores)
     run.add_stage(table, pd.DataFrame({"stage": ["full"], "epoch": [0], "loss": [0.0]}))
     return run
@@ -120,7 +120,7 @@ def scored_run(tmp_path_factory, detectors, engine):
     run.record(backbone="efficientnet-lite0", weights="EfficientNet-Lite0 with ImageNet weights", weights_sha256="0")
     network.save(detector, run.model_path("full"))
     rows = run.used_images().query("split != 'train'")
-    scores = score_images(engine, run_files(run, rows), recipe)
+    scores = score_images(engine, run_files(run, rows), run_view(run))
     table = rows[["image_id", "label", "split"]].assign(stage="full", score=scores)
     run.add_stage(table, pd.DataFrame({"stage": ["full"], "epoch": [0], "loss": [0.0]}))
     scored = run.scored()

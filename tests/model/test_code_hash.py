@@ -96,8 +96,9 @@ def test_labels_groups_and_views_are_part_of_the_keys(trained_run, keys):
         trained_run.write_audit(table, trained_run.pairs(), audit)
         stages.add(keys["stage"]())
     assert len(stages) == 3
-    recipes = [trained_run.recipe, dataclasses.replace(trained_run.recipe, image_size=96)]
-    assert len({scores.scores_key(trained_run.model_path("full"), recipe, images) for recipe in recipes}) == 2
+    view = scores.run_view(trained_run)
+    views = [view, dataclasses.replace(view, size=96), dataclasses.replace(view, scale=(100, 100, 100))]
+    assert len({scores.scores_key(trained_run.model_path("full"), each, images) for each in views}) == 3
 
 
 def test_imports_are_followed_into_functions_packages_and_notebooks():

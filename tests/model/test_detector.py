@@ -49,7 +49,7 @@ def test_what_was_written_is_read_back(scored_run, written_folder):
 def test_detector_json_is_as_its_schema_says(written_folder):
     content = json.loads((written_folder / "detector.json").read_text(encoding="utf-8"))
     assert complaints("detector", content) == []
-    assert complaints("detector", {**content, "schema": 2}) != []
+    assert complaints("detector", {**content, "schema": 1}) != []
 
 
 @pytest.mark.parametrize("method", [*calibration.METHODS, "uncalibrated"])
@@ -89,7 +89,7 @@ def test_a_changed_threshold_is_refused(detector_folder):
 @pytest.mark.parametrize(
     "change, says",
     [
-        (lambda content: content.update(schema=2), "version 2, this program reads version 1"),
+        (lambda content: content.update(schema=1), "version 1, this program reads version 2"),
         (lambda content: content.pop("calibration"), "KeyError"),
         (lambda content: content.update(calibration={"method": "magic"}), "calibration method is 'magic'"),
         (lambda content: content["thresholds"]["balanced"].pop("threshold"), "KeyError"),

@@ -236,7 +236,7 @@ def test_what_is_wrong_with_a_picture_is_said_by_codes(scorer, tmp_path):
     assert set(codes(noise, quality=80)) == set(codes(noise, format="PNG")) == set()
     assert codes(noise, quality=79) == {"compressed": "JPEG quality about 79, at least 80 in training"}
     assert "unlike" in codes(pixels) and "too_large" in codes(pixels)
-    assert "too_large" not in codes(pixels[:160])
+    assert "too_large" not in codes(pixels[:100])
     found = scorer.picture_warnings(Seen(63, 90, "PNG", None, None), 0.5)
     assert set(found) == {"too_small"} and "63 pixels" in found["too_small"]
     assert not scorer.picture_warnings(Seen(64, 90, "PNG", None, None), 1.0)

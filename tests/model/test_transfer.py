@@ -9,7 +9,7 @@ from support import finish, finish_stages, refused
 
 from lib.model.use import transfer
 from lib.study.names import STAGES, UserError
-from lib.study.run import open_run
+from lib.study.run import Run, open_run
 
 
 @pytest.fixture
@@ -85,3 +85,20 @@ def test_another_form_of_the_training_images_holds_nothing_unseen(own_home):
         run.write_audit(images.assign(sha256=[f"{run.name}{at}" for at in images.index]), run.pairs(), run.audit())
     left, removed = transfer.test_images(mine, other)
     assert left.empty and removed == 20
+
+
+def test_pictures_of_another_scale_are_named_with_what_was_done(monkeypatch):
+    def sized(side):
+        return pd.DataFrame({"split": ["train", "validation", "test"], "height": side, "width": side + 40})
+
+    sizes = {"dataset_1": sized(256), "dataset_2": sized(1024)}
+    monkeypatch.setattr(Run, "used_images", lambda run: sizes[run.name])
+    first, second, squeezed = open_run(dataset=1), open_run(dataset=2), open_run(dataset=1, recipe="original")
+    assert transfer.scale_sentences([first, squeezed, second]) == [
+        "dataset_1 (tuned) on dataset_2: another scale, shorter sides of 1,024 pixels (median), at most 256 in training; "
+        "larger pictures were brought to 256 first.",
+        "dataset_2 (tuned) on dataset_1: another scale, shorter sides of 256 pixels (median), at least 1,024 in training; "
+        "each picture was looked at as a whole.",
+    ]
+    sizes["dataset_2"] = sized(300)
+    assert transfer.scale_sentences([first, second]) == []

@@ -1,8 +1,8 @@
 """From a drawn scene to a stand-in image: a camera, or a camera and traces of a generator.
 
 `camera` and `finish` are the same for both classes. `generate` adds to one class the known traces of latent image
-generators: a patch bottleneck and staged upsampling. Images are float32 (256, 256, 3) RGB, display values in 0..1,
-unless stated otherwise.
+generators: a patch bottleneck and staged upsampling. Images are float32 (height, width, 3) RGB, sides in multiples of 8, display
+values in 0..1, unless stated otherwise.
 """
 
 import cv2
@@ -64,7 +64,7 @@ def generate(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     grain = rng.standard_normal(photo.shape[:2], dtype=np.float32)
     out = photo - lost * strength
     out += energy * grain[..., None]
-    out *= (1 + strength * _ripple(rng))[..., None]
+    out *= (1 + strength * _ripple(rng, photo.shape[:2]))[..., None]
     return out
 
 
@@ -72,7 +72,7 @@ def finish(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The usual changes to pictures online: crop and scale, exposure and white balance, blur or sharpening, noise.
 
     Returns:
-        uint8 (256, 256, 3) RGB.
+        uint8 (side, side, 3) RGB.
     """
     size = photo.shape[0]
     if rng.random() < 0.6:
@@ -135,11 +135,11 @@ def _upsampled(image: np.ndarray) -> np.ndarray:
     return cv2.sepFilter2D(double, -1, kernel, kernel)
 
 
-def _ripple(rng: np.random.Generator) -> np.ndarray:
-    """Gain (256, 256) around 0 of uneven upsampling: it repeats every 2, 4 and 8 pixels, as each doubling stage leaves its own."""
+def _ripple(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """Gain (height, width) around 0 of uneven upsampling: it repeats every 2, 4 and 8 pixels, as each doubling stage leaves its own."""
     gain = np.zeros((PATCH, PATCH), np.float32)
     for step in (2, 4, 8):
         tile = rng.standard_normal((step, step), dtype=np.float32)
         gain += np.tile(tile - tile.mean(), (PATCH // step, PATCH // step))
     gain *= np.float32(RIPPLE) / gain.std()
-    return np.tile(gain, (256 // PATCH, 256 // PATCH))
+    return np.tile(gain, (size[0] // PATCH, size[1] // PATCH))

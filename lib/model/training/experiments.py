@@ -104,12 +104,11 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
         fine_tuning: whether to include the slow second part.
     """
     other, phase = functools.partial(dataclasses.replace, recipe), dataclasses.replace
-    wide = other(image_size=RECIPES["wide"].image_size)
-    window = f"window of {wide.image_size} pixels (wide)"
+    narrow = other(image_size=224)
     found = [
         Variant("phase 1", "as tuned", recipe),
         Variant("view", "whole image resized", other(view="resize")),
-        Variant("view", window, wide),
+        Variant("view", "window of 224 pixels", narrow),
         Variant("pooling", "average of the last layer", other(pooling="average")),
         Variant("view and pooling", "resized, average (the original's)", other(view="resize", pooling="average")),
         Variant("head", "the study's 1024-512-256", other(head="study")),
@@ -132,7 +131,6 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
         Variant("fine-tuning", "partial stage alone", other(partial=partial), "full", "partial"),
         Variant("fine-tuning", "two epochs of all images", other(full=phase(full, epochs=2, images=None)), "full"),
         Variant("fine-tuning", "kept wherever validation is higher", other(full=phase(full, margin=0.0)), "full"),
-        Variant("fine-tuning", f"the full stage, {window}", wide, "full"),
         Variant("full learning rate", "2e-5", other(full=phase(full, learning_rate=2e-5)), "full"),
         Variant("everything", "the original recipe", RECIPES["original"], "full"),
     ]

@@ -198,7 +198,7 @@ HEADS.register("linear", functools.partial(_linear_head, regression=_ridge))
 HEADS.register("logistic", functools.partial(_linear_head, regression=_logistic))
 
 
-def _scaler(features: np.ndarray, counts: np.ndarray | None) -> StandardScaler:
+def _scaler(features: np.ndarray, counts: np.ndarray | None = None) -> StandardScaler:
     scaler = StandardScaler().fit(features, sample_weight=counts)
     # A channel that is (nearly) constant on few training images would explode on others.
     scaler.scale_ = np.maximum(scaler.scale_, 1e-3)

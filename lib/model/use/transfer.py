@@ -7,6 +7,7 @@ import itertools
 import pandas as pd
 
 from lib.data.audit.duplicates import find_overlap
+from lib.data.images.views import OTHER_SCALE
 from lib.model import scores
 from lib.study.across import home_scores
 from lib.study.files import read_cached_table, text_hash
@@ -75,6 +76,27 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
         rows = pd.DataFrame({"image_id": images["image_id"], "y": as_int(images["label"]), "group": group})
         frames.append(rows.assign(stage=stage, score=score, overlap_removed=removed, **names))
     return pd.concat(frames, ignore_index=True)
+
+
+def scale_sentences(runs: list[Run]) -> list[str]:
+    """What was done where the pictures of a dataset have another scale than those that a model was trained on.
+
+    Returns:
+        A sentence for each model and dataset of which half of the test pictures or more are seen at another scale.
+    """
+    datasets, found = {run.name: run for run in runs}, []
+    for run, (name, other) in itertools.product(runs, datasets.items()):
+        least, median, most = scores.scale_of(run)
+        test = other.used_images().query("split == 'test'")
+        shorter = int(test[["height", "width"]].min(axis=1).median())
+        pair = f"{run.name} ({run.recipe.name}) on {name}: another scale, shorter sides of {shorter:,} pixels (median)"
+        if name == run.name or run.recipe.view != "crop":
+            continue
+        if shorter > OTHER_SCALE * most:
+            found.append(f"{pair}, at most {most:,} in training; larger pictures were brought to {median:,} first.")
+        elif OTHER_SCALE * shorter < least:
+            found.append(f"{pair}, at least {least:,} in training; each picture was looked at as a whole.")
+    return found
 
 
 def all_cross_scores(runs: list[Run], missing: list[dict] | None = None) -> pd.DataFrame:
