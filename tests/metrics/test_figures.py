@@ -65,6 +65,7 @@ FITS = pd.DataFrame(
 )
 STABLE = {"phase1": {"best_f1": Interval(0.3, 0.1, 0.6), "cost": HALF}, "full": {"best_f1": HALF}}
 COSTS = {"test": pd.DataFrame({"threshold": [1.1, 0.9, 0.5, 0.2], "expected_cost": [0.5, 0.3, 0.2, 0.6]})}
+RISK = pd.DataFrame({"coverage": [1.0, 0.5, 0.2], "error": [0.1, 0.04, 0.0]})
 RELIABLE = pd.DataFrame(
     {
         "bin_low": [0.0, 0.8],
@@ -127,6 +128,7 @@ DRAWN = {
     "learning_curve": lambda: figures.learning_curve(CURVE, TITLE),
     "threshold_stability": lambda: figures.threshold_stability(STABLE, TITLE),
     "threshold_overview": lambda: overview({"fixed": 0.5, "balanced": 0.4}),
+    "risk_coverage": lambda: figures.risk_coverage(RISK, (0.5, 0.04), 0.05, TITLE),
     "cost_curve": lambda: figures.cost_curve(COSTS, {"cost": (0.5, 0.2), "fixed": (0.5, 0.2)}, TITLE),
     "reliability_diagram": lambda: figures.reliability_diagram(
         {"uncalibrated": RELIABLE, "platt": RELIABLE.assign(observed=[0.1, 0.9])}, TITLE, {"platt": HALF}
@@ -136,7 +138,7 @@ DRAWN = {
     "heat_maps": lambda: figures.heat_maps({"real": HEAT, "synthetic": 2 * HEAT}, TITLE),
     "error_gallery": lambda: figures.error_gallery([(PICTURE, HEAT, "a $1 <b> error"), (PICTURE, None, "b")], TITLE),
     "scored_pictures": lambda: figures.scored_pictures([(PICTURE, "a $1 <b> picture"), (PICTURE, "b")], TITLE),
-    "explained_picture": lambda: figures.explained_picture(PICTURE, BOX, PICTURE, HEAT - 0.5, TITLE),
+    "explained_picture": lambda: figures.explained_picture(PICTURE, [BOX], PICTURE, HEAT - 0.5, TITLE),
 }
 
 
@@ -351,6 +353,7 @@ AXIS_LABELS = {
     "learning_curve": ("training images (logarithmic)", "ROC AUC on the test split, 95% interval"),
     "threshold_overview": ("threshold", "recall on validation, with 95% interval"),
     "threshold_stability": ("threshold, with 95% of its values over resamples of validation", ""),
+    "risk_coverage": ("coverage: share of the images that is decided", "balanced error of the decided"),
     "cost_curve": ("threshold (score from which an image is called synthetic)", "expected cost of an image"),
     "reliability_diagram": (
         "probability of synthetic\n(2 bins of 20 to 30 images)",
@@ -805,11 +808,11 @@ def test_overview_spreads_scores_that_crowd_at_the_ends(tried, scale):
 
 
 def test_an_explanation_shows_the_part_and_colours_both_sides_of_zero_alike():
-    figure = figures.explained_picture(PICTURE, BOX, PICTURE, np.array([[-3.0, 0], [1, 2]]), TITLE)
+    figure = figures.explained_picture(PICTURE, [BOX], PICTURE, np.array([[-3.0, 0], [1, 2]]), TITLE)
     whole, part, heat, *_ = figure.axes
     assert [(box.get_xy(), box.get_width(), box.get_height()) for box in whole.patches] == [((0.5, 0.5), 4, 4)] * 2
     assert len(part.images) == 1 and heat.images[-1].get_clim() == (-3, 3)
-    assert figures.explained_picture(PICTURE, BOX, PICTURE, np.zeros((2, 2)), TITLE).axes[2].images[-1].get_clim() == (
+    assert figures.explained_picture(PICTURE, [BOX], PICTURE, np.zeros((2, 2)), TITLE).axes[2].images[-1].get_clim() == (
         -1,
         1,
     )
