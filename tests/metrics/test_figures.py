@@ -812,7 +812,9 @@ def test_an_explanation_shows_the_part_and_colours_both_sides_of_zero_alike():
     whole, part, heat, *_ = figure.axes
     assert [(box.get_xy(), box.get_width(), box.get_height()) for box in whole.patches] == [((0.5, 0.5), 4, 4)] * 2
     assert len(part.images) == 1 and heat.images[-1].get_clim() == (-3, 3)
-    assert figures.explained_picture(PICTURE, [BOX], PICTURE, np.zeros((2, 2)), TITLE).axes[2].images[-1].get_clim() == (
+    assert figures.explained_picture(PICTURE, [BOX], PICTURE, np.zeros((2, 2)), TITLE).axes[2].images[
+        -1
+    ].get_clim() == (
         -1,
         1,
     )
