@@ -189,6 +189,13 @@ def test_the_report_comes_with_all_that_its_page_is_made_of():
     assert all(any(path.match(pattern) for pattern in patterns) for path in others)
 
 
+def test_the_page_on_one_picture_comes_with_its_template():
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    others = [path for path in (PROJECT / "lib/model/use").iterdir() if path.is_file() and path.suffix != ".py"]
+    assert [path.name for path in others] == ["case.html.j2"]
+    assert all(any(path.match(pattern) for pattern in settings["package-data"]["lib.model.use"]) for path in others)
+
+
 def test_only_the_study_reads_and_writes_results_for_the_report():
     """The room's own files aside, it opens pictures and nothing else; notebooks are read by nbformat."""
     reading = {"read_csv", "read_text", "read_json", "write_text", "load", "glob", "rglob", "to_csv"}

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import classification_report
 
-from lib.metrics import calibration, measures, thresholds
-from lib.metrics.checks import decimals
+from lib.metrics import abstention, calibration, measures, thresholds
+from lib.metrics.checks import decimals, share
 from lib.metrics.measures import DECISION_MEASURES, RECALLS, Interval
 from lib.metrics.resampling import independent_images, percentile_interval, sum_interval
 from lib.metrics.thresholds import Costs
@@ -26,24 +26,32 @@ def evaluate(scored: pd.DataFrame, seed: int = 0, costs: Costs | None = None) ->
     Returns:
         Two dictionaries by stage, the content of metrics.json and thresholds.json (docs/schemas). The first holds, for
         each split, every score measure with its 95% interval, and for each policy the threshold (chosen on validation),
-        with test confusion and every decision measure. The second holds the thresholds with their validation measures
-        and the interval that shows how stable each one is.
+        with test confusion and every decision measure, and the same of the images that its band decides (`decided`). The
+        second holds the thresholds with their validation measures, the interval that shows how stable each one is, and the
+        band of scores that is left undecided (`abstention`).
     """
     metrics, chosen = {}, {}
     for stage, rows in scored.groupby("stage", sort=False):
         validation, test = (rows[rows["split"] == split] for split in ("validation", "test"))
         policies = thresholds.choose_all(validation["y"], validation["score"], costs, validation["group"])
         settled = thresholds.stability(validation["y"], validation["score"], validation["group"], costs, seed=seed)
+        bands = {
+            policy: abstention.choose(validation["y"], validation["score"], found.threshold)
+            for policy, found in policies.items()
+        }
         chosen[stage] = {
-            policy: {**threshold.as_dict(), "interval": settled[policy].as_dict()}
-            for policy, threshold in policies.items()
+            policy: {**found.as_dict(), "interval": settled[policy].as_dict(), "band": bands[policy].as_dict()}
+            for policy, found in policies.items()
         }
         if costs is not None:
             chosen[stage]["cost"]["costs"] = costs.as_dict()
         metrics[stage] = {
             "validation": _as_dicts(intervals(validation, seed)),
             "test": _as_dicts(intervals(test, seed)),
-            "policies": {policy: _read(test, found.threshold, seed, costs) for policy, found in policies.items()},
+            "policies": {
+                policy: {**_read(test, found.threshold, seed, costs), "decided": _decided(test, bands[policy], seed)}
+                for policy, found in policies.items()
+            },
         }
     return metrics, chosen
 
@@ -180,6 +188,12 @@ def _read(rows: pd.DataFrame, threshold: float, seed: int, costs: Costs | None) 
     return {"threshold": threshold, "confusion": confusion, **_as_dicts(found)}
 
 
+def _decided(rows: pd.DataFrame, band: abstention.Band, seed: int) -> dict:
+    """What a band does on test: its ends, and the measures of `abstention.READ` with their intervals."""
+    read = abstention.read(rows["y"], rows["score"], rows["group"], band.low, band.high, seed=seed)
+    return {"low": band.low, "high": band.high, **_as_dicts(read)}
+
+
 def _as_dicts(found: dict[str, Interval]) -> dict:
     return {name: interval.as_dict() for name, interval in found.items()}
 
@@ -217,6 +231,26 @@ def threshold_table(chosen: dict, stage: str) -> pd.DataFrame:
         }
         for policy, content in chosen[stage].items()
     ]
+    return pd.DataFrame(rows).set_index("policy")
+
+
+def band_table(chosen: dict, metrics: dict, stage: str) -> pd.DataFrame:
+    """The bands of a stage as a table for reading: how they were chosen on validation, and what test says."""
+    rows = []
+    for policy, content in chosen[stage].items():
+        band, read = content["band"], metrics[stage]["policies"][policy]["decided"]
+        empty = band["low"] == band["high"]
+        rows.append(
+            {
+                "policy": policy,
+                "undecided scores": "none" if empty else f"{decimals(band['low'])} to {decimals(band['high'])}",
+                "validation: decided": share((band["coverage_real"] + band["coverage_synthetic"]) / 2),
+                "validation: error": decimals(band["error"]),
+                "test: decided": str(Interval.from_dict(read["coverage"])),
+                "test: recall real": str(Interval.from_dict(read["recall_real"])),
+                "test: recall synthetic": str(Interval.from_dict(read["recall_synthetic"])),
+            }
+        )
     return pd.DataFrame(rows).set_index("policy")
 
 

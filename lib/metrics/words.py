@@ -543,6 +543,56 @@ def confusion_seen(policies: Mapping[str, Mapping]) -> str:
     )
 
 
+def band_seen(band: Mapping, threshold: float) -> str:
+    """Which scores stay undecided, what that gains on validation, and what it costs.
+
+    Args:
+        band: a policy's band, the fields of `abstention.Band`.
+        threshold: of the same policy.
+    """
+    low, high, error = band["low"], band["high"], decimals(band["error"])
+    if band["why"]:
+        return (
+            f"{SEEN}The stated error is not reached: {band['why']}. This detector must be used with that error in mind."
+        )
+    if low == high:
+        return (
+            f"{SEEN}No band is needed: with every validation image decided, the balanced error at {decimals(threshold)} is {error}, "
+            f"which is at most the stated {share(band['stated_error'])}."
+        )
+    left_out = [share(1 - band[f"coverage_{label}"]) for label in ("real", "synthetic")]
+    return (
+        f"{SEEN}Scores from {decimals(low)} to {decimals(high)} stay undecided. That leaves out {left_out[0]} of the real and "
+        f"{left_out[1]} of the synthetic validation images, and the balanced error of the others is {error}. The numbers are a "
+        "little too good, because the band was chosen on these very images."
+    )
+
+
+def decided_seen(read: Mapping, plain: Mapping, stated_error: float) -> str:
+    """What a band does on test: whether the stated error holds there, and what is gained.
+
+    Args:
+        read: `decided` of a policy in metrics.json.
+        plain: the same policy in metrics.json, with every image decided.
+        stated_error: the error that the band was chosen for.
+    """
+    found = {name: Interval.from_dict(read[name]) for name in ("coverage", "recall_real", "recall_synthetic", "error")}
+    if np.isnan(found["error"].value):
+        return f"{SEEN}On test no image of one class is decided, so nothing can be said of the error."
+    error, before = found["error"], 1 - plain["balanced_accuracy"]["value"]
+    if error.low > stated_error:
+        held = f"the whole interval is above the stated {share(stated_error)}, so the promise of validation does not hold on test"
+    elif error.high <= stated_error:
+        held = f"the whole interval is at most the stated {share(stated_error)}, so the promise of validation holds on test"
+    else:
+        held = f"the interval holds the stated {share(stated_error)}, so these images neither confirm nor refute it"
+    return (
+        f"{SEEN}On test {found['coverage']} of the images are decided. Of those, recall of real images is {found['recall_real']} and of "
+        f"synthetic images {found['recall_synthetic']}. Their balanced error is {error}, with every image decided it is "
+        f"{decimals(before)}: {held}. All this is true of images like these alone."
+    )
+
+
 def crossing_seen(rows: pd.DataFrame, balanced: float, fixed: float) -> str:
     """What the balanced threshold gains over 0.5 on validation, for both classes.
 

@@ -6,6 +6,9 @@ examples:
   python -m lib.model.scoring pictures --out scores.csv           a table for other programs (.csv or .jsonl)
   python -m lib.model.scoring pictures --lr --out scores.csv      also how strong the evidence of each score is
   python -m lib.model.scoring picture.jpg --explain               also a picture of where the score comes from
+  python -m lib.model.scoring picture.jpg --report case.html      also a page on this picture, to read or print
+
+Where there are reasons not to decide, the decision is `undecided` and there is no probability; the column `why` says why.
 
 exit codes: 0 done, 1 some pictures could not be scored (the others were), 2 wrong use or wrong data
 What the columns and warnings mean: docs/scoring.md
@@ -29,6 +32,7 @@ from tqdm import tqdm
 from lib.data.images.pictures import SUFFIXES
 from lib.data.source.checks import printable
 from lib.metrics.checks import decimals
+from lib.model.use.case import CaseReport
 from lib.model.use.detector import find_detector
 from lib.model.use.scorer import COLUMNS, Scorer, find_pictures, score_pictures
 from lib.study.files import check_writable, written_whole
@@ -62,6 +66,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="FOLDER",
         help="where to; implies --explain; default: `explained` beside --out, or in this folder",
     )
+    add("--report", metavar="FILE", help="write a page on one picture: decision, map, error rates, warnings (.html)")
     return parser.parse_args(argv)
 
 
@@ -99,6 +104,9 @@ def run(options: argparse.Namespace) -> int:
         check_writable(out.parent, "--out")
     if explained:
         check_writable(explained, "--explain-folder")
+    report = Path(options.report) if options.report else None
+    if report:
+        _check_report(report, options.pictures, explained)
     detector = find_detector(options.model)
     scorer = Scorer(detector, options.policy)
     print(f"{printable(detector.folder)}: {detector.describe()}", file=sys.stderr)
@@ -115,6 +123,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(
             f"{', '.join(map(printable, options.pictures))}: no picture there; expected files or folders of pictures"
         )
+    written = CaseReport(scorer, report) if report else None
     scorer.engine  # noqa: B018 (built now, so that the rate is of the pictures)
     began, done, failed, first = time.perf_counter(), 0, 0, ""
     # In a terminal, the rows themselves show the progress.
@@ -122,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
     with _output(out) as file, tqdm(total=total, unit=" images", file=sys.stderr, leave=False, **how) as bar:
         write = _WRITERS[form](file, scorer, columns)
         paths = find_pictures(options.pictures, passed_over, explained)
-        for row in score_pictures(scorer, paths, explained=explained, on_progress=bar.update):
+        for row in score_pictures(scorer, paths, explained=explained, report=written, on_progress=bar.update):
             write({**row, LR: _log10_lr(row, scorer)} if options.lr else row)
             done, failed = done + 1, failed + bool(row["error"])
             first = first or (row["error"] and f"{row['path']}: {row['error']}")
@@ -138,7 +147,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"passed over in folders, being no pictures: {_some(passed_over)}", file=sys.stderr)
     if failed:
         print(f"{failed:,} of {done:,} files could not be scored: their column error says why", file=sys.stderr)
-    for place in filter(None, (out, explained)):
+    for place in filter(None, (out, explained, report)):
         print(f"  open {printable(place)}", file=sys.stderr)
     return 1 if failed else 0
 
@@ -147,6 +156,18 @@ def _log10_lr(row: dict, scorer: Scorer) -> float | None:
     """log10 LR of a row; None for a picture that could not be scored, or that has a warning of its own."""
     own = [code for code in row["warnings"] if code not in scorer.warnings]
     return None if row["error"] or own else scorer.detector.log10_lr(row["probability"])
+
+
+def _check_report(report: Path, given: Sequence[str], explained: Path | None) -> None:
+    """Refuse a report that is no page, and one on several pictures: a page is on one."""
+    if report.is_dir() or report.suffix.lower() != ".html":
+        raise UserError(f"--report {printable(report)}: expected a file that ends in .html")
+    found = sum(1 for _ in find_pictures(given, [], explained))
+    if found > 1:
+        raise UserError(
+            f"--report {printable(report)}: {found:,} pictures given, expected one: name one file, or leave --report out"
+        )
+    check_writable(report.parent, "--report")
 
 
 def _some(names: Sequence[str]) -> str:
@@ -197,13 +218,10 @@ def _table(file: TextIO, scorer: Scorer, columns: Sequence[str]) -> Callable[[di
             )
             return
         own = ",".join(code for code in row["warnings"] if code not in scorer.warnings) or "-"
+        probability = "-" if row["probability"] is None else decimals(row["probability"])
         strength = "-" if row.get(LR) is None else f"{row[LR]:+.2f}"
         strength = f"{strength:<10}" * lr
-        print(
-            f"{row['decision']:<9}  {decimals(row['probability']):<11}  {strength}{own:<20}  {row['path']}",
-            file=file,
-            flush=True,
-        )
+        print(f"{row['decision']:<9}  {probability:<11}  {strength}{own:<20}  {row['path']}", file=file, flush=True)
 
     return write
 

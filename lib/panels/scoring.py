@@ -19,7 +19,7 @@ from lib.data.source.checks import printable
 from lib.metrics import figures
 from lib.metrics.checks import decimals
 from lib.model.use.detector import unfinished_detector
-from lib.model.use.scorer import Scorer, score_bytes
+from lib.model.use.scorer import UNDECIDED, Scorer, score_bytes
 from lib.show.frontend import show
 from lib.study.names import LABELS
 from lib.study.run import Run
@@ -71,10 +71,13 @@ def sentence(row: dict) -> str:
     name = html.escape(printable(row["path"]))
     if row["error"]:
         return f"<b>{name}</b> could not be scored: {html.escape(row['error'])}"
+    decided = row["decision"] != UNDECIDED
+    found = f"probability of synthetic {decimals(row['probability'])}" if decided else f"it leans {row['leans']}"
+    reasons = "Why not to trust it" if decided else "Why there is no decision"
     return (
-        f"<b>{name}</b>: <b>{row['decision']}</b>, probability of synthetic {decimals(row['probability'])} "
+        f"<b>{name}</b>: <b>{row['decision']}</b>, {found} "
         f"(score {decimals(row['score'])}, threshold {decimals(row['threshold'])}, {row['policy']}). "
-        + (f"Why not to trust it: {html.escape(row['why'])}." if row["why"] else "")
+        + (f"{reasons}: {html.escape(row['why'])}." if row["why"] else "")
     )
 
 

@@ -125,6 +125,14 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
 
 
+def version_of(package: str) -> str:
+    """Version of an installed package; `not installed` if there is none, as where this program runs without installation."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
 def device() -> str:
     """The machine in words: system, processor type, number of cores."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"

@@ -9,7 +9,7 @@ import pytest
 import support
 from support import schema
 
-from lib.metrics import calibration, evaluation, measures, thresholds
+from lib.metrics import abstention, calibration, evaluation, measures, thresholds
 from lib.metrics.checks import decimals
 from lib.metrics.measures import Interval, UndefinedMeasure
 
@@ -67,7 +67,8 @@ def test_thresholds_are_those_of_validation_and_read_on_test(evaluated):
         settled = thresholds.stability(validation["y"], validation["score"], validation["group"])
         for policy, found in policies.items():
             chosen_there = thresholds.choose(policy, validation["y"], validation["score"]).as_dict()
-            assert found == chosen_there | {"interval": settled[policy].as_dict()}
+            band = abstention.choose(validation["y"], validation["score"], found["threshold"]).as_dict()
+            assert found == chosen_there | {"interval": settled[policy].as_dict(), "band": band}
             read = metrics[stage]["policies"][policy]
             assert read["threshold"] == found["threshold"]
             assert read["confusion"] == measures.confusion(test["y"], test["score"], found["threshold"])

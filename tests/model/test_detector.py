@@ -150,7 +150,10 @@ def test_the_limit_leaves_out_one_validation_image_in_a_hundred(scored_run, writ
 
 
 def changed(found, elsewhere=None, **training):
-    thresholds = {name: {**content, "why": ""} for name, content in found.content["thresholds"].items()}
+    thresholds = {
+        name: {**content, "why": "", "too_few": "", "band": {**content["band"], "why": ""}}
+        for name, content in found.content["thresholds"].items()
+    }
     content = {**found.content, "thresholds": thresholds, "training": {**found.training, **training}}
     return dataclasses.replace(found, content=content, elsewhere=elsewhere or {})
 
@@ -177,6 +180,9 @@ def test_warnings_say_why_no_score_is_to_be_trusted(written_folder):
     of_policy = changed(found, **fine)
     of_policy.content["thresholds"]["fpr_1"]["too_few"] = "cannot be set on 24 real images"
     assert set(of_policy.warnings("fpr_1")) == {"too_few_real"}
+    of_policy = changed(found, **fine)
+    of_policy.content["thresholds"]["fpr_1"]["band"]["why"] = "no band leaves an error of at most 5%"
+    assert set(of_policy.warnings("fpr_1")) == {"error_not_reached"} and not of_policy.warnings("fixed")
 
 
 def comparison(run, **rows):

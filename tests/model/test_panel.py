@@ -60,6 +60,9 @@ def test_a_dropped_picture_is_scored_and_a_bad_one_reported(scored_run, written_
     picture, text = good.children
     row = score_bytes(scorer, "<b>mine</b>.jpg", content)
     assert isinstance(picture, widgets.Image) and text.value == panel.sentence(row)
-    assert f"<b>{row['decision']}</b>" in text.value and f"{row['probability']:.3f}" in text.value
+    assert "<b>undecided</b>" in text.value and f"it leans {row['leans']}" in text.value
+    assert "Why there is no decision: undecided: " in text.value
+    decided = panel.sentence(row | {"decision": "real", "probability": 0.25})
+    assert "<b>real</b>, probability of synthetic 0.250" in decided and "Why not to trust it" in decided
     assert "&lt;b&gt;mine" in text.value and "quick run" in text.value
     assert bad.children[0].value == "<b>words.txt</b> could not be scored: not an image"

@@ -1,10 +1,14 @@
 """Scoring from the command line: the notebook's scores, its threshold and calibration; bad files reported, good ones scored."""
 
+import base64
 import csv
+import dataclasses
+import hashlib
 import io
 import json
 import os
 import shutil
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +20,7 @@ from lib import study
 from lib.data.images.pictures import read_picture
 from lib.metrics import calibration, thresholds
 from lib.model import scoring
+from lib.model.use.case import CaseReport
 from lib.model.use.detector import read_detector
 from lib.model.use.scorer import COLUMNS, Scorer, Seen, score_bytes, score_pictures
 
@@ -23,6 +28,28 @@ from lib.model.use.scorer import COLUMNS, Scorer, Seen, score_bytes, score_pictu
 @pytest.fixture(scope="module")
 def scorer(written_folder):
     return Scorer(read_detector(written_folder))
+
+
+def trusted(detector, band=None, **limits):
+    """The detector as if it were better than chance, with no band (or this one), and with other limits of the pixels."""
+    thresholds = {
+        policy: {
+            **found,
+            "band": {**found["band"], "low": found["threshold"], "high": found["threshold"], **(band or {})},
+        }
+        for policy, found in detector.content["thresholds"].items()
+    }
+    training = {**detector.training, "test": {"roc_auc": {"value": 0.9, "low": 0.8, "high": 1.0}}}
+    pixels = {**detector.content["pixels"], "least_fineness": 0.0, **limits}
+    content = {**detector.content, "thresholds": thresholds, "training": training, "pixels": pixels}
+    return dataclasses.replace(
+        detector, content=content, statistics=dataclasses.replace(detector.statistics, limit=1e9)
+    )
+
+
+@pytest.fixture(scope="module")
+def deciding(written_folder):
+    return Scorer(trusted(read_detector(written_folder)))
 
 
 @pytest.fixture
@@ -63,8 +90,8 @@ def score(written_folder, tmp_path, monkeypatch, capsys):
     return call
 
 
-def test_scores_are_the_notebooks_and_probabilities_their_calibration(scored_run, scorer, paths):
-    rows = pd.DataFrame(score_pictures(scorer, paths.values()))
+def test_scores_are_the_notebooks_and_probabilities_their_calibration(scored_run, deciding, paths):
+    rows = pd.DataFrame(score_pictures(deciding, paths.values()))
     stored = scored_run.scored().set_index("image_id").loc[list(paths), "score"].to_numpy()
     np.testing.assert_allclose(rows["score"], stored, atol=2e-6)
     stage = scored_run.calibration()["stages"]["full"]
@@ -75,23 +102,112 @@ def test_scores_are_the_notebooks_and_probabilities_their_calibration(scored_run
     assert set(rows["threshold"]) == {chosen} and set(rows["policy"]) == {"balanced"}
     called = np.where(thresholds.apply(chosen, rows["score"]) == 1, "synthetic", "real")
     np.testing.assert_array_equal(rows["decision"], called)
+    np.testing.assert_array_equal(rows["leans"], called)
     assert rows["error"].isna().all() and list(rows.columns) == list(COLUMNS)
 
 
-def test_an_image_that_is_the_threshold_is_called_synthetic(scored_run, scorer):
+@pytest.mark.parametrize("why", ["stand_ins", "at_chance", "unlike", "near_threshold"])
+def test_there_is_no_decision_and_no_probability_where_there_is_a_reason(deciding, paths, why):
+    path = next(iter(paths.values()))
+    before = next(score_pictures(deciding, [path]))
+    detector, training = deciding.detector, deciding.detector.training
+    if why == "stand_ins":
+        detector = dataclasses.replace(
+            detector, content={**detector.content, "training": {**training, "stand_in": True}}
+        )
+    elif why == "at_chance":
+        test = {"roc_auc": {"value": 0.5, "low": 0.4, "high": 0.6}}
+        detector = dataclasses.replace(detector, content={**detector.content, "training": {**training, "test": test}})
+    elif why == "unlike":
+        detector = dataclasses.replace(detector, statistics=dataclasses.replace(detector.statistics, limit=1e-9))
+    else:
+        detector = trusted(detector, {"low": before["score"], "high": before["score"] + 1e-9})
+    row = next(score_pictures(Scorer(detector), [path]))
+    assert (before["decision"], before["leans"]) == (before["leans"], row["leans"])
+    assert row["decision"] == "undecided" and row["probability"] is None and row["score"] == before["score"]
+    assert row["warnings"][0] == why and why not in before["warnings"] and row["why"].startswith("undecided: ")
+
+
+def test_a_score_at_the_upper_end_of_the_band_is_decided(deciding, paths):
+    path = next(iter(paths.values()))
+    score = next(score_pictures(deciding, [path]))["score"]
+    other = Scorer(trusted(deciding.detector, {"low": score - 0.1, "high": score}))
+    assert next(score_pictures(other, [path]))["decision"] in ("real", "synthetic")
+
+
+def test_a_row_says_of_which_bytes_by_which_model_and_when(scorer, paths, tmp_path):
+    path = next(iter(paths.values()))
+    (tmp_path / "words.jpg").write_text("words")
+    good, bad = score_pictures(scorer, [path, tmp_path / "words.jpg"])
+    assert good["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert bad["sha256"] == hashlib.sha256(b"words").hexdigest() and bad["error"] == "not an image"
+    files = scorer.detector.content["files"]
+    for row in (good, bad):
+        assert row["model_sha256"] == files["full.keras"] and row["model"].startswith("small/")
+        assert datetime.fromisoformat(row["time"]).utcoffset() == timedelta(0)
+        assert "study " in row["versions"] and "openvino " in row["versions"]
+
+
+def test_pixels_outside_of_the_training_range_are_warned_of(deciding, paths):
+    detector, path = deciding.detector, next(iter(paths.values()))
+    assert detector.content["pixels"]["most_blocking"] is None
+    smooth = next(score_pictures(Scorer(trusted(detector, least_fineness=2.0)), [path]))
+    assert smooth["warnings"][0] == "upscaled" and smooth["decision"] != "undecided"
+    blocks = next(score_pictures(Scorer(trusted(detector, most_blocking=0.1)), [path]))
+    assert blocks["warnings"][0] == "recompressed"
+
+
+def test_the_page_of_one_picture_is_escaped_and_complete(written_folder, paths, tmp_path):
+    scorer = Scorer(read_detector(written_folder))
+    picture = tmp_path / "a <img src=x> & 'b'.jpg"
+    shutil.copy(next(iter(paths.values())), picture)
+    target = tmp_path / "case.html"
+    (row,) = score_pictures(scorer, [picture], report=CaseReport(scorer, target))
+    text = target.read_text(encoding="utf-8")
+    assert "<img src=x>" not in text and "a &lt;img src=x&gt; &amp; &#39;b&#39;.jpg" in text
+    assert "<script" not in text and "http:" not in text and "https:" not in text
+    assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
+    counts = scorer.detector.content["thresholds"]["balanced"]["test_confusion"]
+    real = counts["true_real"] + counts["false_synthetic"]
+    assert f"Of {real} real test images {counts['false_synthetic']} were wrongly called synthetic." in text
+    for said in (row["sha256"], row["model_sha256"], row["time"], "Undecided", "no results on other data", "Proof"):
+        assert said in text
+    data = picture.read_bytes()
+    assert base64.b64encode(data)[:200].decode() not in text
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".writing")] == []
+
+
+def test_a_decision_on_the_page_has_its_probability(deciding, paths, tmp_path):
+    (row,) = score_pictures(deciding, [next(iter(paths.values()))], report=CaseReport(deciding, tmp_path / "case.html"))
+    text = (tmp_path / "case.html").read_text(encoding="utf-8")
+    assert f"Called {row['decision']}" in text and "Probability of being synthetic" in text
+
+
+def test_a_report_is_on_one_picture(score, pictures, tmp_path):
+    code, out, err = score(pictures, "--report", tmp_path / "case.html")
+    assert code == 2 and out == "" and err.count("\n") == 1 and "pictures given, expected one" in err
+    code, _, err = score(pictures / "a b.jpg", "--report", tmp_path / "case.txt")
+    assert code == 2 and "ends in .html" in err and err.count("\n") == 1
+    code, _, _ = score(pictures / "bad.png", "--report", tmp_path / "case.html")
+    assert code == 2 and not (tmp_path / "case.html").exists()
+    code, _, err = score(pictures / "a b.jpg", "--report", tmp_path / "case.html")
+    assert code == 0 and "case.html" in err and (tmp_path / "case.html").is_file()
+
+
+def test_an_image_that_is_the_threshold_is_called_synthetic(scored_run, deciding):
     chosen = scored_run.thresholds()["stages"]["full"]["balanced"]["threshold"]
     row = scored_run.scored().query("split == 'validation' and score == @chosen").iloc[0]
     path = scored_run.images().set_index("image_id")["path"][row["image_id"]]
-    found = next(score_pictures(scorer, [scored_run_root(scored_run) / path]))
+    found = next(score_pictures(deciding, [scored_run_root(scored_run) / path]))
     assert found["score"] == chosen and found["decision"] == "synthetic"
 
 
-def test_every_policy_decides_by_its_own_threshold(scorer, paths):
+def test_every_policy_decides_by_its_own_threshold(deciding, paths):
     decided = set()
-    for policy in scorer.detector.policies:
-        other = Scorer(scorer.detector, policy)
+    for policy in deciding.detector.policies:
+        other = Scorer(deciding.detector, policy)
         for row in score_pictures(other, list(paths.values())[:6]):
-            assert row["decision"] == ("synthetic" if row["score"] >= scorer.detector.threshold(policy) else "real")
+            assert row["decision"] == ("synthetic" if row["score"] >= deciding.detector.threshold(policy) else "real")
             decided.add(row["decision"])
     assert len(decided) == 2
 
@@ -141,7 +257,8 @@ def test_bad_files_are_reported_and_the_others_scored(score, pictures):
         and "No such" in errors["nothing.jpg"]
     )
     good = [row for row in rows.values() if not row["error"]]
-    assert all(row["decision"] in ("real", "synthetic") and 0 <= float(row["probability"]) <= 1 for row in good)
+    # The detector of these tests is at chance.
+    assert all(row["decision"] == "undecided" and row["probability"] == "" and float(row["score"]) <= 1 for row in good)
     assert str(pictures / "日本 ü, with comma.jpg") in rows and str(pictures / "more" / "a b.jpg") in rows
     assert "scored 4 pictures" in err and "images/s" in err and "notes.txt" in err
     assert "3 of 7 files could not be scored" in err and "tested on other data: nothing yet" in err
@@ -220,7 +337,9 @@ def test_wrong_data_is_refused(score, pictures, tmp_path):
     assert "Traceback" not in err
 
 
-def test_what_is_wrong_with_a_picture_is_said_by_codes(scorer, tmp_path):
+def test_what_is_wrong_with_a_picture_is_said_by_codes(written_folder, tmp_path):
+    known = read_detector(written_folder)
+    scorer = Scorer(dataclasses.replace(trusted(known), statistics=known.statistics))
     ramp = np.linspace(0, 255, 200)
     pixels = np.stack([ramp[:, None] + 0 * ramp] * 3, -1).astype("uint8")
     noise = np.random.default_rng(0).normal(128, 22, (80, 80, 3)).clip(0, 255).astype("uint8")
@@ -278,7 +397,7 @@ def test_explanations_are_not_scored_in_their_turn(score, pictures):
 def test_one_picture_in_memory_is_scored_as_its_file(scorer, paths):
     path = next(iter(paths.values()))
     from_file, from_memory = next(score_pictures(scorer, [path])), score_bytes(scorer, str(path), path.read_bytes())
-    assert from_file == from_memory
+    assert from_file | {"time": ""} == from_memory | {"time": ""}
     assert score_bytes(scorer, "x", b"words")["error"] == "not an image"
 
 

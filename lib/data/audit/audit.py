@@ -92,7 +92,6 @@ def _inspect(path: Path) -> tuple[dict, np.ndarray | None]:
         data = path.read_bytes()
     except OSError as error:
         return {**row, "issue": f"{ASIDE}cannot be read ({error.strerror})"}, None
-    row |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     try:
         picture = decode_picture(data, path.suffix.lower())
     except Unreadable as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import os
 import re
@@ -73,8 +74,9 @@ class Picture(NamedTuple):
 
     Attributes:
         pixels: uint8 (height, width, 3) RGB, upright.
-        facts: the file's own data, by the names of columns of images.csv: width and height of the pixels, `format` and
-            `mode` as Pillow names them, `exif` and `icc`; for a JPEG also `quantisation`, `subsampling`.
+        facts: the file's own data, by the names of columns of images.csv: `bytes` and `sha256` of what was decoded, width and
+            height of the pixels, `format` and `mode` as Pillow names them, `exif` and `icc`; for a JPEG also `quantisation`,
+            `subsampling`.
         notes: the steps of its conversion to 8-bit RGB, and the decoder's warnings if no pixels are lost.
     """
 
@@ -115,14 +117,14 @@ def decode_picture(data: bytes, suffix: str | None = None) -> Picture:
     Raises:
         Unreadable: with the reason.
     """
+    facts = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     if not data:
-        raise Unreadable("empty file")
+        raise Unreadable("empty file", facts)
     if suffix in _RAW_SUFFIXES:
-        raise Unreadable(_CONVERT.format("a camera's raw file"))
-    facts = {}
+        raise Unreadable(_CONVERT.format("a camera's raw file"), facts)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            facts = _facts(image)
+            facts |= _facts(image)
             if image.width * image.height > MAX_PIXELS:
                 raise Unreadable(f"more than {MAX_PIXELS:,} pixels", facts)
             notes = _notes(image, suffix)
@@ -132,7 +134,7 @@ def decode_picture(data: bytes, suffix: str | None = None) -> Picture:
     except Image.UnidentifiedImageError:
         other, what = _kind(data, _OTHER_PICTURES), _kind(data, _NO_PICTURES)
         reason = _CONVERT.format(other) if other else f"not an image, but {what}" if what else "not an image"
-        raise Unreadable(reason) from None
+        raise Unreadable(reason, facts) from None
     except Exception as error:  # decoders raise many kinds of errors; each means that the picture cannot be used
         raise Unreadable(f"cannot be decoded ({type(error).__name__}: {error})", facts) from None
     facts |= {"width": pixels.shape[1], "height": pixels.shape[0]}

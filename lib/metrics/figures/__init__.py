@@ -6,7 +6,7 @@ returns a matplotlib Figure. `title` is drawn as given (the caller names dataset
 
 from lib.metrics.figures.comparisons import ablation_plot, auc_matrix, interval_plot, learning_curve, robustness_curves
 from lib.metrics.figures.data import power_spectra, quality_histogram, split_counts
-from lib.metrics.figures.decisions import EXAMPLE_NAMES, threshold_overview
+from lib.metrics.figures.decisions import EXAMPLE_NAMES, risk_coverage, threshold_overview
 from lib.metrics.figures.evidence import cross_entropy_plot, det_curve, tippett_plot
 from lib.metrics.figures.images import (
     error_gallery,
@@ -56,6 +56,7 @@ __all__ = [
     "precision_recall_curves",
     "quality_histogram",
     "reliability_diagram",
+    "risk_coverage",
     "robustness_curves",
     "roc_curves",
     "sample_sheet",

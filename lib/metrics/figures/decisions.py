@@ -1,4 +1,4 @@
-"""A threshold and the images on both sides of it."""
+"""A threshold and the images on both sides of it; the error of those that are decided."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
-from lib.metrics.checks import decimals
+from lib.metrics.checks import decimals, share
 from lib.metrics.figures.results import draw_confusion
-from lib.metrics.figures.style import CLASS_COLOURS, LINES, POLICY_NAMES, legend_beside, sentence, styled
+from lib.metrics.figures.style import (
+    CLASS_COLOURS,
+    LINES,
+    POLICY_NAMES,
+    legend_beside,
+    panels,
+    sentence,
+    styled,
+)
 
 # The range of the log-odds scale; a score nearer to 0 or 1 is drawn at its end.
 NEAREST = 1e-6
@@ -63,6 +71,30 @@ def threshold_overview(
     right.set_ylabel("truth")
     for ax, (name, shown) in zip(below.subplots(2, 2).ravel(), pictures.items()):
         _draw_pictures(ax, EXAMPLE_NAMES.get(name, name), shown)
+    return figure
+
+
+@styled
+def risk_coverage(curve: pd.DataFrame, chosen: tuple[float, float], stated_error: float, title: str) -> Figure:
+    """The error of the decided images against the share that is decided, and the chosen point.
+
+    Args:
+        curve: columns coverage and error, 0 to 1 (`abstention.risk_coverage`).
+        chosen: coverage and error of the chosen band.
+        stated_error: the error that was asked for, 0 to 1.
+    """
+    figure, axes = panels(1, title, (8.5, 4.2))
+    ax = axes[0]
+    # The curve holds for every share up to the next larger one.
+    ax.plot(curve["coverage"], curve["error"], color="dimgrey", drawstyle="steps-post", label="least error")
+    asked = f"stated error: {share(stated_error)}"
+    ax.axhline(stated_error, color="black", linestyle=":", linewidth=1.2, label=asked)
+    point = {"color": CLASS_COLOURS["synthetic"], "markersize": 9, "clip_on": False}
+    ax.plot(*chosen, "o", label=f"chosen: {share(chosen[0])} decided, error {decimals(chosen[1])}", **point)
+    ax.set(xlabel="coverage: share of the images that is decided", ylabel="balanced error of the decided")
+    ax.set_xlim(0, 1)
+    ax.set_ylim(bottom=0)
+    legend_beside(ax)
     return figure
 
 

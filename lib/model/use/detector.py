@@ -19,11 +19,13 @@ import numpy as np
 import pandas as pd
 
 from lib.data.audit.appearance import sample_rows
+from lib.data.images.batches import ahead
 from lib.data.images.parts import Parts, parts_of
 from lib.data.images.pictures import jpeg_quality
+from lib.data.images.pixels import blocking, fineness
 from lib.data.images.views import ImageFile, View
 from lib.data.source.checks import printable
-from lib.metrics import calibration, evaluation, evidence, evidence_words
+from lib.metrics import abstention, calibration, evaluation, evidence, evidence_words
 from lib.metrics.checks import Interval
 from lib.model import network
 from lib.model.engine import Engine
@@ -48,6 +50,8 @@ MAPPED, QUICK_MAPPED = 50, 4
 # Added to the deviations of the features, as a part of the median deviation; and the smallest deviation allowed. A
 # channel that is (nearly) constant on the training images would explode on others.
 _ADDED_SCALE, _LEAST_SCALE = 0.1, 1e-3
+# Share of the training images outside of each limit of `_pixel_range`; number of them that set the limits.
+OUTSIDE, MEASURED = 0.01, 1000
 UNLIKENESS = (
     "mean squared z-score of the features before the head, by mean and standard deviation of the training images, divided "
     "by its 99% quantile on validation images"
@@ -143,6 +147,11 @@ class Detector:
             raise UserError(f"--policy {policy}: expected one of {', '.join(self.policies)}")
         return self.content["thresholds"][policy]["threshold"]
 
+    def band(self, policy: str) -> tuple[float, float]:
+        """Scores from the first number up to, not including, the second are undecided; equal numbers: none are."""
+        band = self.content["thresholds"][policy]["band"]
+        return band["low"], band["high"]
+
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """Probabilities of synthetic from the network's scores 0-1, by the calibration that validation recommends."""
         method = self.content["calibration"]
@@ -195,13 +204,13 @@ class Detector:
         known, found = self.training, {}
         if known["stand_in"]:
             found["stand_ins"] = (
-                "the model was trained on drawn stand-ins: its scores say nothing about real generators"
+                "undecided: the model was trained on drawn stand-ins: its scores say nothing about real generators"
             )
         if known["quick"]:
             found["quick"] = "the model comes from a quick run, on few images and epochs"
         auc = known["test"]["roc_auc"]
         if _is_chance(auc):
-            found["at_chance"] = f"the model is at chance on its own test images: AUC {_interval(auc)}"
+            found["at_chance"] = f"undecided: the model is at chance on its own test images: AUC {_interval(auc)}"
         if known["warning"]:
             found["shortcut"] = f"the audit of its training data warns: {known['warning']}"
         # If both classes are alike, every detector is at chance.
@@ -214,9 +223,10 @@ class Detector:
             found["chance_elsewhere"] = f"the model is at chance on other data: {', '.join(failed)}"
         if why := self.content["thresholds"][policy]["why"]:
             found["one_class"] = f"the threshold {policy} {why}"
-        # Detectors of an earlier version do not record this.
-        if few := self.content["thresholds"][policy].get("too_few"):
+        if few := self.content["thresholds"][policy]["too_few"]:
             found["too_few_real"] = f"the threshold {policy}: {few}"
+        if missed := self.content["thresholds"][policy]["band"]["why"]:
+            found["error_not_reached"] = f"the threshold {policy}: {missed}"
         return found
 
 
@@ -282,21 +292,62 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
         "calibration": calibrations["methods"].get(recommended, {"method": recommended}),
         "evidence": evidence.settle(known["y"], known["score"], known["group"], recommended).as_dict(),
         "unlikeness": {"measure": UNLIKENESS, "limit": statistics.limit, "quantile": USUAL},
+        "pixels": _pixel_range(run, images),
         "training": _summary(run, images, metrics),
     }
     return Detector(path.parent, content, statistics, {})
 
 
 def _threshold(chosen: dict, read: dict) -> dict:
-    """A threshold as in detector.json: how it was chosen, and both recalls on test."""
+    """A threshold as in detector.json: how it was chosen, its band, and what both do on test."""
+    decided = read["decided"]
     return {
         "threshold": chosen["threshold"],
         "interval": chosen["interval"],
         "degenerate": chosen["degenerate"],
         "why": chosen["why"],
-        "too_few": chosen.get("too_few", ""),
+        "too_few": chosen["too_few"],
+        "band": chosen["band"],
         "test_recall_real": read["recall_real"],
         "test_recall_synthetic": read["recall_synthetic"],
+        "test_confusion": read["confusion"],
+        "test_decided": {name: decided[name] for name in abstention.READ},
+    }
+
+
+def pixel_statistics(picture: np.ndarray, prepared: np.ndarray) -> dict[str, float]:
+    """`fineness` and `blocking` of the pixels that the network looks at.
+
+    Args:
+        picture: uint8 (height, width, 3).
+        prepared: the same as `View.prepared` gives it. If that is larger than the picture, the picture is measured: the
+            enlargement is the program's own, and `too_small` warns of it.
+    """
+    pixels = prepared if prepared.size <= picture.size else picture
+    return {"fineness": fineness(pixels), "blocking": blocking(pixels)}
+
+
+def _pixel_range(run: Run, images: pd.DataFrame) -> dict:
+    """The limits of both pixel statistics on training images, for detector.json."""
+    training = images[images["split"] == "train"].sort_values("sha256").head(MEASURED)
+    view = run_view(run)
+
+    def measure(files: list[ImageFile]) -> list[dict[str, float]]:
+        pictures = [file.read() for file in files]
+        return [pixel_statistics(picture, view.prepared(picture, "")) for picture in pictures]
+
+    found = []
+    with progress(len(training), "pixels of training images") as advance:
+        for files, values in ahead(measure, run_files(run, training), BATCH):
+            found += values
+            advance(len(files))
+    table = pd.DataFrame(found)
+    # A JPEG has blocks of its own; those of an earlier one cannot be told from them (docs/scoring.md).
+    without_blocks = "JPEG" not in set(training["format"])
+    return {
+        "images": len(found),
+        "least_fineness": float(table["fineness"].quantile(OUTSIDE)),
+        "most_blocking": float(table["blocking"].quantile(1 - OUTSIDE)) if without_blocks else None,
     }
 
 
@@ -504,9 +555,11 @@ def read_detector(folder: Path) -> Detector:
         int(found.view.size)
         for policy in found.policies:
             float(found.threshold(policy))
+            float(np.subtract(*found.band(policy)))
             found.warnings(policy)
         found.describe()
         found.refusal()
+        float(found.content["pixels"]["least_fineness"])
     except (OSError, BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _refused(folder / CONTENT, f"cannot be used ({type(error).__name__}: {error})") from None
     return found

@@ -4,38 +4,48 @@ from __future__ import annotations
 
 import itertools
 import os
+import platform
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+import keras
 import numpy as np
 from PIL import Image
 
 from lib.data.images.batches import ahead
 from lib.data.images.parts import Parts, parts_of
 from lib.data.images.pictures import SUFFIXES, Picture, Unreadable, decode_picture, is_picture, read_picture
-from lib.data.images.views import OTHER_SCALE, ImageFile
+from lib.data.images.views import OTHER_SCALE, ImageFile, View
 from lib.data.source.checks import printable
 from lib.data.source.folders import entries
-from lib.metrics import figures, thresholds
-from lib.metrics.checks import decimals
+from lib.metrics import abstention, figures, thresholds
+from lib.metrics.checks import decimals, share
 from lib.model.features import BATCH
 from lib.model.use import explanation
-from lib.model.use.detector import Detector, image_distances
-from lib.study.files import written_whole
+from lib.model.use.detector import Detector, image_distances, pixel_statistics
+from lib.study.files import version_of, written_whole
 from lib.study.names import LABELS, UserError
 
 COLUMNS = (
-    *("path", "decision", "probability", "score", "policy", "threshold", "unlikeness"),
+    *("path", "decision", "probability", "score", "leans", "policy", "threshold", "unlikeness"),
     *("width", "height", "share_seen", "format", "jpeg_quality", "warnings", "why", "explained", "error"),
+    *("sha256", "model", "model_sha256", "versions", "time"),
 )
+# The decision where there is none, and the warnings that lead to it.
+UNDECIDED = "undecided"
+UNDECIDING = ("stand_ins", "at_chance", "unlike", "near_threshold")
 
 # Below it a JPEG counts as heavily compressed if none of the training images was a JPEG.
 LOWEST_QUALITY = 50
+
+# The packages that decode pictures and compute scores.
+_PACKAGES = ("tensorflow", "keras", "openvino", "numpy", "pillow", "simplejpeg", "opencv-python-headless")
 
 EXPLAINED = "_explained"
 
@@ -52,6 +62,9 @@ class Seen(NamedTuple):
         format: as Pillow names it, such as `JPEG`.
         jpeg_quality: as in `Picture`.
         shown: a small copy of it for its explanation, or None.
+        sha256: of the bytes that were decoded.
+        bytes: number of them.
+        fineness, blocking: as `pixel_statistics` gives them.
     """
 
     height: int
@@ -59,6 +72,10 @@ class Seen(NamedTuple):
     format: str
     jpeg_quality: int | None
     shown: np.ndarray | None
+    sha256: str = ""
+    bytes: int = 0
+    fineness: float = 1.0
+    blocking: float = 1.0
 
 
 class Scorer:
@@ -68,7 +85,12 @@ class Scorer:
         """Raises UserError for a policy that the detector does not have."""
         self.detector, self.policy = detector, policy
         self.threshold = detector.threshold(policy)
-        self.warnings = detector.warnings(policy)
+        self.warnings = undeciding_first(detector.warnings(policy))
+        self.custody = {
+            "model": f"{detector.training['name']}/{detector.training['recipe']['name']}",
+            "model_sha256": detector.content["files"][detector.content["model"]],
+            "versions": versions_in_words(),
+        }
 
     @cached_property
     def engine(self):
@@ -77,11 +99,18 @@ class Scorer:
 
     def see(self, picture: Picture, show: bool = False) -> tuple[Seen, np.ndarray]:
         """The facts of a picture, and the views of its parts, uint8 (parts, side, side, 3)."""
-        shown = _small(picture.pixels) if show else None
-        height, width = picture.pixels.shape[:2]
-        seen = Seen(height, width, picture.facts["format"], picture.jpeg_quality, shown)
-        view = self.detector.view
-        prepared = view.prepared(picture.pixels, "")
+        view, facts, pixels = self.detector.view, picture.facts, picture.pixels
+        prepared, (height, width) = view.prepared(pixels, ""), pixels.shape[:2]
+        seen = Seen(
+            height=height,
+            width=width,
+            format=facts["format"],
+            jpeg_quality=picture.jpeg_quality,
+            shown=_small(pixels) if show else None,
+            sha256=facts["sha256"],
+            bytes=facts["bytes"],
+            **pixel_statistics(pixels, prepared),
+        )
         return seen, np.stack([view.part_of(prepared, "", part) for part in view.parts(height, width)])
 
     def parts(self, seen: Sequence[Seen]) -> Parts:
@@ -100,32 +129,59 @@ class Scorer:
         outputs, parts = self.engine(views), self.parts(seen)
         # The shortest decimals of float32, as in scores.csv: thresholds were chosen on those.
         scores = np.array([float(str(score)) for score in parts.combined(outputs[:, 0])])
-        called = thresholds.apply(self.threshold, scores)
         probabilities = self.detector.probabilities(scores)
         unlike = image_distances(self.detector.statistics.unlikeness(outputs[:, 1:]), parts)
-        rows = []
-        for name, one, score, label, probability, distance in zip(names, seen, scores, called, probabilities, unlike):
-            found = {**self.picture_warnings(one, float(distance)), **self.warnings}
-            rows.append(
-                {
-                    **dict.fromkeys(COLUMNS),
-                    "path": name,
-                    "decision": LABELS[label],
-                    "probability": float(probability),
-                    "score": float(score),
-                    "policy": self.policy,
-                    "threshold": self.threshold,
-                    "unlikeness": float(distance),
-                    "width": one.width,
-                    "height": one.height,
-                    "share_seen": self.share_seen(one),
-                    "format": one.format,
-                    "jpeg_quality": one.jpeg_quality,
-                    "warnings": list(found),
-                    "why": "; ".join(found.values()),
-                }
+        numbers = zip(scores.tolist(), probabilities.tolist(), unlike.tolist())
+        return [self._row(name, one, *each) for name, one, each in zip(names, seen, numbers)]
+
+    def _row(self, name: str, seen: Seen, score: float, probability: float, unlikeness: float) -> dict:
+        """A row of COLUMNS."""
+        found = self.reasons(seen, score, unlikeness)
+        leans = LABELS[thresholds.apply(self.threshold, [score])[0]]
+        decided = not set(UNDECIDING) & set(found)
+        return {
+            **dict.fromkeys(COLUMNS),
+            "path": name,
+            "decision": leans if decided else UNDECIDED,
+            "probability": probability if decided else None,
+            "score": score,
+            "leans": leans,
+            "policy": self.policy,
+            "threshold": self.threshold,
+            "unlikeness": unlikeness,
+            "width": seen.width,
+            "height": seen.height,
+            "share_seen": self.share_seen(seen),
+            "format": seen.format,
+            "jpeg_quality": seen.jpeg_quality,
+            "warnings": list(found),
+            "why": "; ".join(found.values()),
+            "sha256": seen.sha256,
+            "time": now(),
+            **self.custody,
+        }
+
+    def reasons(self, seen: Seen, score: float, unlikeness: float) -> dict[str, str]:
+        """All warnings of a picture, code to words: those that lead to no decision come first."""
+        return undeciding_first(self.score_warnings(score) | self.picture_warnings(seen, unlikeness) | self.warnings)
+
+    def failed(self, name: str, error: Unreadable) -> dict:
+        """The row of a file that could not be scored; `error` states why."""
+        row = {**dict.fromkeys(COLUMNS), "path": name, "warnings": [], "error": str(error)}
+        return row | {"sha256": error.facts.get("sha256"), "time": now(), **self.custody}
+
+    def score_warnings(self, score: float) -> dict[str, str]:
+        """`near_threshold` if a score lies in the band that validation left undecided: code to words."""
+        low, high = self.detector.band(self.policy)
+        if not abstention.is_undecided(low, high, score):
+            return {}
+        error = self.detector.content["thresholds"][self.policy]["band"]["error"]
+        return {
+            "near_threshold": (
+                f"undecided: the score {decimals(score)} lies near the threshold, between {decimals(low)} and {decimals(high)} "
+                f"(of validation images outside of that, {share(error)} are called wrongly, as a mean of both classes)"
             )
-        return rows
+        }
 
     def picture_warnings(self, seen: Seen, unlikeness: float) -> dict[str, str]:
         """Reasons not to trust the score of a picture: stable code to words. `warnings` holds those of all pictures."""
@@ -154,7 +210,22 @@ class Scorer:
                 found["compressed"] = f"JPEG quality about {seen.jpeg_quality}, {trained}"
         if not unlikeness <= 1:
             found["unlike"] = (
-                f"unlike the training data: {unlikeness:.2g} times the distance that 99% of its own images stay within"
+                f"undecided: unlike the training data: {unlikeness:.2g} times the distance that 99% of its own images stay within"
+            )
+        return found | self._pixel_warnings(seen)
+
+    def _pixel_warnings(self, seen: Seen) -> dict[str, str]:
+        """Warnings of pixels that are outside of the range of 99% of the training images: code to words."""
+        limits, found = self.detector.content["pixels"], {}
+        if seen.fineness < limits["least_fineness"]:
+            found["upscaled"] = (
+                f"smoother than the training images, as an enlarged picture is: neighbours differ {seen.fineness:.2f} times as much "
+                f"as pixels two apart, at least {limits['least_fineness']:.2f} times in 99% of the training images"
+            )
+        if limits["most_blocking"] is not None and seen.blocking > limits["most_blocking"]:
+            found["recompressed"] = (
+                f"blocks of an earlier JPEG: steps across their borders are {seen.blocking:.2f} times the others, at most "
+                f"{limits['most_blocking']:.2f} times in 99% of the training images"
             )
         return found
 
@@ -165,11 +236,64 @@ class Scorer:
         return max(height * width for _, _, height, width in boxes.values())
 
 
+def undeciding_first(found: dict[str, str]) -> dict[str, str]:
+    """Warnings with those first that lead to no decision, in the order of UNDECIDING."""
+    first = [code for code in UNDECIDING if code in found]
+    return {code: found[code] for code in [*first, *(code for code in found if code not in first)]}
+
+
+def versions_in_words() -> str:
+    """The versions of the program and of the packages that scores depend on, in one line."""
+    return ", ".join(f"{name} {number}" for name, number in _versions().items())
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version_of(name) for name in _PACKAGES}
+    return {"study": version_of("deepfake-efficientnet-study"), "python": platform.python_version(), **packages}
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(tz=UTC).isoformat(timespec="seconds")
+
+
+class Explained(NamedTuple):
+    """What explains the score of one picture.
+
+    Attributes:
+        view: uint8 (side, side, 3), what the map lies over.
+        heat: float (rows, columns), evidence in logits against an average image: above 0 for synthetic.
+        boxes: left, top, width and height of each part looked at, in pixels of `Seen.shown`.
+    """
+
+    view: np.ndarray
+    heat: np.ndarray
+    boxes: list[tuple[float, float, float, float]]
+
+
+def map_pictures(
+    detector: Detector, model: keras.Model, seen: Sequence[Seen], views: np.ndarray, parts: Parts
+) -> list[Explained]:
+    """The maps of some pictures, from their views; arguments as `Scorer.see` and `Scorer.parts` give them."""
+    maps, shown = explanation.whole_maps(explanation.explain(model, views), views, parts, detector.view)
+    heats = maps.contributions.sum(axis=1) - detector.statistics.average_map
+    return [Explained(view, heat, _boxes(detector.view, one)) for one, view, heat in zip(seen, shown, heats)]
+
+
+def _boxes(view: View, seen: Seen) -> list[tuple[float, float, float, float]]:
+    tall, wide = seen.shown.shape[:2]
+    return [
+        (left * wide, top * tall, width * wide, height * tall)
+        for top, left, height, width in view.boxes(seen.height, seen.width).values()
+    ]
+
+
 def score_pictures(
     scorer: Scorer,
     paths: Iterable[Path],
     *,
     explained: Path | None = None,
+    report: Callable[[Path, dict, Seen, Explained], None] | None = None,
     on_progress: Callable[[int], None] = lambda count: None,
 ) -> Iterator[dict]:
     """Score picture files in order. All cores decode while the network scores earlier ones; each is decoded once.
@@ -179,18 +303,20 @@ def score_pictures(
     Args:
         paths: of the files.
         explained: folder for a picture with the map of each file, or None.
+        report: called with each scored picture, its row and its maps, or None.
         on_progress: called with the number of files just done.
 
     Yields:
         A row of COLUMNS for each path, with None for unknown values. If a file could not be scored, `error` states why.
     """
-    explain = Explainer(scorer.detector, explained) if explained else None
+    explain = Explainer(explained) if explained else None
+    model = scorer.detector.model() if explain or report else None
 
     def load(part: list[Path]) -> tuple[list[Seen | Unreadable], np.ndarray]:
         found, views = [], []
         for path in part:
             try:
-                seen, mine = scorer.see(read_picture(path), show=explain is not None)
+                seen, mine = scorer.see(read_picture(path), show=model is not None)
                 views.append(mine)
             except Unreadable as error:
                 seen = error
@@ -198,19 +324,20 @@ def score_pictures(
         return found, np.concatenate(views) if views else np.empty(0)
 
     for part, (found, views) in ahead(load, paths, BATCH):
-        rows = [{**dict.fromkeys(COLUMNS), "path": printable(path), "warnings": []} for path in part]
-        good = [number for number, one in enumerate(found) if isinstance(one, Seen)]
+        names = [printable(path) for path in part]
+        rows = [scorer.failed(name, one) if isinstance(one, Unreadable) else None for name, one in zip(names, found)]
+        good = [number for number, row in enumerate(rows) if row is None]
         if good:
             seen = [found[number] for number in good]
-            scored = scorer.rows([rows[number]["path"] for number in good], seen, views)
-            if explain:
-                paths = [part[number] for number in good]
-                for row, name in zip(scored, explain(paths, scored, seen, views, scorer.parts(seen))):
-                    row["explained"] = printable(name)
+            scored = scorer.rows([names[number] for number in good], seen, views)
             for number, row in zip(good, scored):
                 rows[number] = row
-        for row, one in zip(rows, found):
-            row["error"] = str(one) if isinstance(one, Unreadable) else None
+            maps = map_pictures(scorer.detector, model, seen, views, scorer.parts(seen)) if model else []
+            for number, one, shown in zip(good, seen, maps):
+                if explain:
+                    rows[number]["explained"] = printable(explain(part[number], rows[number], one, shown))
+                if report:
+                    report(part[number], rows[number], one, shown)
         yield from rows
         on_progress(len(part))
 
@@ -220,8 +347,15 @@ def score_bytes(scorer: Scorer, name: str, data: bytes) -> dict:
     try:
         seen, views = scorer.see(decode_picture(data))
     except Unreadable as error:
-        return {**dict.fromkeys(COLUMNS), "path": name, "warnings": [], "error": str(error)}
+        return scorer.failed(name, error)
     return scorer.rows([name], [seen], views)[0]
+
+
+def said(row: dict) -> str:
+    """The decision of a row in words, with its probability, or with the score if there is none."""
+    if row["decision"] == UNDECIDED:
+        return f"{UNDECIDED}, score {decimals(row['score'])} leans {row['leans']}"
+    return f"{row['decision']}, probability of synthetic {decimals(row['probability'])}"
 
 
 def _small(pixels: np.ndarray) -> np.ndarray:
@@ -234,32 +368,16 @@ def _small(pixels: np.ndarray) -> np.ndarray:
 class Explainer:
     """Writes a picture that explains each score; it overwrites only its own pictures."""
 
-    def __init__(self, detector: Detector, folder: Path):
-        self.detector, self.folder, self._taken = detector, folder, set()
+    def __init__(self, folder: Path):
+        self.folder, self._taken = folder, set()
 
-    @cached_property
-    def _model(self):
-        return self.detector.model()
-
-    def __call__(
-        self, paths: Sequence[Path], rows: Sequence[dict], seen: Sequence[Seen], views: np.ndarray, parts: Parts
-    ) -> list[Path]:
-        """The written files, one for each picture."""
-        maps, shown = explanation.whole_maps(explanation.explain(self._model, views), views, parts, self.detector.view)
-        heats = maps.contributions.sum(axis=1) - self.detector.statistics.average_map
-        return [self._write(*one) for one in zip(paths, rows, seen, shown, heats)]
-
-    def _write(self, path: Path, row: dict, seen: Seen, view: np.ndarray, heat: np.ndarray) -> Path:
+    def __call__(self, path: Path, row: dict, seen: Seen, maps: Explained) -> Path:
+        """The written file."""
         name = printable(path.name)
-        title = f"{name if len(name) < 80 else name[:77] + '…'}: {row['decision']}, probability of synthetic {decimals(row['probability'])}"
+        title = f"{name if len(name) < 80 else name[:77] + '…'}: {said(row)}"
         if row["warnings"]:
             title += f"\nwarnings: {', '.join(row['warnings'])}"
-        tall, wide = seen.shown.shape[:2]
-        boxes = [
-            (left * wide, top * tall, width * wide, height * tall)
-            for top, left, height, width in self.detector.view.boxes(seen.height, seen.width).values()
-        ]
-        figure = figures.explained_picture(seen.shown, boxes, view, heat, title)
+        figure = figures.explained_picture(seen.shown, maps.boxes, maps.view, maps.heat, title)
         target = self._free(printable(path.stem))
         with written_whole(target) as temporary, warnings.catch_warnings():
             # A letter that is missing in the font is drawn as a box; the file has its true name.
