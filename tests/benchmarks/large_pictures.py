@@ -262,12 +262,15 @@ def cost(extract: Extractor, large: list[ImageFile], small: list[ImageFile], vie
             times.append((time.perf_counter() - began) / len(files))
         found.append((len(parts.files) / len(files), np.median(times)))
     (_, one), (count, several) = found
-    return f"{1000 * one:.1f} ms for a picture of one window, {1000 * several:.1f} ms for one of {count:.0f} parts: {several / one:.1f} times as much"
+    return (
+        f"{1000 * one:.1f} ms for a picture of one window, {1000 * several:.1f} ms for one of {count:.0f} parts: "
+        f"{several / one:.1f} times as much"
+    )
 
 
 HEADING = "Large pictures"
-TEXT = """A window of 256 pixels shows a sixteenth of a picture of 1,024. {images} **stand-ins** drawn at {size} pixels (half of them synthetic;
-camera noise and the traces of a generator of two stages, at that scale and at a quarter of it), {tests} of them for the test; `small` are
+TEXT = """A window of 256 pixels shows a sixteenth of a picture of 1,024. {images} **stand-ins** drawn at {size} pixels (half of them
+synthetic; camera noise and the traces of a generator of two stages, at that scale and at a quarter of it), {tests} of them for the test; `small` are
 the same pictures reduced to 256 pixels. They say nothing about real generators. Each row is a head on the same training pictures;
 differences are paired, to the row of the middle window on the same test pictures (`python -m tests.benchmarks.large_pictures`).
 

@@ -35,7 +35,8 @@ HEADING = "Tried without gain"
 FIRST_SEED = 7
 COLUMNS = {"setting": "tried", "roc_auc": "validation AUC", "difference": "difference", "degraded": "AUC, degraded"}
 TEXT = """Ideas that others report, on the same frozen features and a linear head without epochs; {seeds} seeds, validation images
-of {source}, differences paired to the first row (`python -m tests.benchmarks.tried`). Masked views are rows of the ablation. What an idea brings on
+of {source}, differences paired to the first row (`python -m tests.benchmarks.tried`). Masked views are rows of the
+ablation. What an idea brings on
 generators that training has not seen is not measured here: one generator is at hand.
 
 {table}"""
