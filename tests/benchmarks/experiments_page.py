@@ -106,7 +106,13 @@ it, so seconds and ratios are rough.
     ),
 }
 # Of all sections of the page; those after the first are written by benchmarks of their own.
-HEADINGS = [*(heading for heading, _ in SECTIONS.values()), "Large pictures", "The window", "Tried without gain"]
+HEADINGS = [
+    *(heading for heading, _ in SECTIONS.values()),
+    "Large pictures",
+    "The window",
+    "Degraded views",
+    "Tried without gain",
+]
 ALONE = "; `weights alone` lets errors on it weigh more instead, as the original recipe does"
 
 
