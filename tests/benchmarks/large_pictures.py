@@ -271,7 +271,8 @@ def cost(extract: Extractor, large: list[ImageFile], small: list[ImageFile], vie
 HEADING = "Large pictures"
 TEXT = """A window of 256 pixels shows a sixteenth of a picture of 1,024. {images} **stand-ins** drawn at {size} pixels (half of them
 synthetic; camera noise and the traces of a generator of two stages, at that scale and at a quarter of it), {tests} of them for the
-test; `small` are the same pictures reduced to 256 pixels. They say nothing about real generators. Each row is a head on the same training pictures;
+test; `small` are the same pictures reduced to 256 pixels. They say nothing about real generators. Each row is a head on the same training
+pictures;
 differences are paired, to the row of the middle window on the same test pictures (`python -m tests.benchmarks.large_pictures`).
 
 {table}
