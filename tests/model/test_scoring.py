@@ -219,7 +219,7 @@ def test_order_is_kept_over_batches_and_each_file_is_read_once(scorer, paths, tm
         read.append(path)
         return read_picture(path)
 
-    monkeypatch.setattr("lib.model.use.scorer.BATCH", 3)
+    monkeypatch.setattr("lib.model.use.scorer.AT_ONCE", 3)
     monkeypatch.setattr("lib.model.use.scorer.read_picture", counted)
     bad = tmp_path / "none.jpg"
     given = [bad, *paths.values(), bad]
@@ -231,7 +231,7 @@ def test_order_is_kept_over_batches_and_each_file_is_read_once(scorer, paths, tm
 
 
 def test_no_more_than_a_few_batches_are_taken_ahead(scorer, paths, monkeypatch):
-    monkeypatch.setattr("lib.model.use.scorer.BATCH", 2)
+    monkeypatch.setattr("lib.model.use.scorer.AT_ONCE", 2)
     taken, path = [], next(iter(paths.values()))
 
     def endless():

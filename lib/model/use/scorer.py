@@ -26,7 +26,6 @@ from lib.data.source.checks import printable
 from lib.data.source.folders import entries
 from lib.metrics import abstention, figures, thresholds
 from lib.metrics.checks import decimals, share
-from lib.model.features import BATCH
 from lib.model.use import explanation
 from lib.model.use.detector import Detector, image_distances, pixel_statistics
 from lib.study.files import version_of, written_whole
@@ -46,6 +45,9 @@ LOWEST_QUALITY = 50
 
 # The packages that decode pictures and compute scores.
 _PACKAGES = ("tensorflow", "keras", "openvino", "numpy", "pillow", "simplejpeg", "opencv-python-headless")
+
+# Pictures that are decoded together. Several such groups are in memory at once; larger ones are no faster.
+AT_ONCE = 16
 
 EXPLAINED = "_explained"
 
@@ -323,7 +325,7 @@ def score_pictures(
             found.append(seen)
         return found, np.concatenate(views) if views else np.empty(0)
 
-    for part, (found, views) in ahead(load, paths, BATCH):
+    for part, (found, views) in ahead(load, paths, AT_ONCE):
         names = [printable(path) for path in part]
         rows = [scorer.failed(name, one) if isinstance(one, Unreadable) else None for name, one in zip(names, found)]
         good = [number for number, row in enumerate(rows) if row is None]
