@@ -10,6 +10,9 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from auditing import write_audit
+from PIL import Image
+from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline
@@ -18,6 +21,7 @@ from support import finish, refused
 
 from lib import study
 from lib.data.images.batches import load_views
+from lib.data.images.parts import parts_of
 from lib.data.images.views import ImageFile, recipe_view
 from lib.data.standin import draw as standin
 from lib.metrics import measures
@@ -25,7 +29,7 @@ from lib.model import engine, heads, network, pooling
 from lib.model.backbone import build_backbone
 from lib.model.engine import Engine
 from lib.model.features import FeatureStore, frozen_features
-from lib.model.scores import run_files, saved_engine
+from lib.model.scores import run_files, run_view, saved_engine
 from lib.model.training.fitting import FusedAdam, _BestEpoch, probabilities
 from lib.model.training.heads import train_head
 from lib.model.training.sampling import MAX_USES, class_weights, feature_batches, training_rows
@@ -369,7 +373,9 @@ def test_control_stays_null(backbone, control, name):
     files, labels, groups = control
     extractor = pooling.pooled(backbone, RECIPES[name])
     options = {"kinds": {f"control {name}": extractor.output_shape[1]}, "on_progress": lambda count: None}
-    [rows] = frozen_features(files, recipe_view(RECIPES[name]), engine=lambda: Engine(extractor, 224), **options)
+    [rows] = frozen_features(
+        files, recipe_view(RECIPES[name]), engine=lambda: Engine(extractor, RECIPES[name].image_size), **options
+    )
     features = rows[:]
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=1e-3, max_iter=200))
     # One held-out part, not pooled folds: on balanced null data those rank each part against itself, below 0.5.
@@ -540,11 +546,11 @@ def test_further_uses_of_an_image_have_features_of_their_own(backbone, trained_r
     images["split"] = np.where(
         images["label"] == "real", "train", np.where(images.index % 4 == 0, "train", "validation")
     )
-    parts = {split: rows.reset_index(drop=True) for split, rows in images.groupby("split")}
-    parts = {**parts, "train": training_rows(parts["train"], recipe)}
+    tables = {split: rows.reset_index(drop=True) for split, rows in images.groupby("split")}
+    rows = tables["train"] = training_rows(tables["train"], recipe)
     extractor = pooling.pooled(backbone, recipe)
+    parts = {split: parts_of(run_files(run, table), recipe_view(recipe)) for split, table in tables.items()}
     plain, views = _features(run, backbone, parts, "a test")
-    rows = parts["train"]
     assert len(rows) == len(plain["train"]) == len(views[1]) and rows["copy"].max() == 3
     one = rows.index[rows["image_id"] == rows["image_id"].iloc[-1]]
     different = [features for view in views for features in view[one]]
@@ -554,6 +560,35 @@ def test_further_uses_of_an_image_have_features_of_their_own(backbone, trained_r
         files = run_files(run, rows.loc[of_rows])
         expected = engine(next(load_views(files, recipe_view(recipe, version, run.seed if version else 0), 8)))
         np.testing.assert_allclose(np.float32(views[0][of_rows]), expected, atol=0.01)
+
+
+def test_large_pictures_are_trained_and_scored_by_their_parts(own_home, tmp_path):
+    for number in range(24):
+        path = tmp_path / "pictures" / ("real", "synthetic")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = (160, 150) if number % 3 else (64, 64)
+        pixels = np.random.default_rng(number).normal(128, 20 + 20 * (number % 2), (*size, 3))
+        Image.fromarray(pixels.clip(0, 255).astype("uint8")).save(path)
+    run = study.open_run(data=str(tmp_path / "pictures"), name="large", backbone="efficientnet-lite0", quick=True)
+    short = dataclasses.replace(SMALL["tuned"].quick(), phase1=Phase(epochs=2, learning_rate=1e-4))
+    run = dataclasses.replace(run, recipe=short)
+    write_audit(run)
+    train_phase1(run)
+    first = run.scores().set_index("image_id")["score"]
+    for stage in ("partial", "full"):
+        fine_tune(run, stage)
+    last = run.scores().query("stage == 'full'").set_index("image_id")["score"]
+    images = run.used_images().query("split != 'train'")
+    assert len(last) == len(images) == len(first)
+    # The same by hand: every part through the network, logits averaged by weight.
+    engine = saved_engine(run.model_path("full"), short.image_size)
+    for file, image in zip(run_files(run, images), images["image_id"]):
+        parts = parts_of([file], run_view(run))
+        assert len(parts.files) == (6 if file.size[0] > 64 else 1)
+        views = np.stack([run_view(run).apply(file.read(), file.use, part.part) for part in parts.files])
+        logits = logit(engine(views)[:, 0].astype("float64"))
+        assert last[image] == pytest.approx(expit(logits @ parts.weight), abs=1e-5)
+        assert first[image] == pytest.approx(last[image], abs=0.02)  # phase 1's features are float16
 
 
 def test_fine_tuning_too_early_names_the_notebooks_that_come_before(own_home):
