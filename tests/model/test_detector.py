@@ -216,6 +216,17 @@ def test_what_it_gave_elsewhere_is_kept_beside_it_and_belongs_to_that_model(scor
     assert "delete it" in refused(read_detector, detector_folder)
 
 
+def test_a_detector_of_an_earlier_version_stops_no_comparison(scored_run, detector_folder, monkeypatch):
+    monkeypatch.setattr(study.Run, "model_folder", property(lambda run: detector_folder))
+    content = json.loads((detector_folder / "detector.json").read_text(encoding="utf-8"))
+    content.pop("sha256")
+    old = {**content, "schema": 1}
+    (detector_folder / "detector.json").write_text(json.dumps({**old, "sha256": study.text_hash(old)}))
+    (said,) = write_elsewhere([scored_run], comparison(scored_run, other={}))
+    assert "The detector of small (original) is not told" in said and "is of version 1" in said
+    assert not (detector_folder / "elsewhere.json").exists()
+
+
 def test_a_detector_in_memory_is_the_one_that_would_be_written(scored_run, written_folder):
     made, read = unfinished_detector(scored_run, "full"), read_detector(written_folder)
     assert made.content["thresholds"] == read.content["thresholds"]

@@ -455,19 +455,27 @@ def _sealed(content: dict) -> dict:
 # ------------------------------------------------------------------------------------------------------- other datasets
 
 
-def write_elsewhere(runs: Sequence[Run], compared: pd.DataFrame) -> None:
+def write_elsewhere(runs: Sequence[Run], compared: pd.DataFrame) -> list[str]:
     """Write each complete detector's results on other datasets to its folder; earlier results on more datasets stay.
 
     Args:
         runs: finished runs.
         compared: from `comparison.compare`; rows of the last stage on another run's dataset are used.
+
+    Returns:
+        A sentence for each detector that gets none, because it cannot be read: one of an earlier version, say. It must not
+        stop the comparison of the others.
     """
-    datasets = {run.name: run for run in runs}
+    datasets, left = {run.name: run for run in runs}, []
     for run in runs:
         if not (run.model_folder / CONTENT).is_file():
             continue
-        model = read_detector(run.model_folder).content["files"][f"{STAGES[-1]}.keras"]
-        found = _elsewhere(run.model_folder, model)
+        try:
+            model = read_detector(run.model_folder).content["files"][f"{STAGES[-1]}.keras"]
+            found = _elsewhere(run.model_folder, model)
+        except UserError as error:
+            left.append(f"The detector of {run.name} ({run.recipe.name}) is not told what it gives on other data: {error}.")
+            continue
         mine = (compared["trained_on"] == run.name) & (compared["recipe"] == run.recipe.name)
         rows = compared[mine & (compared["stage"] == STAGES[-1]) & (compared["tested_on"] != run.name)]
         rows = rows[rows["roc_auc"].notna()]
@@ -486,6 +494,7 @@ def write_elsewhere(runs: Sequence[Run], compared: pd.DataFrame) -> None:
         if found:
             content = {"schema": SCHEMA, "model_sha256": model, "tested_on": found}
             write_json(run.model_folder / ELSEWHERE, _sealed(content))
+    return left
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
