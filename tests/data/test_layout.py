@@ -52,7 +52,7 @@ def test_labels_that_are_stated_turn_the_convention_round(tmp_path):
     assert source.understood.labels["real"] == {"folder 1 (--labels)": 2}
 
 
-@pytest.mark.parametrize("name", ["FaceSwap", "test", "other"])
+@pytest.mark.parametrize("name", ["Morphs", "test", "other"])
 def test_a_folder_of_neither_class_is_refused_until_it_is_said_what_it_is(tmp_path, name):
     data = images(tmp_path, *named("original", 3), *named("Deepfakes", 2), *named(name, 4), "loose.jpg")
     text = refused(sources.find_source, "", str(data))

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.data.source import columns
 from lib.data.source.checks import printable
 from lib.data.source.folders import entries
 from lib.data.source.groups import with_groups
 from lib.data.source.layout import read_folder
+from lib.data.source.manifest import MANIFEST, generator_of
 from lib.data.source.source import RECORD, Source, Understood, count_files, known_set, refuse_stated
 from lib.data.source.table import TABLES, read_table
 from lib.study.files import home
@@ -50,11 +52,17 @@ def folder_source(folder: Path, name: str, reading: Reading) -> Source:
     refuse_stated(reading, f"{printable(folder)} ({words})")
     folders = {label: (root / label,) for label in LABELS}
     counts = {label: count_files(root / label) for label in LABELS}
-    return Source(name, root, {}, False, words, known_set(counts, "people, by people.csv"), folders, generated=True)
+    understood, generator = known_set(counts, "people, by people.csv"), _recorded_generator(root)
+    return Source(name, root, {}, False, words, understood, folders, generated=True, generator=generator)
 
 
 def _read_source(name: str, root: Path, rows: pd.DataFrame, reading: Reading, table: Path | None = None) -> Source:
+    by_table, left_out = rows.attrs.get("generator", ""), rows.attrs.get("left_out", {})
     rows, groups, warning = with_groups(rows, reading)
+    rows, generator = columns.with_generator(rows, by_table, bool(table))
+    described = columns.described(rows, generator, left_out)
+    if not generator:
+        rows = rows.drop(columns=columns.GENERATOR)
     labels = {label: Counter(rows.loc[rows["label"] == label, "word"].tolist()) for label in LABELS}
     given = [split for split in SPLITS if split in set(rows["split"])]
     split = f"by the {'table' if table else 'folders'} ({', '.join(given)}; --split anew draws another)"
@@ -68,8 +76,21 @@ def _read_source(name: str, root: Path, rows: pd.DataFrame, reading: Reading, ta
         split if given else drawn,
         dict(aside.most_common()),
         (warning,) if warning else (),
+        described,
     )
     return Source(name, root, {}, False, "own images", understood, table=table, rows=rows)
+
+
+def _recorded_generator(root: Path) -> str:
+    """What made the synthetic images of a generated set, by its own manifest; "" if that has been taken away."""
+    path = root / MANIFEST.name
+    if not path.is_file():
+        return ""
+    try:
+        return generator_of(pd.read_csv(path, dtype=str, keep_default_na=False)[["label", "generator"]])
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{printable(path)}: cannot be read as a manifest ({reason}); correct or delete it") from None
 
 
 def _recorded_words(record: Path) -> str:

@@ -1,4 +1,4 @@
-"""The user's own table of images, CSV or Parquet: path, label and optionally group and split."""
+"""The user's own table of images, CSV or Parquet: path, label, optionally group, split and generator, and other columns."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pa
 
+from lib.data.source import columns
 from lib.data.source.checks import csv_lines, printable, refusal, validate
 from lib.data.source.folders import path_issues
 from lib.data.source.layout import LEFT_OUT, ROW_COLUMNS, check_stated
@@ -22,7 +23,6 @@ from lib.study.names import LABELS, SPLITS, UserError
 from lib.study.options import Reading
 
 TABLES = (".csv", ".tsv", ".parquet")
-_KNOWN = {name: column for column, names in COLUMNS.items() for name in names}
 
 
 def _is_inside(path: str) -> bool:
@@ -61,12 +61,15 @@ def read_table(path: Path, reading: Reading | None = None) -> pd.DataFrame:
     """A table of images with this study's names, in the table's order.
 
     Args:
-        path: a .csv, .tsv or .parquet file with columns path and label and optionally group and split, under the names
-            of `names.COLUMNS`. Other columns are ignored, unless they contradict the label.
+        path: a .csv, .tsv or .parquet file with columns path and label and optionally group, split and generator, under
+            the names of `names.COLUMNS`. Other columns are kept as they are (`columns.further`), but refused if they
+            contradict the label.
         reading: the user's statements about it.
 
     Returns:
-        Columns as `layout.read_folder` gives them.
+        Columns as `layout.read_folder` gives them, then the table's further columns, as text. `attrs` holds the words for
+            the column of the generator (`generator`, "" if there is none), and the columns that are left out with
+            their reasons (`left_out`).
 
     Raises:
         UserError: names the file, the row (a spreadsheet's line, or a Parquet file's row counted from 1), the column,
@@ -74,8 +77,8 @@ def read_table(path: Path, reading: Reading | None = None) -> pd.DataFrame:
     """
     reading = reading or Reading()
     unit = "row" if path.suffix.lower() == ".parquet" else "line"
-    every = _read_parquet(path) if unit == "row" else _read_csv(path)
-    frame = _four_columns(every)
+    every, left_out = _read_parquet(path) if unit == "row" else _read_csv(path)
+    frame, found = _our_columns(every)
     if frame.empty:
         raise UserError(f"{printable(path)}: empty; expected a row for each image")
     if reading.split == "anew":
@@ -95,13 +98,20 @@ def read_table(path: Path, reading: Reading | None = None) -> pd.DataFrame:
             "split": frame["split"].map(split_of),
             "word": [_word(text.strip(), reading) for text in frame["label"]],
             "inner": _of_folder(frame["path"], _inner),
+            "generator": frame["generator"],
         },
         dtype=object,
-    ).reset_index(drop=True)
+    )
+    files["generator"], not_taken = columns.of_synthetic(files["generator"], files["label"])
+    further, taken = columns.further(every, found.values())
+    files, further = files.reset_index(drop=True), further.reset_index(drop=True)
     files["issue"] = path_issues(files["path"], path.parent, reading.follow_links)
     files.loc[files["label"] == "none", ["label", "split", "issue"]] = ["", "", LEFT_OUT]
     _check_classes(path, files)
-    return files[ROW_COLUMNS]
+    files = pd.concat([files[ROW_COLUMNS], further], axis=1)
+    by_table = f"by the table, column {found['generator']}{not_taken}" if found["generator"] else ""
+    files.attrs = {"generator": by_table, "left_out": {**left_out, **taken}}
+    return files
 
 
 def _word(text: str, reading: Reading) -> str:
@@ -194,15 +204,15 @@ def _class_of_folders(folders: list[str]) -> str:
 # ------------------------------------------------------------------------------------------------- columns and cells
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """The known columns of a CSV table as text; the index holds each row's line number in a spreadsheet."""
+def _read_csv(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The columns of a CSV table as text, and those left out; the index holds each row's line number in a spreadsheet."""
     lines = csv_lines(path)
-    names, rows = _plain(path, lines.iloc[0].tolist()), lines.iloc[1:]
-    return pd.DataFrame({name: rows[at] for name, at in names.items()}, index=rows.index, dtype=object)
+    (names, left_out), rows = _plain(path, lines.iloc[0].tolist()), lines.iloc[1:]
+    return pd.DataFrame({name: rows[at] for name, at in names.items()}, index=rows.index, dtype=object), left_out
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    """The known columns of a Parquet table as text; the index holds each row's number, from 1."""
+def _read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The columns of a Parquet table as text, and those left out; the index holds each row's number, from 1."""
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -213,7 +223,13 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         file = parquet.ParquetFile(path)
         stored = file.schema_arrow.names
-        names = _plain(path, stored)
+        names, left_out = _plain(path, stored)
+        for name, at in list(names.items()):
+            kind = file.schema_arrow.field(at).type
+            # Lists and bytes are no values that images could be told apart by.
+            if not _is_ours(name) and (arrow.types.is_nested(kind) or _is_binary(arrow, kind)):
+                left_out[name] = f"left out: holds {kind}, expected text, numbers or dates"
+                del names[name]
         # pyarrow returns plain Python values; pandas would turn a column of 0, 1 and missing values into decimals.
         table = file.read(columns=[stored[at] for at in names.values()])
         columns = {name: table.column(stored[at]).to_pylist() for name, at in names.items()}
@@ -225,7 +241,15 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         if value is not None and not isinstance(value, str):
             raise refusal(path, f"row {row}", "path", value, "text")
     values = {name: [_text(value) for value in columns[name]] for name in names}
-    return pd.DataFrame(values, index=rows, dtype=object)
+    return pd.DataFrame(values, index=rows, dtype=object), left_out
+
+
+def _is_ours(name: str) -> bool:
+    return any(name in known for known in COLUMNS.values())
+
+
+def _is_binary(arrow, kind: object) -> bool:
+    return arrow.types.is_binary(kind) or arrow.types.is_large_binary(kind) or arrow.types.is_fixed_size_binary(kind)
 
 
 def _text(value: object) -> str:
@@ -233,11 +257,11 @@ def _text(value: object) -> str:
     return "" if missing else str(value)
 
 
-def _plain(path: Path, names: list[str]) -> dict[str, int]:
-    """The positions of the known columns of a table, by their names in lower case.
+def _plain(path: Path, names: list[str]) -> tuple[dict[str, int], dict[str, str]]:
+    """The positions of a table's columns by their names in lower case, and those left out (`columns.sorted_out`).
 
     Raises:
-        UserError: path or label is missing, or a column occurs twice.
+        UserError: path or label is missing, or a column that the study reads occurs twice.
     """
     plain = [name.strip().lower() for name in names]
     expected = "path and label and, where wanted, group and split (other names that are known: docs/data.md)"
@@ -248,15 +272,18 @@ def _plain(path: Path, names: list[str]) -> dict[str, int]:
             what = f"column {twice[0]} is twice" if twice else f"column {column} is missing"
             found = ", ".join(repr(name) for name in names[:12])
             raise UserError(f"{printable(path)}: {what}; found columns {found}, expected {expected}")
-    return {name: at for at, name in enumerate(plain) if name in _KNOWN}
+    return columns.sorted_out(names)
 
 
 def _first(column: str, names: pd.DataFrame | dict) -> str:
     return next((name for name in COLUMNS[column] if name in names), "")
 
 
-def _four_columns(every: pd.DataFrame) -> pd.DataFrame:
-    """Columns path, label, group and split; "" if missing. `attrs` holds the name of the label's column."""
+def _our_columns(every: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Columns path, label, group, split and generator, "" if missing; and the name of each in the table.
+
+    `attrs` holds the name of the label's column.
+    """
     found = {column: _first(column, every) for column in COLUMNS}
     if found["split"] != "split":
         named = [name for name in COLUMNS["split"] if name in every and all(map(split_of, every[name]))]
@@ -264,4 +291,4 @@ def _four_columns(every: pd.DataFrame) -> pd.DataFrame:
     frame = pd.DataFrame({column: every[name] if name else "" for column, name in found.items()}, index=every.index)
     frame = frame.astype(object)
     frame.attrs = {"label": found["label"]}
-    return frame
+    return frame, found

@@ -35,6 +35,7 @@ from lib.study.files import device, file_hash, text_hash, versions, written_whol
 from lib.study.names import STAGES, UserError, as_int, independent_groups
 from lib.study.pretrained import resolve
 from lib.study.recipes import FRESH, Recipe
+from lib.study.results import key_columns
 from lib.study.run import Run
 from lib.study.steps import step_of
 
@@ -103,7 +104,8 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
 
 def _stage_key(run: Run, stage: str, before: str) -> str:
     """Changes with everything that a stage's result depends on: code, recipe, seed, images, and its start."""
-    images = run.used_images()[["image_id", "sha256", "label", "group", "split"]]
+    used = run.used_images()
+    images = used[key_columns(used)]
     code = code_hash(__name__)
     return text_hash(code, dataclasses.asdict(run.recipe), run.seed, stage, before, images.to_numpy().tolist())
 
