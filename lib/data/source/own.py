@@ -12,11 +12,12 @@ import pandas as pd
 from lib.data.source import columns
 from lib.data.source.checks import printable
 from lib.data.source.folders import entries
+from lib.data.source.formats import metadata_files
 from lib.data.source.groups import with_groups
 from lib.data.source.layout import read_folder
 from lib.data.source.manifest import MANIFEST, generator_of
 from lib.data.source.source import RECORD, Source, Understood, count_files, known_set, refuse_stated
-from lib.data.source.table import TABLES, read_table
+from lib.data.source.table import TABLES, add_metadata, read_metadata, read_table
 from lib.study.files import home
 from lib.study.names import ASIDE, LABELS, SPLITS, UserError
 from lib.study.options import Reading
@@ -35,7 +36,8 @@ def own_source(data: Path, name: str, reading: Reading) -> Source:
     if data.suffix.lower() in TABLES and not real.is_dir():
         if not real.is_file():
             raise UserError(f"{printable(data)}: no such file; expected {accepted}")
-        return _read_source(name, real.parent, read_table(real, reading), reading, table=real)
+        rows = read_table(real, reading)
+        return _read_source(name, rows.attrs["root"], rows, reading, table=real)
     if os.path.isfile(real):
         raise UserError(f"{printable(data)}: found a file that ends in {data.suffix!r}; expected {accepted}")
     return folder_source(data, name, reading)
@@ -46,7 +48,16 @@ def folder_source(folder: Path, name: str, reading: Reading) -> Source:
         raise UserError(f"{printable(folder)}: no such folder; expected a folder that holds real/ and synthetic/")
     root = Path(os.path.realpath(folder))
     if not os.path.lexists(root / RECORD):
-        return _read_source(name, root, read_folder(root, reading), reading)
+        metadata = metadata_files(root)
+        try:
+            rows = read_folder(root, reading)
+        except UserError:
+            # Folders without classes, but a table of them lies there.
+            rows = read_metadata(root, metadata, reading) if metadata else None
+            if rows is None:
+                raise
+            return _read_source(name, root, rows, reading, table=metadata[0])
+        return _read_source(name, root, add_metadata(rows, root, metadata) if metadata else rows, reading)
     # A set made by this program has a known layout: its own records lie beside the classes.
     words = _recorded_words(root / RECORD)
     refuse_stated(reading, f"{printable(folder)} ({words})")
