@@ -302,7 +302,7 @@ def _metadata(root: Path, files: list[Path], needed: Iterable[str]) -> _Table:
         column = _first("path", part)
         # Lines are counted in each file, so the errors name both.
         part = part.set_axis([f"{number} of {split}/{path.name}" for number in part.index], axis=0)
-        part = part.assign(**{column: [f"{split}/{name}" for name in part[column]]})
+        part[column] = [f"{split}/{name}" for name in part[column]]
         parts.append(part.assign(split=split) if len(files) > 1 else part)
     left_out = {name: why for table in tables for name, why in table.left_out.items()}
     return _Table(root, root, "line", pd.concat(parts).fillna("").astype(object), left_out)
