@@ -2,15 +2,17 @@
 
 import io
 import json
+import os
 
 import pandas as pd
 import pytest
 from PIL import Image
-from support import complaints, finish, images, refused
+from support import PROJECT, complaints, finish, images, refused
 
 from lib import study
 from lib.data.audit import audit
-from lib.data.source import listing, sources
+from lib.data.source import formats, listing, names, sources
+from lib.data.source.table import TABLES
 from lib.study.options import Reading
 
 
@@ -260,6 +262,56 @@ def test_a_table_that_disagrees_with_the_folders_wins_and_it_is_said(tmp_path, t
     understood, files = read(table("path,label,generator", "real/a.jpg,real,", *rows))
     assert generators(files) == {("real", ""): 1, ("synthetic", "sdxl"): 3, ("synthetic", "VQDM"): 3}
     assert "the folders say otherwise in 3 of 6 files (such as ADM for VQDM): the table counts" in understood.line()
+
+
+LAYOUTS = {
+    "folders inside the synthetic class, few or large, with names that the real class has not": (
+        ("real/1.jpg", "synthetic/SDXL/1.jpg", "synthetic/ADM/1.jpg"),
+        {"SDXL": 1, "ADM": 1},
+    ),
+    "several synthetic folders beside one another (FaceForensics++)": (
+        ("original/000.jpg", "Deepfakes/000_003.jpg", "FaceSwap/000_003.jpg"),
+        {"Deepfakes": 1, "FaceSwap": 1},
+    ),
+    "a folder for each generator, with both classes (GenImage)": (
+        ("ADM/nature/1.jpg", "ADM/ai/1.jpg", "VQDM/nature/1.jpg", "VQDM/ai/1.jpg"),
+        {"ADM": 1, "VQDM": 1},
+    ),
+    "the same with categories inside (CNNDetection)": (
+        ("progan/car/0_real/1.png", "progan/car/1_fake/1.png", "stargan/0_real/1.png", "stargan/1_fake/1.png"),
+        {"progan": 1, "stargan": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_of_the_page_is_read_as_it_says(tmp_path, layout):
+    paths, expected = LAYOUTS[layout]
+    found = generators(read(images(tmp_path, *paths))[1])
+    assert {made: count for (label, made), count in found.items() if label == "synthetic"} == expected
+    assert {made for label, made in found if label == "real"} == {""}
+
+
+def test_the_page_lists_the_layouts_and_names_that_give_columns():
+    page = PROJECT / "docs/data.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition("<!-- layouts -->\n")
+    rows = [
+        f"| {layout} | {', '.join(f'`{path}`' for path in paths)} | {', '.join(f'`{made}`' for made in expected)} |"
+        for layout, (paths, expected) in LAYOUTS.items()
+    ]
+    known = {
+        "column of the generator": names.COLUMNS["generator"],
+        "endings of tables": TABLES,
+        "imagefolder": formats.METADATA,
+        "column of pictures in Parquet": formats.PICTURES,
+    }
+    rows += [f"| {what} | {', '.join(f'`{name}`' for name in words)} | |" for what, words in known.items()]
+    lines = ["| form | example, or names | generators |", "|-|-|-|", *rows]
+    now = f"{before}<!-- layouts -->\n" + "".join(f"{line}\n" for line in lines) + "<!-- layouts end -->"
+    now += rest.partition("<!-- layouts end -->")[2]
+    if os.environ.get("UPDATE_DOCS") == "1":
+        page.write_text(now, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == now
 
 
 # ---------------------------------------------------------------------------------------------------- other forms

@@ -360,7 +360,7 @@ def test_each_generator_has_its_share_of_every_split():
     split = assign_splits(images, NO_PAIRS, 7)
     counts = pd.crosstab(images["generator"].where(images["label"] == "synthetic", "real"), split)
     for name, total in {"a": 200, "b": 40, "c": 20, "": 20, "real": 283}.items():
-        assert (abs(counts.loc[name] - total * pd.Series(SHARES)) <= 1.01).all(), name
+        assert (abs(counts.loc[name] - total * pd.Series(SHARES)) <= 1.5).all(), name
     assert counts.loc["three"].tolist() == [1, 1, 1]
 
 
