@@ -683,7 +683,7 @@ def generators_seen(entries: Sequence[Mapping]) -> str:
         return f"{SEEN}The images name fewer than two generators, so there is nothing to compare between them."
     measured = [entry for entry in entries if entry["recall_synthetic"]["value"] is not None]
     few = sum(entry["values"] for entry in entries) - len(measured)
-    left = f" {few:,} have too few test images to be judged." if few else ""
+    left = f" {few:,} {'has' if few == 1 else 'have'} too few test images to be judged." if few else ""
     if len(measured) < 2:
         return (
             f"{SEEN}Fewer than two generators have enough test images, so none can be called worse than another.{left}"
