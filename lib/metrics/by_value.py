@@ -32,8 +32,8 @@ def is_several(rows: pd.DataFrame, column: str = GENERATOR) -> bool:
 def by_value(rows: pd.DataFrame, threshold: float, column: str = GENERATOR, seed: int = 0) -> list[dict]:
     """Recall and AUC of the synthetic images of each value, the lowest recall first.
 
-    The AUC is that of a value's images against all real images. The threshold is the same for all values, because in use
-    nobody knows what made an image. Intervals are those of `measures.bootstrap_intervals`: of 95%, groups drawn whole.
+    The AUC is that of a value's images against all real images. The threshold is the same for all values, because in
+    use nobody knows what made an image. Intervals are those of `measures.bootstrap_intervals`: of 95%, groups drawn whole.
 
     Args:
         rows: test images of one stage, columns y (0 real, 1 synthetic), score, group, and the column; "" is not known.

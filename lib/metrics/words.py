@@ -688,22 +688,22 @@ def generators_seen(entries: Sequence[Mapping]) -> str:
         return (
             f"{SEEN}Fewer than two generators have enough test images, so none can be called worse than another.{left}"
         )
-    names = names_of(measured)
+    first, *_, last = map(verbatim, names_of(measured))
     worst, best = (Interval.from_dict(entry["recall_synthetic"]) for entry in (measured[0], measured[-1]))
     told = worst.high < best.low
     end = (
-        "Their intervals do not overlap: the recall of all synthetic images together hides that one of them is missed more often"
+        "Their intervals do not overlap: one recall for all synthetic images hides that some are missed more often"
         if told
         else "Their intervals overlap: on these images no generator can be called worse than another"
     )
     return (
-        f"{SEEN}Recall is lowest for {verbatim(names[0])} ({worst}) and highest for {verbatim(names[-1])} ({best}), of {len(measured):,} "
+        f"{SEEN}Recall is lowest for {first} ({worst}) and highest for {last} ({best}), of {len(measured):,} "
         f"generators. {end}.{left} A generator that is not in the data is not measured at all."
     )
 
 
 def verbatim(text: str, most: int = 40) -> str:
-    """A value of the user's as Markdown that shows it as it is: on one line, cut to `most` letters, nothing of it is markup."""
+    """A value of the user's as Markdown that shows it as it is, on one line, cut to `most` letters; no markup."""
     line = " ".join(text.split())
     line = line if len(line) <= most else f"{line[: most - 1]}…"
     return html.escape(re.sub(r"([\\`*_{}\[\]()#+\-.!|$~])", r"\\\1", line))

@@ -301,8 +301,8 @@ def _policy_table(name: str, policies: Mapping, unset: Sequence[str]) -> Table:
 def _generator_table(name: str, entries: Sequence[Mapping]) -> Table:
     shown = by_value.shown(entries)
     note = (
-        f"At the balanced threshold, worst first; with fewer than {by_value.LEAST_IMAGES} test images nothing is measured. "
-        "AUC: the generator's images against all real ones."
+        f"At the balanced threshold, worst first; with fewer than {by_value.LEAST_IMAGES} test images nothing is "
+        "measured. AUC: the generator's images against all real ones."
     )
     columns = [_upper(column) for column in shown]
     return Table(

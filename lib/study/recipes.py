@@ -82,8 +82,8 @@ class Recipe:
         batch_norm: `frozen` (its statistics stay fixed in every stage) or `trained`.
         unfreeze_from: first block that the partial stage trains.
         label_smoothing: 0 to 1, how far targets move from 0 and 1 towards 0.5.
-        generators: how much the images of each generator count in the loss. `as_they_are`: every image the same. `even`:
-            every generator the same within the synthetic class, however many images it has.
+        generators: how much the images of each generator count in the loss. `as_they_are`: every image the same.
+            `even`: every generator the same within the synthetic class, however many images it has.
     """
 
     name: str

@@ -337,8 +337,8 @@ class Results:
     def scored(self, through: str | None = None) -> pd.DataFrame:
         """scores.csv with y (0 real, 1 synthetic) and group of each image; an image without a group is its own group.
 
-        Also the columns of images.csv beside IMAGE_COLUMNS, such as `generator`. They are stored there once, not for every
-        stage.
+        Also the columns of images.csv beside IMAGE_COLUMNS, such as `generator`. They are stored there once, not for
+        every stage.
 
         Args:
             through: a stage that must have been trained.

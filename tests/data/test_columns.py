@@ -1,4 +1,4 @@
-"""Columns beside the study's own: what tables and folders say of each image, on the way to images.csv and scores.csv."""
+"""Columns beside the study's own: what tables and folders say of each image, as far as images.csv and the scores."""
 
 import io
 import json

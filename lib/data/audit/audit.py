@@ -105,8 +105,8 @@ def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int]
     """The image table without splits drawn here: one row per file, computed on all cores.
 
     Args:
-        files: columns label, path, group, split, issue and further ones (`listing.image_files`); a file with an issue is
-            not opened.
+        files: columns label, path, group, split, issue and further ones (`listing.image_files`); a file with an
+            issue is not opened.
 
     Returns:
         Columns IMAGE_COLUMNS, then the further ones; `split` as the source gives it, mostly empty.

@@ -94,7 +94,7 @@ def assign_splits(
 
 
 def _strata(images: pd.DataFrame) -> list[np.ndarray]:
-    """Which images belong to each class and, if there are several, to each generator: bool arrays, the classes first."""
+    """Which images belong to each class and, if there are several, to each generator: bool arrays, classes first."""
     found = [(images["label"] == label).to_numpy() for label in LABELS]
     if len(generators_of(images)) > 1:
         made = images["generator"].where(images["label"] == "synthetic", "")

@@ -15,7 +15,7 @@ from lib.study.steps import IMAGE_COLUMNS, SCORE_COLUMNS
 
 # What made a synthetic image; "" for real images, and where it is not known.
 GENERATOR = "generator"
-# Names of columns of this study. A user's column of such a name is left out, because results could not tell the two apart.
+# Names of columns of this study. A user's column of such a name is left out: results could not tell the two apart.
 OURS = {
     *(*IMAGE_COLUMNS, *SCORE_COLUMNS, *ROW_COLUMNS),
     *("y", "trained_on", "tested_on", "recipe", "overlap_removed", "copy", "index"),

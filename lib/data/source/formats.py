@@ -1,5 +1,5 @@
-"""Other forms that a table of images comes in: lines of JSON, DeepfakeBench's JSON, Hugging Face's metadata, pictures inside
-a Parquet file.
+"""Other forms that a table of images comes in: lines of JSON, DeepfakeBench's JSON, Hugging Face's metadata, pictures
+inside a Parquet file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lib.data.source.names import class_of, label_of, split_of
 from lib.study.files import cache_folder, read_cached_table, text_hash, written_whole
 from lib.study.names import UserError
 
-# The names that Hugging Face's imagefolder gives to the table beside the pictures; its column file_name holds their paths.
+# Names of the table beside the pictures of Hugging Face's imagefolder; its column file_name holds their paths.
 METADATA = ("metadata.csv", "metadata.jsonl")
 # Columns that may hold the bytes of a picture.
 PICTURES = ("image", "img", "picture", "image_bytes", "bytes", "jpg", "jpeg", "png", "webp")
@@ -70,12 +70,12 @@ def _lines(path: Path) -> list[dict]:
 
 
 def _videos(path: Path, node: object, keys: tuple[str, ...]) -> Iterator[dict]:
-    """A row for each frame of DeepfakeBench's JSON: dataset, label, split and perhaps compression to video to its frames."""
+    """A row for each frame of DeepfakeBench's JSON, nested by dataset, label, split, perhaps compression, and video."""
     if not isinstance(node, dict):
         where = " / ".join(keys) or "the file"
         raise UserError(
-            f"{printable(path)}: {where}: found {str(node)[:40]!r}, expected DeepfakeBench's layout (label, split and video, "
-            "each with `label` and `frames`), or a list of objects with path and label"
+            f"{printable(path)}: {where}: found {str(node)[:40]!r}, expected DeepfakeBench's layout (label, split and "
+            "video, each with `label` and `frames`), or a list of objects with path and label"
         )
     frames = node.get("frames", [node["path"]] if isinstance(node.get("path"), str) else None)
     if not isinstance(frames, list):
@@ -117,11 +117,11 @@ def metadata_files(root: Path) -> list[Path]:
     return [place / name for place in places for name in METADATA if (place / name).is_file()]
 
 
-# ------------------------------------------------------------------------------------------------- pictures in a Parquet
+# ------------------------------------------------------------------------------------------- pictures in a Parquet
 
 
 def picture_column(schema) -> int | None:
-    """Position of the column of a Parquet file that holds pictures: bytes, or a structure with `bytes`; None for none."""
+    """Position of a Parquet file's column of pictures: bytes, or a structure with `bytes`; None if there is none."""
     from pyarrow import types
 
     for at, field in enumerate(schema):
@@ -150,8 +150,8 @@ def unpacked(path: Path, file, column: str) -> tuple[Path, pd.DataFrame]:
         column: its column of pictures.
 
     Returns:
-        The folder, and for each row the file's path below it (`path`) and its name in the Parquet file (`original_path`, ""
-        for none).
+        The folder, and for each row the file's path below it (`path`) and its name in the Parquet file
+            (`original_path`, "" for none).
 
     Raises:
         UserError: a row without a picture.

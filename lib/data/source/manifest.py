@@ -121,7 +121,7 @@ def _check_classes(path: Path, frame: pd.DataFrame) -> None:
 
 
 def generator_of(rows: pd.DataFrame) -> str:
-    """What made the synthetic images of some rows of a manifest (columns label, generator), in words; "" if not known."""
+    """What made the synthetic images of rows of a manifest (columns label, generator), in words; "" if not known."""
     return " / ".join(filter(None, dict.fromkeys(rows.loc[rows["label"] == "synthetic", "generator"])))
 
 

@@ -83,16 +83,16 @@ def read_table(path: Path, reading: Reading | None = None) -> pd.DataFrame:
     """A table of images with this study's names, in the table's order.
 
     Args:
-        path: a file that ends in one of TABLES, with columns path and label and optionally group, split and generator, under
-            the names of `names.COLUMNS`. Other columns are kept as they are (`columns.further`), but refused if they
+        path: a file that ends in one of TABLES, with columns path and label and optionally group, split and generator,
+            under the names of `names.COLUMNS`. Other columns are kept as they are (`columns.further`), but refused if they
             contradict the label.
         reading: the user's statements about it.
 
             Lines of JSON, DeepfakeBench's JSON and pictures inside a Parquet file are understood too (`formats`).
 
     Returns:
-        Columns as `layout.read_folder` gives them, then the table's further columns, as text. `attrs` holds the words for
-            the column of the generator (`generator`, "" if there is none), and the columns that are left out with
+        Columns as `layout.read_folder` gives them, then the table's further columns, as text. `attrs` holds the words
+            for the column of the generator (`generator`, "" if there is none), and the columns that are left out with
             their reasons (`left_out`), and the folder that the paths are below (`root`).
 
     Raises:
@@ -118,7 +118,7 @@ def read_metadata(root: Path, files: list[Path], reading: Reading) -> pd.DataFra
 
 
 def add_metadata(rows: pd.DataFrame, root: Path, files: list[Path]) -> pd.DataFrame:
-    """The files of a folder with the columns of its imagefolder tables; labels, groups and split stay those of the folders.
+    """The files of a folder with the columns of its imagefolder tables; labels, groups and split stay as they are.
 
     Args:
         rows: as `layout.read_folder` gives them.

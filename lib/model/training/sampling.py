@@ -46,8 +46,8 @@ def class_weights(labels: np.ndarray) -> dict[int, float]:
 def generator_weights(images: pd.DataFrame, recipe: Recipe) -> np.ndarray | None:
     """Weights that make all generators count equally within the synthetic class, scikit-learn's `balanced`.
 
-    Real images have weight 1, and so have synthetic ones on average. Images of an unknown generator count as those of one
-    more.
+    Real images have weight 1, and so have synthetic ones on average. Images of an unknown generator count as those of
+    one more.
 
     Args:
         images: rows of the training images.
