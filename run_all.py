@@ -69,7 +69,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         "--data",
         metavar="FOLDER",
-        help="your own images: a folder that holds real/ and synthetic/, or a CSV or Parquet table path,label[,group,split]",
+        help="your own images: a folder that holds real/ and synthetic/, or a CSV, Parquet or JSON table "
+        "path,label[,group,split,generator]",
     )
     add(
         "--labels",
@@ -130,7 +131,13 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--quick", action="store_true", help=f"about a minute and a half, not five or more: {study.QUICK_WORDS}")
     add("--seed", type=int, default=7, help="of split, augmentation and training; default: 7")
     add("--results", metavar="FOLDER", default="", help="where results go; default: results/")
-    add("--from", dest="start", metavar="STEP", default="", help="run this notebook (01 to 06, 10) and what follows again")
+    add(
+        "--from",
+        dest="start",
+        metavar="STEP",
+        default="",
+        help="run this notebook (01 to 06, 10) and what follows again",
+    )
     add("--force", action="store_true", help="run everything again, also what has not changed")
     add(
         "--copy-notebooks",

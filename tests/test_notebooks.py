@@ -240,7 +240,7 @@ def test_a_changed_number_turns_nbval_red(quick_study, tmp_path):
 def test_results_of_a_quick_study_keep_their_contract(quick_study):
     folder = quick_study / "dataset_1"
     images, scores = pd.read_csv(folder / "images.csv"), pd.read_csv(folder / "tuned" / "scores.csv")
-    assert tuple(images.columns) == study.IMAGE_COLUMNS
+    assert tuple(images.columns) == (*study.IMAGE_COLUMNS, "generator")
     assert list(scores.columns) == study.SCORE_COLUMNS
     assert set(scores["stage"]) == set(study.STAGES) and set(scores["split"]) == {"validation", "test"}
     assert scores["score"].between(0, 1).all()

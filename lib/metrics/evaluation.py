@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import classification_report
 
-from lib.metrics import abstention, calibration, measures, thresholds
+from lib.metrics import abstention, by_value, calibration, measures, thresholds
 from lib.metrics.checks import decimals, share
 from lib.metrics.measures import DECISION_MEASURES, RECALLS, Interval
 from lib.metrics.resampling import independent_images, percentile_interval, sum_interval
@@ -19,16 +19,18 @@ def evaluate(scored: pd.DataFrame, seed: int = 0, costs: Costs | None = None) ->
     """Evaluate all stages of a run.
 
     Args:
-        scored: columns stage, split (`validation`, `test`), y (0 real, 1 synthetic), score, group.
+        scored: columns stage, split (`validation`, `test`), y (0 real, 1 synthetic), score, group and, if known,
+            generator.
         seed: of the bootstrap.
         costs: of wrong decisions; if given, there is a policy `cost`, and every policy's expected cost on test.
 
     Returns:
         Two dictionaries by stage, the content of metrics.json and thresholds.json (docs/schemas). The first holds, for
         each split, every score measure with its 95% interval, and for each policy the threshold (chosen on validation),
-        with test confusion and every decision measure, and the same of the images that its band decides (`decided`). The
-        second holds the thresholds with their validation measures, the interval that shows how stable each one is, and the
-        band of scores that is left undecided (`abstention`).
+        with test confusion and every decision measure, and the same of the images that its band decides (`decided`). If
+        the test images have several generators, it holds each one's results at the balanced threshold (`generators`,
+        see `by_value.by_value`). The second holds the thresholds with their validation measures, the interval that
+        shows how stable each one is, and the band of scores that is left undecided (`abstention`).
     """
     metrics, chosen = {}, {}
     for stage, rows in scored.groupby("stage", sort=False):
@@ -53,6 +55,8 @@ def evaluate(scored: pd.DataFrame, seed: int = 0, costs: Costs | None = None) ->
                 for policy, found in policies.items()
             },
         }
+        if by_value.is_several(test):
+            metrics[stage]["generators"] = by_value.by_value(test, policies["balanced"].threshold, seed=seed)
     return metrics, chosen
 
 

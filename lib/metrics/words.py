@@ -5,12 +5,15 @@ Every function is pure: numbers and frames in, Markdown out. What begins with `S
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from lib.metrics.by_value import names_of
 from lib.metrics.checks import Interval, decimals, share
 from lib.metrics.comparison import AT_CHANCE, BETTER, verdict
 from lib.metrics.measures import roc_auc
@@ -668,6 +671,42 @@ def balanced_seen(row: Mapping[str, str], settled: Interval, images: int, source
         f"{SEEN}At the balanced threshold of {settled}, recall of real images is {row['recall_real']} and of synthetic images "
         f"{row['recall_synthetic']} on {images:,} test images. Accuracy alone would hide which of the two is the weaker. Source: {source}."
     )
+
+
+def generators_seen(entries: Sequence[Mapping]) -> str:
+    """Whether the detector finds some generators and not others.
+
+    Args:
+        entries: of `by_value.by_value`, the lowest recall first; empty if there are no two generators.
+    """
+    if not entries:
+        return f"{SEEN}The images name fewer than two generators, so there is nothing to compare between them."
+    measured = [entry for entry in entries if entry["recall_synthetic"]["value"] is not None]
+    few = sum(entry["values"] for entry in entries) - len(measured)
+    left = f" {few:,} {'has' if few == 1 else 'have'} too few test images to be judged." if few else ""
+    if len(measured) < 2:
+        return (
+            f"{SEEN}Fewer than two generators have enough test images, so none can be called worse than another.{left}"
+        )
+    first, *_, last = map(verbatim, names_of(measured))
+    worst, best = (Interval.from_dict(entry["recall_synthetic"]) for entry in (measured[0], measured[-1]))
+    told = worst.high < best.low
+    end = (
+        "Their intervals do not overlap: one recall for all synthetic images hides that some are missed more often"
+        if told
+        else "Their intervals overlap: on these images no generator can be called worse than another"
+    )
+    return (
+        f"{SEEN}Recall is lowest for {first} ({worst}) and highest for {last} ({best}), of {len(measured):,} "
+        f"generators. {end}.{left} A generator that is not in the data is not measured at all."
+    )
+
+
+def verbatim(text: str, most: int = 40) -> str:
+    """A value of the user's as Markdown that shows it as it is, on one line, cut to `most` letters; no markup."""
+    line = " ".join(text.split())
+    line = line if len(line) <= most else f"{line[: most - 1]}…"
+    return html.escape(re.sub(r"([\\`*_{}\[\]()#+\-.!|$~])", r"\\\1", line))
 
 
 # ----------------------------------------------------------------------------------------------------- 05: comparison

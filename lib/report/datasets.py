@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from lib import study
-from lib.metrics import comparison, evaluation
+from lib.metrics import by_value, comparison, evaluation
 from lib.metrics.checks import Interval, decimals
 from lib.metrics.figures.style import POLICY_NAMES
 from lib.metrics.robustness import NONE
@@ -239,6 +239,8 @@ def _model(run: Run, mark: str) -> Model:
         found: figure_of(path, run.results, f"{name}: {run.source()}. {said.get(found, '')}")
         for found, path in run.figures().items()
     }
+    tables = [_stage_table(name, metrics, names), _policy_table(name, policies, unset)]
+    tables += [_generator_table(name, last["generators"])] if last.get("generators") else []
     more_tables = [_calibration_table(name, calibration[stage])] if stage in calibration else []
     more_tables += [_robustness_table(name, robust)] if robust is not None else []
     first = [found for found in FIRST_FIGURES if found in figures]
@@ -250,7 +252,7 @@ def _model(run: Run, mark: str) -> Model:
         synthetic=recalls[POLICY][1],
         sentences=sentences,
         warnings=warnings,
-        tables=[_stage_table(name, metrics, names), _policy_table(name, policies, unset)],
+        tables=tables,
         more_tables=more_tables,
         figures=[figures[found] for found in first],
         more=[figure for found, figure in figures.items() if found not in first],
@@ -294,6 +296,18 @@ def _policy_table(name: str, policies: Mapping, unset: Sequence[str]) -> Table:
     columns = ["Threshold", "Value", "Recall real", "Recall synthetic", "Balanced accuracy", "False alarms", "Misses"]
     note = "Chosen on validation, read on test. False alarms are real images called synthetic, misses synthetic ones called real."
     return Table(f"Thresholds of the final model: {name}", columns, rows, " ".join([note, *unset]))
+
+
+def _generator_table(name: str, entries: Sequence[Mapping]) -> Table:
+    shown = by_value.shown(entries)
+    note = (
+        f"At the balanced threshold, worst first; with fewer than {by_value.LEAST_IMAGES} test images nothing is "
+        "measured. AUC: the generator's images against all real ones."
+    )
+    columns = [_upper(column) for column in shown]
+    return Table(
+        f"What the final model finds of each generator, on test: {name}", columns, shown.to_numpy().tolist(), note
+    )
 
 
 def _calibration_table(name: str, calibration: Mapping) -> Table:

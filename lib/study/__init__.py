@@ -1,6 +1,13 @@
 """The names that notebooks import: `study.open_run` and the functions beside it."""
 
-from lib.study.across import all_thresholds, home_scores, sizes_of_one_kind, sources_line, with_warnings
+from lib.study.across import (
+    all_thresholds,
+    generators,
+    home_scores,
+    sizes_of_one_kind,
+    sources_line,
+    with_warnings,
+)
 from lib.study.files import (
     PROJECT,
     cache_folder,

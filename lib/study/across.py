@@ -34,6 +34,14 @@ def all_thresholds(runs: list[Run]) -> dict[tuple[str, str, str], dict[str, floa
     }
 
 
+def generators(runs: list[Run]) -> dict[str, dict[str, str]]:
+    """Dataset to the generator of each used image by image_id; without datasets whose generators are not known."""
+    images = {run.name: run.used_images() for run in runs}
+    return {
+        name: dict(zip(each["image_id"], each["generator"])) for name, each in images.items() if "generator" in each
+    }
+
+
 def sizes_of_one_kind(runs: list[Run]) -> list[Run]:
     """Runs of datasets 1 to 4 that differ only in size: those of the most common source of images.
 

@@ -38,3 +38,12 @@ def as_int(labels: pd.Series) -> pd.Series:
 def independent_groups(images: pd.DataFrame) -> pd.Series:
     """The group of each image (a person, say). An image without a group forms its own, named by its image_id."""
     return images["group"].where(images["group"] != "", images["image_id"])
+
+
+def generators_of(images: pd.DataFrame) -> list[str]:
+    """The generators of an image table, sorted; synthetic images of an unknown one do not count.
+
+    Args:
+        images: with or without a column generator, "" for real images and unknown generators.
+    """
+    return sorted(set(images["generator"]) - {""}) if "generator" in images else []

@@ -18,6 +18,8 @@ CHOICES = {
     "degradation": ("", "half", "sharing", "mask", "frequency"),
     "rare": ("weights", "views"),
     "batch_norm": ("frozen", "trained"),
+    # `even` is an experiment too: a row of the ablation of data with several generators.
+    "generators": ("as_they_are", "even"),
 }
 
 
@@ -80,6 +82,8 @@ class Recipe:
         batch_norm: `frozen` (its statistics stay fixed in every stage) or `trained`.
         unfreeze_from: first block that the partial stage trains.
         label_smoothing: 0 to 1, how far targets move from 0 and 1 towards 0.5.
+        generators: how much the images of each generator count in the loss. `as_they_are`: every image the same.
+            `even`: every generator the same within the synthetic class, however many images it has.
     """
 
     name: str
@@ -97,6 +101,7 @@ class Recipe:
     unfreeze_from: int = 6
     label_smoothing: float = 0.0
     batch_norm: str = "frozen"
+    generators: str = "as_they_are"
 
     def __post_init__(self):
         _check_choices(self, CHOICES)

@@ -6,13 +6,14 @@ import contextlib
 import dataclasses
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import pandas as pd
 
 from lib.study.files import file_hash, json_text, text_hash, write_json, write_table, write_text, written_whole
-from lib.study.names import STAGES, UserError, as_int, independent_groups
+from lib.study.names import STAGES, UserError, as_int, generators_of, independent_groups
 from lib.study.options import Reading, base_name
 from lib.study.recipes import RECIPES
 from lib.study.steps import (
@@ -32,10 +33,20 @@ from lib.study.steps import (
 
 
 def key_of_images(path: Path) -> str:
-    """Hash of the columns of images.csv that training and measures use; `sha256` stands for the pixels."""
+    """Hash of the columns of images.csv that training and measures use (`key_columns`)."""
+    known = ("image_id", "sha256", "label", "group", "split", "generator")
+    images = pd.read_csv(path, usecols=lambda name: name in known, dtype=str, keep_default_na=False)
+    used = images[images["split"] != ""]
+    return text_hash(used[key_columns(used)].to_numpy().tolist())
+
+
+def key_columns(images: pd.DataFrame) -> list[str]:
+    """The columns of an image table that training and measures use; `sha256` stands for the pixels.
+
+    The generator counts only where there are several: one alone changes no split, no weight and no measure.
+    """
     columns = ["image_id", "sha256", "label", "group", "split"]
-    images = pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False)[columns]
-    return text_hash(images[images["split"] != ""].to_numpy().tolist())
+    return [*columns, "generator"] if len(generators_of(images)) > 1 else columns
 
 
 def _audit_words(audit: dict) -> tuple[str, str]:
@@ -154,7 +165,8 @@ class Results:
         """
         path, before = self.folder / "audit.json", self._audited()
         with written_whole(self.folder / "images.csv") as temporary:
-            images[list(IMAGE_COLUMNS)].to_csv(temporary, index=False)
+            further = [name for name in images if name not in IMAGE_COLUMNS]
+            images[[*IMAGE_COLUMNS, *further]].to_csv(temporary, index=False)
             if before != (key_of_images(temporary), *_audit_words(audit)):
                 self.outdate("01_data_audit")
                 path.unlink(missing_ok=True)
@@ -234,8 +246,14 @@ class Results:
         return self.folder / "images.csv"
 
     def images(self) -> pd.DataFrame:
-        """images.csv: one row per file found, columns IMAGE_COLUMNS; `split` is empty for files set aside."""
-        return self._table(self.folder / "images.csv", "01_data_audit")
+        """images.csv: one row per file found, columns IMAGE_COLUMNS; `split` is empty for files set aside.
+
+        Then the columns that the user's table or folders have besides, such as `generator`, all as text.
+        """
+        path = self.folder / "images.csv"
+        self.require(path, "01_data_audit")
+        names = pd.read_csv(path, nrows=0).columns
+        return self._table(path, "01_data_audit", [name for name in names if name not in IMAGE_COLUMNS])
 
     def pairs(self) -> pd.DataFrame:
         """pairs.csv: one row per pair of copies, columns PAIR_COLUMNS."""
@@ -319,6 +337,9 @@ class Results:
     def scored(self, through: str | None = None) -> pd.DataFrame:
         """scores.csv with y (0 real, 1 synthetic) and group of each image; an image without a group is its own group.
 
+        Also the columns of images.csv beside IMAGE_COLUMNS, such as `generator`. They are stored there once, not for
+        every stage.
+
         Args:
             through: a stage that must have been trained.
 
@@ -339,8 +360,10 @@ class Results:
             raise UserError(
                 f"{path} has no scores of stage {through} yet: run notebook 03_fine_tuning with the same parameters first"
             )
-        group = scores["image_id"].map(dict(zip(images["image_id"], group)))
-        return scores.assign(y=as_int(scores["label"]), group=group)
+        further = images[[name for name in images if name not in IMAGE_COLUMNS]]
+        known = further.assign(group=group).set_index(images["image_id"]).reindex(scores["image_id"])
+        scored = scores.assign(y=as_int(scores["label"]), group=known["group"].to_numpy())
+        return pd.concat([scored, known.drop(columns="group").reset_index(drop=True)], axis=1)
 
     def history(self) -> pd.DataFrame:
         """history.csv: one row per epoch and stage, the columns of `training.train_head`'s history."""
@@ -499,11 +522,13 @@ class Results:
             parts.append(f"{self.recipe.name} recipe" + (", quick" if self.quick else ""))
         return f"{what}\n{' · '.join(parts)}"
 
-    def _table(self, path: Path, maker: str) -> pd.DataFrame:
+    def _table(self, path: Path, maker: str, further: Sequence[str] = ()) -> pd.DataFrame:
+        """A table of the study; the columns `further` hold text, whatever they look like."""
         self.require(path, maker)
-        names = ("issue", "group", "split", "path", "phash", "format", "image_id", "mode", "subsampling")
+        names = ("issue", "group", "split", "path", "phash", "format", "image_id", "mode", "subsampling", *further)
         text = {column: "string" for column in names}
-        frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={c: [""] for c in _NUMBERS})
+        numbers = {column: [""] for column in _NUMBERS if column not in further}
+        frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=numbers)
         return frame.astype({column: object for column in text if column in frame})
 
     def _json(self, path: Path, maker: str) -> dict:

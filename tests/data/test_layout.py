@@ -52,7 +52,7 @@ def test_labels_that_are_stated_turn_the_convention_round(tmp_path):
     assert source.understood.labels["real"] == {"folder 1 (--labels)": 2}
 
 
-@pytest.mark.parametrize("name", ["FaceSwap", "test", "other"])
+@pytest.mark.parametrize("name", ["Morphs", "test", "other"])
 def test_a_folder_of_neither_class_is_refused_until_it_is_said_what_it_is(tmp_path, name):
     data = images(tmp_path, *named("original", 3), *named("Deepfakes", 2), *named(name, 4), "loose.jpg")
     text = refused(sources.find_source, "", str(data))
@@ -141,16 +141,17 @@ def test_the_label_may_stand_in_the_files_names(tmp_path):
     assert "no folder for the real and the synthetic images" in refused(sources.find_source, "", str(tmp_path))
 
 
-def test_trees_by_generator_and_folders_with_a_table_are_refused_with_what_to_do(tmp_path):
+def test_trees_beside_other_folders_and_folders_with_a_table_are_refused_with_what_to_do(tmp_path):
     trees = images(
         tmp_path / "trees", *(f"{kind}/{name}/a.jpg" for kind in ("car", "cat") for name in ("0_real", "1_fake"))
     )
+    images(trees, "more/a.jpg")
     assert "car, cat look like datasets of their own: give one of them" in refused(sources.find_source, "", str(trees))
     beside = images(tmp_path / "beside", "train/a.jpg", "train/b.jpg")
-    (beside / "train" / "metadata.csv").write_text("file_name,label\na.jpg,real\nb.jpg,fake\n")
+    (beside / "train" / "table.csv").write_text("file_name,label\na.jpg,real\nb.jpg,fake\n")
     text = refused(sources.find_source, "", str(beside))
-    assert f"--data {beside}/train/metadata.csv" in text
-    assert counts(read(beside / "train" / "metadata.csv")[1]) == {"real": 1, "synthetic": 1}
+    assert f"--data {beside}/train/table.csv" in text
+    assert counts(read(beside / "train" / "table.csv")[1]) == {"real": 1, "synthetic": 1}
 
 
 def test_a_folder_of_links_says_the_way_and_is_read_with_it(tmp_path):

@@ -18,9 +18,10 @@ from lib.data.source import names
         *((name, "real") for name in ("RealFaces", "original_sequences", "PHOTOS", "real_00012")),
         *((name, "synthetic") for name in ("FAKE", "1_fake", "training_fake", "Celeb-synthesis", "ai", "AIGenerated")),
         *((name, "synthetic") for name in ("fakeV2", "StyleGAN", "stable_diffusion_v_1_5", "Deepfakes", "DeepFakes")),
+        *((name, "synthetic") for name in ("FaceSwap", "Face2Face", "NeuralTextures", "FaceShifter")),
         *(
             (name, "")
-            for name in ("FaceSwap", "test", "real_vs_fake", "not_real", "unreal", "rain", "0", "cats", "my photos")
+            for name in ("Morphs", "test", "real_vs_fake", "not_real", "unreal", "rain", "0", "cats", "my photos")
         ),
     ],
 )

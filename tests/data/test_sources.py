@@ -65,7 +65,9 @@ def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["images.xlsx", "images.txt", "images", "images.csv.gz"])
 def test_other_files_are_refused(table, name):
     text = refused(sources.find_source, "", str(table(*GOOD_TABLE, name=name)))
-    assert "expected a folder that holds real/ and synthetic/, or a table (.csv, .tsv or .parquet)" in text
+    assert (
+        "expected a folder that holds real/ and synthetic/, or a table (.csv, .tsv, .parquet, .jsonl or .json)" in text
+    )
 
 
 def test_an_ending_in_capitals_and_a_folder_with_a_tables_ending_are_fine(tmp_path, table):

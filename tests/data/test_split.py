@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.data.audit.split import assign_splits, clusters
+from lib.data.audit.split import SHARES, assign_splits, clusters
 from lib.study.names import UserError
 
 
@@ -342,3 +342,52 @@ def test_an_earlier_split_that_does_not_exist_is_refused():
     frame = table([""] * 40, np.where(np.arange(40) % 2, "real", "synthetic"))
     with pytest.raises(UserError, match=r"image 000003: .* split 'dev', expected one of train, validation, test"):
         assign_splits(frame, np.empty((0, 2), int), 0, pd.Series({"000003": "dev"}))
+
+
+def made_by(counts, real):
+    """An image table: counts of each generator's images, then real ones; no groups."""
+    names = [name for name, count in counts.items() for _ in range(count)]
+    labels = ["synthetic"] * len(names) + ["real"] * real
+    number = [f"{n:05}" for n in range(len(labels))]
+    return pd.DataFrame({"image_id": number, "label": labels, "group": "", "generator": names + [""] * real})
+
+
+NO_PAIRS = np.empty((0, 2), int)
+
+
+def test_each_generator_has_its_share_of_every_split():
+    images = made_by({"a": 200, "b": 40, "c": 20, "three": 3, "": 20}, 283)
+    split = assign_splits(images, NO_PAIRS, 7)
+    counts = pd.crosstab(images["generator"].where(images["label"] == "synthetic", "real"), split)
+    for name, total in {"a": 200, "b": 40, "c": 20, "": 20, "real": 283}.items():
+        assert (abs(counts.loc[name] - total * pd.Series(SHARES)) <= 1.5).all(), name
+    assert counts.loc["three"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_generator_or_none_gives_the_split_of_before(seed):
+    images = made_by({"a": 80}, 60)
+    plain = assign_splits(images.drop(columns="generator"), NO_PAIRS, seed)
+    pd.testing.assert_series_equal(assign_splits(images, NO_PAIRS, seed), plain)
+    unknown = images.assign(generator=images["generator"].where(images.index % 2 == 0, ""))
+    pd.testing.assert_series_equal(assign_splits(unknown, NO_PAIRS, seed), plain)
+
+
+def test_ten_thousand_generators_are_drawn_and_every_split_has_both_classes():
+    images = made_by({f"p{n}": 1 for n in range(10_000)}, 500)
+    counts = pd.crosstab(images["label"], assign_splits(images, NO_PAIRS, 7))
+    assert (abs(counts.loc["synthetic"] - 10_000 * pd.Series(SHARES)) < 60).all() and (counts > 0).all(axis=None)
+
+
+def test_videos_with_fakes_of_several_methods_stay_together():
+    videos = [f"v{n}" for n in range(40)]
+    rows = [
+        (video, label, made)
+        for video in videos
+        for label, made in (("real", ""), ("synthetic", "a"), ("synthetic", "b"))
+    ]
+    images = pd.DataFrame(rows, columns=["group", "label", "generator"])
+    images["image_id"] = [f"{n:04}" for n in range(len(images))]
+    split = assign_splits(images, NO_PAIRS, 7)
+    assert (split.groupby(images["group"]).nunique() == 1).all()
+    assert pd.crosstab(images["generator"], split).nunique().eq(1).all()

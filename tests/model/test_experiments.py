@@ -114,6 +114,14 @@ def test_every_way_to_degrade_training_views_has_its_row():
     assert rows | {RECIPES["tuned"].degradation} == set(CHOICES["degradation"])
 
 
+def test_the_choice_between_generators_is_a_row_only_where_there_are_several():
+    plain = experiments.variants(RECIPES["tuned"])
+    several = experiments.variants(RECIPES["tuned"], generators=True)
+    (added,) = (each for each in several if each not in plain)
+    assert added.recipe.generators == "even" and added.until == "phase1"
+    assert [each for each in several if each != added] == plain
+
+
 def test_ablation_reads_validation_only_and_marks_the_stage(run, fast):
     found = experiments.ablation(run)
     assert set(found["split"]) == {"validation"} and set(found["stage"]) == {"phase1"}

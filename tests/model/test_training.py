@@ -32,7 +32,14 @@ from lib.model.features import FeatureStore, frozen_features
 from lib.model.scores import run_files, run_view, saved_engine
 from lib.model.training.fitting import FusedAdam, _BestEpoch, probabilities
 from lib.model.training.heads import train_head
-from lib.model.training.sampling import MAX_USES, class_weights, feature_batches, training_rows
+from lib.model.training.sampling import (
+    MAX_USES,
+    class_weights,
+    feature_batches,
+    generator_weights,
+    row_labels,
+    training_rows,
+)
 from lib.model.training.stages import ACTIVATION_BUDGET, _features, fine_tune, train_phase1
 from lib.model.training.trials import random_weights
 from lib.study.files import file_hash
@@ -62,6 +69,44 @@ def test_class_weights_make_both_classes_count_the_same():
 def test_class_weights_need_both_classes():
     with pytest.raises(ValueError, match="both classes"):
         class_weights(np.zeros(5, int))
+
+
+def test_even_generators_count_the_same_and_the_classes_as_before():
+    made = ["a"] * 90 + ["b"] * 9 + ["c"] + [""] * 50
+    images = pd.DataFrame({"label": ["synthetic"] * 100 + ["real"] * 50, "generator": made})
+    even = dataclasses.replace(RECIPES["tuned"], generators="even")
+    found = generator_weights(images, even)
+    labels, weights = row_labels(as_int(images["label"]).to_numpy(), None, found)
+    sums = pd.Series(weights).groupby(made).sum()
+    assert sums.to_dict() == {name: pytest.approx(25) for name in "abc"} | {"": pytest.approx(75)}
+    plain = row_labels(labels, None)[1]
+    assert weights[100:].tolist() == plain[100:].tolist() and weights.sum() == pytest.approx(plain.sum())
+
+
+def test_one_generator_or_a_recipe_that_does_not_ask_weighs_nothing():
+    images = pd.DataFrame({"label": ["synthetic", "synthetic", "real"], "generator": ["a", "b", ""]})
+    even = dataclasses.replace(RECIPES["tuned"], generators="even")
+    assert generator_weights(images, RECIPES["tuned"]) is None and generator_weights(images, even) is not None
+    assert generator_weights(images.assign(generator=["a", "a", ""]), even) is None
+    assert generator_weights(images.drop(columns="generator"), even) is None
+
+
+def test_a_head_learns_a_rare_generator_better_where_generators_are_even():
+    rng = np.random.default_rng(0)
+    labels, rare = np.repeat([0, 1], 200), np.arange(400) >= 380
+    # The rare generator leaves its trace elsewhere.
+    features = rng.normal(size=(400, 20)) + 1.5 * np.outer(labels & ~rare, np.arange(20) < 1)
+    features = (features + 1.5 * np.outer(rare, np.arange(20) == 1)).astype("float16")
+    images = pd.DataFrame({"label": np.where(labels, "synthetic", "real"), "generator": np.where(rare, "b", "a")})
+    images.loc[labels == 0, "generator"] = ""
+    found = {}
+    for choice in ("as_they_are", "even"):
+        recipe = dataclasses.replace(RECIPES["tuned"], generators=choice, phase1=Phase(epochs=0, learning_rate=1e-4))
+        weights = generator_weights(images, recipe)
+        head, _ = train_head(features, [features], labels, features, labels, recipe, 0, image_weights=weights)
+        scores = probabilities(head, features)
+        found[choice] = measures.roc_auc(labels[rare | (labels == 0)], scores[rare | (labels == 0)])
+    assert found["even"] > found["as_they_are"] + 0.05
 
 
 def separable(rng, count, width=20):

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import nbformat
 import pandas as pd
 import pytest
+from markupsafe import escape
 from PIL import Image
 from support import HOME, finish, refused
 
@@ -163,6 +164,14 @@ def test_thresholds_that_tell_nothing_apart_are_named_with_their_reason(gathered
     assert reasons and all(f"on validation: {reason}." in parsed.text for reason in reasons)
     assert f"{len(reasons)} thresholds call (nearly) everything one class" in parsed.text
     assert datasets(gathered)["dataset_1"].models[1].short_warnings == []
+
+
+def test_generators_stand_in_a_table_as_text_where_there_are_several(page, hostile_names):
+    _, *found = page.read_text(encoding="utf-8").split("What the final model finds of each generator, on test: ")
+    assert found and all(part.startswith("my (faces)") for part in found)
+    table = found[-1].partition("</table>")[0]
+    for name in hostile_names[:3]:
+        assert f'<th scope="row">{escape(name)}</th>' in table
 
 
 def test_hostile_names_are_text_and_the_pages_own_script_is_the_only_one(parsed, page, hostile_names):

@@ -17,7 +17,7 @@ import pandas as pd
 from lib.data.audit.duplicates import conflicts, find_duplicates, find_overlap, perceptual_hashes, small_grey
 from lib.data.audit.split import SHARES, assign_splits, clusters
 from lib.data.images.pictures import Unreadable, decode_picture
-from lib.data.source.listing import image_files
+from lib.data.source.listing import further_columns, image_files
 from lib.data.source.source import Source
 from lib.study.names import ASIDE, LABELS, NOTE, SPLITS, UserError
 from lib.study.run import Run
@@ -105,10 +105,11 @@ def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int]
     """The image table without splits drawn here: one row per file, computed on all cores.
 
     Args:
-        files: columns label, path, group, split, issue (`listing.image_files`); a file with an issue is not opened.
+        files: columns label, path, group, split, issue and further ones (`listing.image_files`); a file with an
+            issue is not opened.
 
     Returns:
-        Columns IMAGE_COLUMNS; `split` as the source gives it, mostly empty.
+        Columns IMAGE_COLUMNS, then the further ones; `split` as the source gives it, mostly empty.
 
     Raises:
         UserError: a class has no usable image.
@@ -121,7 +122,8 @@ def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int]
     rows = pd.DataFrame(columns)
     refused = files["issue"].to_numpy() != ""
     rows["issue"] = np.where(refused, files["issue"], rows["issue"])
-    images = pd.concat([files[["label", "group", "split"]].reset_index(drop=True), rows], axis=1)
+    further = further_columns(files)
+    images = pd.concat([files[["label", "group", "split", *further]].reset_index(drop=True), rows], axis=1)
     # Lists, because a column of text cannot hold a name whose bytes are not Unicode.
     names, written = files["path"].tolist(), [_written(name) for name in files["path"]]
     images["path"] = written
@@ -134,7 +136,7 @@ def audit_files(source: Source, files: pd.DataFrame, on_progress: Callable[[int]
         if mine["issue"].str.startswith(ASIDE).all():
             reasons = "; ".join(mine["issue"].unique()[:3])
             raise UserError(f"{source.root}: no usable {label} image among {len(mine)} files ({reasons})")
-    return images[list(IMAGE_COLUMNS)]
+    return images[[*IMAGE_COLUMNS, *further]]
 
 
 def _inspected(root: Path, files: pd.DataFrame, on_progress: Callable[[int], None]) -> Iterator[dict]:

@@ -22,6 +22,7 @@ from lib.study.files import cache_folder, text_hash, written_whole
 from lib.study.names import ASIDE, LABELS, UserError
 from lib.study.options import normal_form
 from lib.study.run import Run
+from lib.study.steps import IMAGE_COLUMNS
 
 
 def image_root(run: Run) -> Path:
@@ -50,7 +51,8 @@ def rewrite(
     size, quality = normal_form(run.normalise)
     aside = images["issue"].str.startswith(ASIDE)
     small = ~aside & (images[["width", "height"]].min(axis=1) < size)
-    files = images[["label", "path", "group", "split", "issue"]].copy()
+    further = [name for name in images if name not in IMAGE_COLUMNS]
+    files = images[["label", "path", "group", "split", "issue", *further]].copy()
     files.loc[small, "issue"] = f"{ASIDE}smaller than the {size} pixels of --normalise"
     kept = ~aside & ~small
     for label in LABELS:

@@ -10,10 +10,12 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from lib.study.names import LABELS, UserError
+from lib.study.names import LABELS, UserError, generators_of
 
 SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}
 MIN_GROUPS = 10
+# Generators that are drawn evenly each for itself: those with most images. All others are drawn together.
+MOST_GENERATORS = 50
 
 
 def clusters(groups: pd.Series, pairs: np.ndarray) -> np.ndarray:
@@ -46,6 +48,8 @@ def assign_splits(
 ) -> pd.Series:
     """`train`, `validation` or `test` for each image: 70/15/15 in both classes, with no cluster in two splits.
 
+    If there are several generators, each is spread over the splits in these shares too, as far as its clusters allow.
+
     Seed and names give the order of the clusters, with the largest first if sizes differ much. Each cluster goes to the
     split that is furthest below its share. With MIN_GROUPS clusters in each class, every split gets images of both
     classes. The result depends only on the images and the seed, not on the order of rows.
@@ -58,7 +62,7 @@ def assign_splits(
     left in two splits get "" too.
 
     Args:
-        images: columns image_id, label, group; used images only.
+        images: columns image_id, label, group and, if known, generator; used images only.
         pairs: (n, 2) row numbers of duplicates.
         seed: of the order.
         before: split of the images of earlier runs, by image_id; "" and images that no longer exist do not count.
@@ -71,10 +75,8 @@ def assign_splits(
     groups, pairs, links = _without_links(images, pairs, earlier)
     kept = ~links
     _, cluster = np.unique(clusters(groups, pairs)[kept], return_inverse=True)
-    labels = images["label"].to_numpy()[kept]
-    counts = np.stack(
-        [np.bincount(cluster[labels == label], minlength=cluster.max(initial=-1) + 1) for label in LABELS], 1
-    )
+    members = _strata(images[kept])
+    counts = np.stack([np.bincount(cluster[mine], minlength=cluster.max(initial=-1) + 1) for mine in members], 1)
     for label, count in zip(LABELS, (counts > 0).sum(axis=0)):
         if count < MIN_GROUPS:
             raise UserError(
@@ -91,15 +93,29 @@ def assign_splits(
     return pd.Series(split, images.index, dtype="str", name="split")
 
 
+def _strata(images: pd.DataFrame) -> list[np.ndarray]:
+    """Which images belong to each class and, if there are several, to each generator: bool arrays, classes first."""
+    found = [(images["label"] == label).to_numpy() for label in LABELS]
+    if len(generators_of(images)) > 1:
+        made = images["generator"].where(images["label"] == "synthetic", "")
+        counts = made[made != ""].value_counts()
+        # By number, then by name, so that the order of the rows does not matter.
+        most = sorted(counts.index, key=lambda name: (-counts[name], name))[:MOST_GENERATORS]
+        found += [(made == name).to_numpy() for name in most]
+        rest = (images["label"] == "synthetic") & ~made.isin(most)
+        found += [rest.to_numpy()] if rest.any() else []
+    return found
+
+
 def _filled_up(counts: np.ndarray, chosen: np.ndarray, names: np.ndarray, seed: int, shares: np.ndarray) -> np.ndarray:
     """Number of the split of each cluster: `chosen`, with each -1 replaced by the split furthest below its share.
 
     Args:
-        counts: images of each cluster (rows) and class (columns).
+        counts: images of each cluster (rows), of each class and then of each generator (columns).
         names: of the clusters; they and the seed give the order.
         shares: of each split, summing to 1.
     """
-    chosen = chosen.copy()
+    chosen, both = chosen.copy(), len(LABELS)
     target = shares[:, None] * counts.sum(axis=0)
     filled = np.stack([counts[chosen == split].sum(axis=0) for split in range(len(shares))])
     classes = counts / counts.sum(axis=1, keepdims=True)
@@ -113,7 +129,12 @@ def _filled_up(counts: np.ndarray, chosen: np.ndarray, names: np.ndarray, seed: 
         if missing.any():
             # If only these clusters of a class are left, the class must still reach every split, however full it is.
             # Each cluster closes one gap, so it is enough to have as many clusters as gaps (in both classes).
-            urgent = (counts[cluster] > 0) & (left <= missing.sum())
+            gaps = missing.sum(axis=0)
+            gaps[:both] = gaps[:both].sum()
+            urgent = (counts[cluster] > 0) & (left <= gaps)
+            if urgent[:both].any():
+                # A class in every split is worth more than a generator in every split.
+                urgent[both:] = False
             gaps = missing[:, urgent].any(axis=1)
             lacking[~gaps & gaps.any()] = -np.inf
         left -= counts[cluster] > 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lib.data.source.manifest import kaggle_handle, read_manifest
+from lib.data.source.manifest import generator_of, kaggle_handle, read_manifest
 from lib.data.source.source import Source, Understood, count_files
 from lib.study.files import home, write_json
 from lib.study.names import LABELS, UserError
@@ -39,6 +39,7 @@ class Twin:
         counts: number of images of each folder below root, from the manifest.
         folders: the folders of each label.
         marker: the file that marks every folder as complete.
+        generator: what made its synthetic images, from the manifest.
     """
 
     handle: str
@@ -46,6 +47,7 @@ class Twin:
     counts: dict[str, int]
     folders: dict[str, tuple[Path, ...]]
     marker: Path
+    generator: str = ""
 
 
 def twin(dataset: str) -> Twin | None:
@@ -57,7 +59,8 @@ def twin(dataset: str) -> Twin | None:
     root = Path(os.path.realpath(home() / "datasets" / "kaggle" / handle))
     inside = rows["location"].str.removeprefix(f"kaggle:{handle}/")
     folders = {label: tuple(root / path for path in inside[rows["label"] == label]) for label in LABELS}
-    return Twin(handle, root, dict(zip(inside, rows["images"])), folders, root / f"complete-{dataset}.json")
+    marker = root / f"complete-{dataset}.json"
+    return Twin(handle, root, dict(zip(inside, rows["images"])), folders, marker, generator_of(rows))
 
 
 def is_complete(found: Twin) -> bool:
@@ -79,7 +82,8 @@ def twin_source(found: Twin, name: str = "") -> Source:
     }
     # Datasets 3 and 4 are parts of one set: neither holds all three of its parts.
     split = "drawn here (the set's own parts are what tells datasets 3 and 4 apart, not a split of either)"
-    return Source(name, found.root, counts, False, TWIN, Understood(labels, "none known", split), found.folders)
+    understood = Understood(labels, "none known", split)
+    return Source(name, found.root, counts, False, TWIN, understood, found.folders, generator=found.generator)
 
 
 def _inside(found: Twin, label: str) -> list[str]:

@@ -10,7 +10,10 @@ import re
 from collections import Counter
 from pathlib import PurePosixPath
 
+import numpy as np
 import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from lib.data.source.checks import printable
 from lib.study.names import LABELS
@@ -19,6 +22,7 @@ from lib.study.options import Reading
 # Folders are groups if a class has at least MANY of them, and half of them hold at most FEW files each (or one in a
 # hundred of the class). Few and large folders are generators or sources.
 MANY, FEW = 10, 200
+_PAIR = re.compile(r"(?<!\d)\d{3}_\d{3}(?!\d)")
 
 
 def with_groups(files: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, str, str]:
@@ -34,6 +38,11 @@ def with_groups(files: pd.DataFrame, reading: Reading) -> tuple[pd.DataFrame, st
         The files; the kind of groups and the reason; a warning about numbered names, or "".
     """
     used = files[(files["issue"] == "") & (files["label"] != "")]
+    linked = _linked(files, used) if not reading.groups else None
+    if linked is not None:
+        words = "pairs of videos such as 000_003 linked with both, as in FaceForensics++; --groups none ignores them"
+        files = files.assign(group=linked)
+        return files, f"{_count(files)} by the numbers of videos ({words})", ""
     if reading.groups == "none":
         return files.assign(group=""), "none, by --groups none", ""
     if reading.groups == "name":
@@ -69,16 +78,56 @@ def _inner_groups(used: pd.DataFrame, wanted: bool) -> tuple[int, set[str]]:
         for label in LABELS:
             inners = used.loc[used["label"] == label, "inner"]
             sizes = Counter(inner[depth - 1] for inner in inners if len(inner) >= depth)
-            if _are_groups(sizes, len(inners)) or (wanted and len(sizes) > 1):
+            if are_groups(sizes, len(inners)) or (wanted and len(sizes) > 1):
                 names |= set(sizes)
         if names:
             return depth, names
     return 0, set()
 
 
-def _are_groups(sizes: Counter[str], images: int) -> bool:
+def are_groups(sizes: Counter[str], images: int) -> bool:
+    """Whether folders are groups, by their sizes and the number of images of their class."""
     middle = sorted(sizes.values())[len(sizes) // 2] if sizes else 0
     return len(sizes) >= MANY and middle <= max(FEW, images / 100)
+
+
+def _linked(files: pd.DataFrame, used: pd.DataFrame) -> pd.Series | None:
+    """Groups that link each video of FaceForensics++ with the fakes made of it; None for other names.
+
+    A real video has a number, `000`. A fake has two, target and source: `000_003`. Both faces are in it, so both videos
+    and all their fakes are one group (Rössler et al. 2019, whose split keeps such pairs together).
+    """
+    synthetic = used["label"] == "synthetic"
+    names = [*used.loc[synthetic, "path"], *used.loc[synthetic, "group"]]
+    # Cheap, because most data have no such name.
+    if not any(_PAIR.search(name) for name in names):
+        return None
+    numbers = [_video(*row) for row in zip(files["group"], files["inner"], files["path"])]
+    known = pd.Series(numbers, files.index)[used.index]
+    pairs = known[synthetic][known[synthetic].map(len) == 2]
+    single = {found[0] for found in known[~synthetic] if len(found) == 1}
+    if 2 * len(pairs) < synthetic.sum() or not any(single & set(pair) for pair in pairs):
+        return None
+    links = set(known[known.map(len) > 0])
+    codes, videos = pd.factorize(np.array([pair[end] for pair in links for end in (0, -1)], object))
+    ones = np.ones(len(links))
+    graph = coo_matrix((ones, (codes[::2], codes[1::2])), shape=(len(videos), len(videos)))
+    parts = pd.Series(sorted(videos)).groupby(connected_components(graph, directed=False)[1][np.argsort(videos)])
+    name_of = {video: "+".join(part[:3]) + "+…" * (len(part) > 3) for _, part in parts for video in part}
+    return pd.Series(
+        [name_of.get(found[0], "") if found else group for found, group in zip(numbers, files["group"])],
+        files.index,
+        dtype=object,
+    )
+
+
+def _video(group: str, inner: tuple[str, ...], path: str) -> tuple[str, ...]:
+    """The numbers of the video or videos that a file is of, by its group, its folders or its name; () for none."""
+    for name in (group, *reversed(inner), PurePosixPath(path).stem):
+        # After the numbers of a file's name that of the frame may follow.
+        if found := re.fullmatch(r"(\d{3})(?:_(\d{3}))?(?:_\d{4,})?", name):
+            return tuple(filter(None, found.groups()))
+    return ()
 
 
 def _not_taken(used: pd.DataFrame) -> str:

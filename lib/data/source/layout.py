@@ -30,7 +30,7 @@ from lib.data.source.names import (
 from lib.study.names import ASIDE, LABELS, UserError
 from lib.study.options import Reading
 
-ROW_COLUMNS = ["label", "path", "group", "split", "issue", "word", "inner"]
+ROW_COLUMNS = ["label", "path", "group", "split", "issue", "word", "inner", "generator"]
 _BESIDE = f"{ASIDE}stands outside the folders of the classes"
 LEFT_OUT = f"{ASIDE}left out by --labels"
 # Made by systems and programs. Their content is listed, but it does not define the layout.
@@ -48,12 +48,14 @@ class _Place:
         folder: path below the data folder, "" for the data folder itself.
         label: of its files; "none" for files that the user leaves out; "" if each file's name states it.
         word: the words that state the label.
+        generator: what made its synthetic files, "" if no folder names it.
     """
 
     folder: str
     label: str
     split: str
     word: str
+    generator: str = ""
 
 
 def read_folder(root: Path, reading: Reading) -> pd.DataFrame:
@@ -65,7 +67,7 @@ def read_folder(root: Path, reading: Reading) -> pd.DataFrame:
     Returns:
         Columns ROW_COLUMNS: label, "" for files set aside because they have no class; path below root; group, "";
             split; issue; word: the words that state the label; inner: tuple of the folders between the class's folder
-            and the file.
+            and the file; generator: of synthetic files, if the class's folder or one above it names it, else "".
 
     Raises:
         UserError: a folder cannot be read, or its names have no clear meaning or more than one.
@@ -94,15 +96,14 @@ def _rows(above: str, files: list[tuple[str, str]], places: dict[str, _Place]) -
     for name, issue in files:
         path = f"{above}/{name}" if above else name
         if place is None:
-            yield "", path, "", "", issue or _BESIDE, "", ()
+            yield "", path, "", "", issue or _BESIDE, "", (), ""
         elif place.label == "none":
-            yield "", path, "", "", issue or LEFT_OUT, "", ()
-        elif place.label:
-            yield place.label, path, "", place.split, issue, place.word, inner
-        elif label := class_of(PurePosixPath(name).stem):
-            yield label, path, "", place.split, issue, _word_in(name, label), inner
+            yield "", path, "", "", issue or LEFT_OUT, "", (), ""
+        elif label := place.label or class_of(PurePosixPath(name).stem):
+            word, generator = place.word or _word_in(name, label), place.generator if label == "synthetic" else ""
+            yield label, path, "", place.split, issue, word, inner, generator
         else:
-            yield "", path, "", "", issue or f"{ASIDE}its name says no class", "", ()
+            yield "", path, "", "", issue or f"{ASIDE}its name says no class", "", (), ""
 
 
 def _place_of(above: str, places: dict[str, _Place]) -> tuple[_Place | None, tuple[str, ...]]:
@@ -136,19 +137,28 @@ class _Tree:
             parts = above.split("/")
             self.below.update({"/".join(parts[:length]): len(files) for length in range(1, len(parts) + 1)})
 
-    def places(self, at: str, split: str = "") -> list[_Place]:
-        """The folders of the classes below a folder."""
+    def places(self, at: str, split: str = "", generator: str = "") -> list[_Place]:
+        """The folders of the classes below a folder.
+
+        Args:
+            split: that a folder above names, or "".
+            generator: likewise.
+        """
         inside = self._folders(at)
         labels = {name: self._label(name, inside) for name in inside}
         if set(LABELS) <= set(labels.values()):
-            return self._classes(at, labels, split)
+            return self._classes(at, labels, split, generator)
         filled = [name for name in inside if self.below[_join(at, name)]]
         if len({split_of(name) for name in filled} - {""}) > 1 and all(map(split_of, filled)):
-            return [place for name in filled for place in self.places(_join(at, name), split_of(name))]
+            return [place for name in filled for place in self.places(_join(at, name), split_of(name), generator)]
         if len(filled) == 1 and (not labels[filled[0]] or self._has_structure(_join(at, filled[0]))):
-            return self.places(_join(at, filled[0]), split)
+            return self.places(_join(at, filled[0]), split, generator)
         if not filled and self._is_named(at):
-            return [_Place(at, "", split, "")]
+            return [_Place(at, "", split, "", generator)]
+        if len(filled) > 1 and all(self._holds_classes(_join(at, name)) for name in filled):
+            # A folder for each generator, as in GenImage and CNNDetection. The outermost one names it, those inside it
+            # are its categories.
+            return [place for name in filled for place in self.places(_join(at, name), split, generator or name)]
         raise self._refusal(at, labels, filled)
 
     def _folders(self, at: str) -> list[str]:
@@ -163,13 +173,21 @@ class _Tree:
     def _has_structure(self, at: str) -> bool:
         return any(class_of(name) or split_of(name) for name in self._folders(at))
 
+    def _holds_classes(self, at: str) -> bool:
+        """Whether a folder is a dataset of its own: both classes, or folders that all are datasets of their own."""
+        inside = self._folders(at)
+        filled = [name for name in inside if self.below[_join(at, name)]]
+        if set(LABELS) <= {self._label(name, inside) for name in inside}:
+            return True
+        return all(self._holds_classes(_join(at, name)) for name in filled) if filled else self._is_named(at)
+
     def _is_named(self, at: str) -> bool:
         """Whether the names of the pictures in a folder state their classes, and both classes occur."""
         pictures = [name for name, _ in self.files.get(at, ()) if _is_picture(name)]
         labels = {class_of(PurePosixPath(name).stem) for name in pictures}
         return labels == set(LABELS)
 
-    def _classes(self, at: str, labels: dict[str, str], split: str) -> list[_Place]:
+    def _classes(self, at: str, labels: dict[str, str], split: str, generator: str) -> list[_Place]:
         shown = self._shown(at)
         for name, label in labels.items():
             if not label and self.below[_join(at, name)]:
@@ -184,11 +202,15 @@ class _Tree:
                 raise UserError(f"{printable(self.root / at / mine[0])}: empty; expected the {label} images")
         inside = {name: split_inside(name) for name, label in labels.items() if label in LABELS}
         named = all(inside.values()) and len(set(inside.values())) > 1
+        made = [name for name, label in labels.items() if label == "synthetic" and self.below[_join(at, name)]]
+        # Several synthetic folders that are no parts of a split are generators: Deepfakes/, FaceSwap/.
+        generators = set(made) if len(made) > 1 and not named else set()
         places = []
         for name, label in labels.items():
             if label:
                 word = f"folder {printable(name)}" + (" (--labels)" if name.strip().lower() in self.stated else "")
-                place = _Place(_join(at, name), label, split or (inside.get(name, "") if named else ""), word)
+                mine = generator or (name if name in generators else "")
+                place = _Place(_join(at, name), label, split or (inside.get(name, "") if named else ""), word, mine)
                 places += self._with_split_below(place)
         return places
 

@@ -19,7 +19,8 @@ def image_files(source: Source) -> pd.DataFrame:
     """Every file of a source; nothing is skipped.
 
     Returns:
-        One row per file in the order of label, then path. Columns: label, "" for files of neither class; path relative
+        One row per file in the order of label, then path. Columns FILE_COLUMNS, then those that the source has besides
+            (`further_columns`): label, "" for files of neither class; path relative
             to the source's root with `/`, exactly as on disk (names that are not Unicode hold surrogate escapes); group
             and split, "" for none; issue, "" or a reason that starts with `set aside: ` for files that must not be
             opened.
@@ -27,14 +28,24 @@ def image_files(source: Source) -> pd.DataFrame:
     Raises:
         UserError: a folder is missing or cannot be read.
     """
+    names = FILE_COLUMNS
     if source.rows is not None:
-        rows = list(source.rows[FILE_COLUMNS].itertuples(index=False, name=None))
+        names = [*FILE_COLUMNS, *further_columns(source.rows)]
+        rows = list(source.rows[names].itertuples(index=False, name=None))
     else:
         # A file of that name among a user's own images could have any meaning; a table holds their groups.
         people = _people(source.root) if source.stand_in or source.generated else {}
         rows = [(label, path, people.get(path, ""), "", issue) for label, path, issue in _folder_rows(source)]
     # Python sorts, and the columns hold objects: pandas' own text columns cannot hold surrogate escapes.
-    return pd.DataFrame(sorted(rows), columns=FILE_COLUMNS, dtype=object)
+    files = pd.DataFrame(sorted(rows), columns=names, dtype=object)
+    if source.generator:
+        files["generator"] = files["label"].map({"synthetic": source.generator}).fillna("")
+    return files
+
+
+def further_columns(files: pd.DataFrame) -> list[str]:
+    """The columns of a list of files beside FILE_COLUMNS and those that only say how they were read."""
+    return [name for name in files if name not in (*FILE_COLUMNS, "word", "inner")]
 
 
 def _folder_rows(source: Source) -> list[tuple[str, str, str]]:

@@ -120,6 +120,11 @@ def _check_classes(path: Path, frame: pd.DataFrame) -> None:
             raise UserError(f"{path}: dataset {dataset}: found {', '.join(handles.unique())}; expected one Kaggle set")
 
 
+def generator_of(rows: pd.DataFrame) -> str:
+    """What made the synthetic images of rows of a manifest (columns label, generator), in words; "" if not known."""
+    return " / ".join(filter(None, dict.fromkeys(rows.loc[rows["label"] == "synthetic", "generator"])))
+
+
 def kaggle_handle(location: str) -> str:
     """`<owner>/<set>` of a `kaggle:` location."""
     return "/".join(location.removeprefix("kaggle:").split("/")[:2])

@@ -18,7 +18,11 @@ WORDS = {
 # Words that state the class only as the whole name: `photos` beside another word could mean anything.
 WHOLE_NAMES = {
     "real": ("human", "humans", "nature", "natural", "photo", "photos", "photographs", "realfaces", "realimages"),
-    "synthetic": ("aigenerated", "fakefaces", "fakeimages", "deepfaked"),
+    "synthetic": (
+        *("aigenerated", "fakefaces", "fakeimages", "deepfaked"),
+        # The methods of FaceForensics++; digits do not count, so Face2Face is faceface.
+        *("faceswap", "faceface", "neuraltextures", "faceshifter"),
+    ),
 }
 # Such a word reverses the meaning, so a name with one states no class.
 NEGATIONS = ("not", "non", "no", "un", "or", "vs")
@@ -35,6 +39,7 @@ BESIDE_SPLITS = ("set", "data", "images", "split")
 COLUMNS = {
     "path": ("path", "image_path", "file_path", "filepath", "img_path", "file_name", "filename", "file", "image"),
     "label": ("label", "target", "class", "label_str", "label_name", "class_name"),
+    "generator": ("generator", "generator_name", "manipulation", "method"),
     "group": ("group", "person", "person_id", "identity", "subject", "video", "video_id"),
     # The others are used if every value is a word for a split.
     "split": ("split", "set", "subset", "partition"),

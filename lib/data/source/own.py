@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.data.source import columns
 from lib.data.source.checks import printable
 from lib.data.source.folders import entries
+from lib.data.source.formats import metadata_files
 from lib.data.source.groups import with_groups
 from lib.data.source.layout import read_folder
+from lib.data.source.manifest import MANIFEST, generator_of
 from lib.data.source.source import RECORD, Source, Understood, count_files, known_set, refuse_stated
-from lib.data.source.table import TABLES, read_table
+from lib.data.source.table import TABLES, add_metadata, read_metadata, read_table
 from lib.study.files import home
 from lib.study.names import ASIDE, LABELS, SPLITS, UserError
 from lib.study.options import Reading
@@ -33,7 +36,8 @@ def own_source(data: Path, name: str, reading: Reading) -> Source:
     if data.suffix.lower() in TABLES and not real.is_dir():
         if not real.is_file():
             raise UserError(f"{printable(data)}: no such file; expected {accepted}")
-        return _read_source(name, real.parent, read_table(real, reading), reading, table=real)
+        rows = read_table(real, reading)
+        return _read_source(name, rows.attrs["root"], rows, reading, table=real)
     if os.path.isfile(real):
         raise UserError(f"{printable(data)}: found a file that ends in {data.suffix!r}; expected {accepted}")
     return folder_source(data, name, reading)
@@ -44,17 +48,32 @@ def folder_source(folder: Path, name: str, reading: Reading) -> Source:
         raise UserError(f"{printable(folder)}: no such folder; expected a folder that holds real/ and synthetic/")
     root = Path(os.path.realpath(folder))
     if not os.path.lexists(root / RECORD):
-        return _read_source(name, root, read_folder(root, reading), reading)
+        metadata = metadata_files(root)
+        try:
+            rows = read_folder(root, reading)
+        except UserError:
+            # Folders without classes, but a table of them lies there.
+            rows = read_metadata(root, metadata, reading) if metadata else None
+            if rows is None:
+                raise
+            return _read_source(name, root, rows, reading, table=metadata[0])
+        return _read_source(name, root, add_metadata(rows, root, metadata) if metadata else rows, reading)
     # A set made by this program has a known layout: its own records lie beside the classes.
     words = _recorded_words(root / RECORD)
     refuse_stated(reading, f"{printable(folder)} ({words})")
     folders = {label: (root / label,) for label in LABELS}
     counts = {label: count_files(root / label) for label in LABELS}
-    return Source(name, root, {}, False, words, known_set(counts, "people, by people.csv"), folders, generated=True)
+    understood, generator = known_set(counts, "people, by people.csv"), _recorded_generator(root)
+    return Source(name, root, {}, False, words, understood, folders, generated=True, generator=generator)
 
 
 def _read_source(name: str, root: Path, rows: pd.DataFrame, reading: Reading, table: Path | None = None) -> Source:
+    by_table, left_out = rows.attrs.get("generator", ""), rows.attrs.get("left_out", {})
     rows, groups, warning = with_groups(rows, reading)
+    rows, generator = columns.with_generator(rows, by_table, bool(table))
+    described = columns.described(rows, generator, left_out)
+    if not generator:
+        rows = rows.drop(columns=columns.GENERATOR)
     labels = {label: Counter(rows.loc[rows["label"] == label, "word"].tolist()) for label in LABELS}
     given = [split for split in SPLITS if split in set(rows["split"])]
     split = f"by the {'table' if table else 'folders'} ({', '.join(given)}; --split anew draws another)"
@@ -68,8 +87,21 @@ def _read_source(name: str, root: Path, rows: pd.DataFrame, reading: Reading, ta
         split if given else drawn,
         dict(aside.most_common()),
         (warning,) if warning else (),
+        described,
     )
     return Source(name, root, {}, False, "own images", understood, table=table, rows=rows)
+
+
+def _recorded_generator(root: Path) -> str:
+    """What made the synthetic images of a generated set, by its own manifest; "" if that has been taken away."""
+    path = root / MANIFEST.name
+    if not path.is_file():
+        return ""
+    try:
+        return generator_of(pd.read_csv(path, dtype=str, keep_default_na=False)[["label", "generator"]])
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{printable(path)}: cannot be read as a manifest ({reason}); correct or delete it") from None
 
 
 def _recorded_words(record: Path) -> str:

@@ -12,6 +12,8 @@ from lib.data.source.folders import walk
 from lib.study.names import UserError
 from lib.study.options import Reading
 
+# Columns that the first line of a run names.
+MOST_COLUMNS = 12
 # The record of a generated set, written when the set is complete.
 RECORD = "generated.json"
 
@@ -26,6 +28,7 @@ class Understood:
         split: where the split comes from.
         aside: reason to number of files that are not opened.
         warnings: reasons why related images may be in two splits.
+        columns: further columns of the images, such as `generator`: name to what it holds, or why it is left out.
     """
 
     labels: dict[str, dict[str, int]]
@@ -33,11 +36,15 @@ class Understood:
     split: str
     aside: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    columns: dict[str, str] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """All of it in words, one line for each point."""
         said = [f"{label}: {count:,} ({word})" for label, words in self.labels.items() for word, count in words.items()]
         said += [f"groups: {self.groups}", f"split: {self.split}"]
+        said += [f"column {name}: {words}" for name, words in list(self.columns.items())[:MOST_COLUMNS]]
+        if len(self.columns) > MOST_COLUMNS:
+            said.append(f"{len(self.columns) - MOST_COLUMNS:,} more columns (audit.json has them all)")
         said += [f"not opened: {count:,} ({reason})" for reason, count in self.aside.items()]
         return said + [f"WARNING: {text}" for text in self.warnings]
 
@@ -61,6 +68,7 @@ class Source:
         table: the table that lists the files, or None.
         rows: the files of the user's own folder or table, as `layout.read_folder` returns them, or None.
         generated: whether this program made the set from photographs (`omnigen`).
+        generator: what made the synthetic images of a set with known layout; "" if that is not known.
     """
 
     name: str
@@ -73,6 +81,7 @@ class Source:
     table: Path | None = None
     rows: pd.DataFrame | None = field(default=None, compare=False, repr=False)
     generated: bool = False
+    generator: str = ""
 
 
 def refuse_stated(reading: Reading, what: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.data.source import download
-from lib.data.source.manifest import read_manifest
+from lib.data.source.manifest import generator_of, read_manifest
 from lib.data.source.own import own_dataset, own_source
 from lib.data.source.source import Source, known_set, refuse_stated
 from lib.study.files import home
@@ -83,7 +83,8 @@ def _stand_ins(dataset: str, name: str, reading: Reading) -> Source:
     root = Path(os.path.realpath(root))
     words = "null control of stand-in images, both classes from one pipeline" if dataset == "control" else NOT_OMNIGEN
     folders = {label: (root / label,) for label in LABELS}
-    return Source(name, root, counts, True, words, known_set(counts, "people, by people.csv"), folders)
+    understood = known_set(counts, "people, by people.csv")
+    return Source(name, root, counts, True, words, understood, folders, generator=generator_of(rows))
 
 
 KINDS.register("datasets", Kind(own_dataset))

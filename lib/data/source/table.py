@@ -1,4 +1,6 @@
-"""The user's own table of images, CSV or Parquet: path, label and optionally group and split."""
+"""The user's own table of images, CSV, Parquet or JSON: path, label, optionally group, split and generator, and other
+columns.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,14 @@ import posixpath
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pa
 
+from lib.data.source import columns, formats
 from lib.data.source.checks import csv_lines, printable, refusal, validate
 from lib.data.source.folders import path_issues
 from lib.data.source.layout import LEFT_OUT, ROW_COLUMNS, check_stated
@@ -21,8 +25,26 @@ from lib.data.source.names import COLUMNS, class_of, label_of, split_of, splits_
 from lib.study.names import LABELS, SPLITS, UserError
 from lib.study.options import Reading
 
-TABLES = (".csv", ".tsv", ".parquet")
-_KNOWN = {name: column for column, names in COLUMNS.items() for name in names}
+TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json")
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table as it was read.
+
+    Attributes:
+        path: of its file, for errors.
+        folder: that its paths are relative to.
+        unit: word for a row.
+        every: its columns as text, by name in lower case; the index holds the row's name in errors.
+        left_out: columns that were not read, with their reasons.
+    """
+
+    path: Path
+    folder: Path
+    unit: str
+    every: pd.DataFrame
+    left_out: dict[str, str]
 
 
 def _is_inside(path: str) -> bool:
@@ -61,26 +83,71 @@ def read_table(path: Path, reading: Reading | None = None) -> pd.DataFrame:
     """A table of images with this study's names, in the table's order.
 
     Args:
-        path: a .csv, .tsv or .parquet file with columns path and label and optionally group and split, under the names
-            of `names.COLUMNS`. Other columns are ignored, unless they contradict the label.
+        path: a file that ends in one of TABLES, with columns path and label and optionally group, split and generator,
+            under the names of `names.COLUMNS`. Other columns are kept as they are (`columns.further`), but refused if they
+            contradict the label.
         reading: the user's statements about it.
 
+            Lines of JSON, DeepfakeBench's JSON and pictures inside a Parquet file are understood too (`formats`).
+
     Returns:
-        Columns as `layout.read_folder` gives them.
+        Columns as `layout.read_folder` gives them, then the table's further columns, as text. `attrs` holds the words
+            for the column of the generator (`generator`, "" if there is none), and the columns that are left out with
+            their reasons (`left_out`), and the folder that the paths are below (`root`).
 
     Raises:
         UserError: names the file, the row (a spreadsheet's line, or a Parquet file's row counted from 1), the column,
             what was found and what was expected.
     """
-    reading = reading or Reading()
-    unit = "row" if path.suffix.lower() == ".parquet" else "line"
-    every = _read_parquet(path) if unit == "row" else _read_csv(path)
-    frame = _four_columns(every)
+    readers = {".parquet": _read_parquet, ".jsonl": _read_json, ".json": _read_json}
+    return _images_of(readers.get(path.suffix.lower(), _read_csv)(path), reading or Reading())
+
+
+def read_metadata(root: Path, files: list[Path], reading: Reading) -> pd.DataFrame | None:
+    """The tables of an imagefolder as one, as `read_table` gives it; None if they say nothing of labels.
+
+    Args:
+        root: the data folder.
+        files: its tables (`formats.metadata_files`); several stand in folders of splits.
+
+    Raises:
+        UserError: as `read_table`.
+    """
+    table = _metadata(root, files, needed=("path",))
+    return _images_of(table, reading) if _first("label", table.every) else None
+
+
+def add_metadata(rows: pd.DataFrame, root: Path, files: list[Path]) -> pd.DataFrame:
+    """The files of a folder with the columns of its imagefolder tables; labels, groups and split stay as they are.
+
+    Args:
+        rows: as `layout.read_folder` gives them.
+    """
+    table = _metadata(root, files, needed=("path",))
+    _, found = _our_columns(table.every)
+    paths = table.every[found["path"]].map(posixpath.normpath)
+    every = table.every.set_axis(paths, axis=0)
+    every = every[~every.index.duplicated()].reindex(rows["path"]).fillna("").set_axis(rows.index, axis=0)
+    used = {found["path"], found["generator"]} - {""}
+    further, taken = columns.further(every, used)
+    by_table = ""
+    if found["generator"]:
+        generator, not_taken = columns.of_synthetic(every[found["generator"]], rows["label"])
+        rows, by_table = rows.assign(generator=generator), f"by the table, column {found['generator']}{not_taken}"
+    rows = pd.concat([rows, further], axis=1)
+    rows.attrs = {"generator": by_table, "left_out": {**table.left_out, **taken}}
+    return rows
+
+
+def _images_of(table: _Table, reading: Reading) -> pd.DataFrame:
+    """What `read_table` returns, of a table of any form."""
+    path, folder, unit, every = table.path, table.folder, table.unit, table.every
+    frame, found = _our_columns(every)
     if frame.empty:
         raise UserError(f"{printable(path)}: empty; expected a row for each image")
     if reading.split == "anew":
         frame["split"] = ""
-    frame["path"] = _relative(frame["path"], path.parent)
+    frame["path"] = _relative(frame["path"], folder)
     check_stated(reading, frame["label"], printable(path))
     meant = {text: reading.stated.get(text.strip().lower()) or label_of(text) for text in set(frame["label"])}
     words = _each(lambda text: bool(meant[text]), "real, synthetic or fake, or 0 (real) or 1; or --labels WORD=CLASS")
@@ -90,18 +157,25 @@ def read_table(path: Path, reading: Reading | None = None) -> pd.DataFrame:
     files = pd.DataFrame(
         {
             "label": frame["label"].map(meant),
-            "path": [_as_on_disk(name, path.parent) for name in frame["path"]],
+            "path": [_as_on_disk(name, folder) for name in frame["path"]],
             "group": frame["group"],
             "split": frame["split"].map(split_of),
             "word": [_word(text.strip(), reading) for text in frame["label"]],
             "inner": _of_folder(frame["path"], _inner),
+            "generator": frame["generator"],
         },
         dtype=object,
-    ).reset_index(drop=True)
-    files["issue"] = path_issues(files["path"], path.parent, reading.follow_links)
+    )
+    files["generator"], not_taken = columns.of_synthetic(files["generator"], files["label"])
+    further, taken = columns.further(every, found.values())
+    files, further = files.reset_index(drop=True), further.reset_index(drop=True)
+    files["issue"] = path_issues(files["path"], folder, reading.follow_links)
     files.loc[files["label"] == "none", ["label", "split", "issue"]] = ["", "", LEFT_OUT]
     _check_classes(path, files)
-    return files[ROW_COLUMNS]
+    files = pd.concat([files[ROW_COLUMNS], further], axis=1)
+    by_table = f"by the table, column {found['generator']}{not_taken}" if found["generator"] else ""
+    files.attrs = {"generator": by_table, "left_out": {**table.left_out, **taken}, "root": folder}
+    return files
 
 
 def _word(text: str, reading: Reading) -> str:
@@ -194,15 +268,48 @@ def _class_of_folders(folders: list[str]) -> str:
 # ------------------------------------------------------------------------------------------------- columns and cells
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    """The known columns of a CSV table as text; the index holds each row's line number in a spreadsheet."""
+def _read_csv(path: Path, needed: Iterable[str] = ("path", "label")) -> _Table:
+    """A CSV table; the index holds each row's line number in a spreadsheet."""
     lines = csv_lines(path)
-    names, rows = _plain(path, lines.iloc[0].tolist()), lines.iloc[1:]
-    return pd.DataFrame({name: rows[at] for name, at in names.items()}, index=rows.index, dtype=object)
+    (names, left_out), rows = _plain(path, lines.iloc[0].tolist(), needed), lines.iloc[1:]
+    every = pd.DataFrame({name: rows[at] for name, at in names.items()}, index=rows.index, dtype=object)
+    return _Table(path, path.parent, "line", every, left_out)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    """The known columns of a Parquet table as text; the index holds each row's number, from 1."""
+def _read_json(path: Path, needed: Iterable[str] = ("path", "label")) -> _Table:
+    """A table of JSON objects; the index holds the number of each one's line or row, from 1."""
+    records, unit = formats.json_records(path)
+    stored = list(dict.fromkeys(name for record in records for name in record))
+    names, left_out = _plain(path, stored, needed)
+    every = pd.DataFrame(index=range(1, len(records) + 1), dtype=object)
+    for name, at in names.items():
+        values = [record.get(stored[at]) for record in records]
+        if not _is_ours(name) and any(isinstance(value, list | dict) for value in values):
+            left_out[name] = "left out: holds lists or objects, expected text or numbers"
+        else:
+            every[name] = pd.Series([_text(value) for value in values], every.index, dtype=object)
+    return _Table(path, path.parent, unit, every[(every != "").any(axis=1)], left_out)
+
+
+def _metadata(root: Path, files: list[Path], needed: Iterable[str]) -> _Table:
+    """The tables of an imagefolder as one, with paths below the data folder."""
+    tables = [(_read_json if path.suffix == ".jsonl" else _read_csv)(path, needed) for path in files]
+    if files[0].parent == root:
+        return tables[0]
+    parts = []
+    for path, table in zip(files, tables):
+        split, part = path.parent.name, table.every
+        column = _first("path", part)
+        # Lines are counted in each file, so the errors name both.
+        part = part.set_axis([f"{number} of {split}/{path.name}" for number in part.index], axis=0)
+        part[column] = [f"{split}/{name}" for name in part[column]]
+        parts.append(part.assign(split=split) if len(files) > 1 else part)
+    left_out = {name: why for table in tables for name, why in table.left_out.items()}
+    return _Table(root, root, "line", pd.concat(parts).fillna("").astype(object), left_out)
+
+
+def _read_parquet(path: Path) -> _Table:
+    """A Parquet table; the index holds each row's number, from 1."""
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -212,20 +319,54 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         ) from None
     try:
         file = parquet.ParquetFile(path)
-        stored = file.schema_arrow.names
-        names = _plain(path, stored)
+        schema = file.schema_arrow
+        stored, pictures = schema.names, formats.picture_column(schema)
+        # Where the pictures are inside, their paths are those of the files that are written of them.
+        plain = [_name_beside_pictures(name, at, pictures) for at, name in enumerate(stored)]
+        names, left_out = _plain(path, plain)
+        if pictures is not None:
+            folder, written = formats.unpacked(path, file, stored[pictures])
+            del names["path"]
+        for name, at in list(names.items()):
+            kind = schema.field(at).type
+            # Lists and bytes are no values that images could be told apart by.
+            if not _is_ours(name) and (arrow.types.is_nested(kind) or _is_binary(arrow, kind)):
+                left_out[name] = f"left out: holds {kind}, expected text, numbers or dates"
+                del names[name]
         # pyarrow returns plain Python values; pandas would turn a column of 0, 1 and missing values into decimals.
         table = file.read(columns=[stored[at] for at in names.values()])
-        columns = {name: table.column(stored[at]).to_pylist() for name, at in names.items()}
+        cells = {name: table.column(stored[at]).to_pylist() for name, at in names.items()}
+        for name in set(names) & set(known := formats.class_names(schema)):
+            cells[name] = [known[name][value] if value in range(len(known[name])) else value for value in cells[name]]
     except (OSError, ValueError, arrow.ArrowException) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{printable(path)}: cannot be read as a Parquet table ({reason})") from None
-    rows = range(1, table.num_rows + 1)
-    for row, value in zip(rows, columns[_first("path", columns)]):
+    rows = range(1, file.metadata.num_rows + 1)
+    values = {name: [_text(value) for value in cells[name]] for name in names}
+    if pictures is not None:
+        original = written["original_path"].tolist()
+        more = {"original_path": original} if any(original) and "original_path" not in values else {}
+        every = pd.DataFrame({"path": written["path"].tolist(), **values, **more}, index=rows, dtype=object)
+        return _Table(path, folder, "row", every, left_out)
+    for row, value in zip(rows, cells[_first("path", cells)]):
         if value is not None and not isinstance(value, str):
             raise refusal(path, f"row {row}", "path", value, "text")
-    values = {name: [_text(value) for value in columns[name]] for name in names}
-    return pd.DataFrame(values, index=rows, dtype=object)
+    return _Table(path, path.parent, "row", pd.DataFrame(values, index=rows, dtype=object), left_out)
+
+
+def _name_beside_pictures(name: str, at: int, pictures: int | None) -> str:
+    """A column's name in a Parquet file with a column of pictures, which stands for `path`."""
+    if at == pictures:
+        return "path"
+    return "original_path" if pictures is not None and name.strip().lower() == "path" else name
+
+
+def _is_ours(name: str) -> bool:
+    return any(name in known for known in COLUMNS.values())
+
+
+def _is_binary(arrow, kind: object) -> bool:
+    return arrow.types.is_binary(kind) or arrow.types.is_large_binary(kind) or arrow.types.is_fixed_size_binary(kind)
 
 
 def _text(value: object) -> str:
@@ -233,30 +374,35 @@ def _text(value: object) -> str:
     return "" if missing else str(value)
 
 
-def _plain(path: Path, names: list[str]) -> dict[str, int]:
-    """The positions of the known columns of a table, by their names in lower case.
+def _plain(
+    path: Path, names: list[str], needed: Iterable[str] = ("path", "label")
+) -> tuple[dict[str, int], dict[str, str]]:
+    """The positions of a table's columns by their names in lower case, and those left out (`columns.sorted_out`).
 
     Raises:
-        UserError: path or label is missing, or a column occurs twice.
+        UserError: path or label is missing, or a column that the study reads occurs twice.
     """
     plain = [name.strip().lower() for name in names]
     expected = "path and label and, where wanted, group and split (other names that are known: docs/data.md)"
     for column in COLUMNS:
         twice = [name for name in COLUMNS[column] if plain.count(name) > 1]
-        missing = column in ("path", "label") and not any(name in plain for name in COLUMNS[column])
+        missing = column in needed and not any(name in plain for name in COLUMNS[column])
         if twice or missing:
             what = f"column {twice[0]} is twice" if twice else f"column {column} is missing"
             found = ", ".join(repr(name) for name in names[:12])
             raise UserError(f"{printable(path)}: {what}; found columns {found}, expected {expected}")
-    return {name: at for at, name in enumerate(plain) if name in _KNOWN}
+    return columns.sorted_out(names)
 
 
 def _first(column: str, names: pd.DataFrame | dict) -> str:
     return next((name for name in COLUMNS[column] if name in names), "")
 
 
-def _four_columns(every: pd.DataFrame) -> pd.DataFrame:
-    """Columns path, label, group and split; "" if missing. `attrs` holds the name of the label's column."""
+def _our_columns(every: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Columns path, label, group, split and generator, "" if missing; and the name of each in the table.
+
+    `attrs` holds the name of the label's column.
+    """
     found = {column: _first(column, every) for column in COLUMNS}
     if found["split"] != "split":
         named = [name for name in COLUMNS["split"] if name in every and all(map(split_of, every[name]))]
@@ -264,4 +410,4 @@ def _four_columns(every: pd.DataFrame) -> pd.DataFrame:
     frame = pd.DataFrame({column: every[name] if name else "" for column, name in found.items()}, index=every.index)
     frame = frame.astype(object)
     frame.attrs = {"label": found["label"]}
-    return frame
+    return frame, found

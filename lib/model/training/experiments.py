@@ -18,7 +18,7 @@ from lib.data.audit import audit
 from lib.data.source import listing, sources
 from lib.model.training.trials import Trial, inputs_divided_by_255, random_weights, run_trial
 from lib.show.progress import progress
-from lib.study.names import LABELS, STAGES
+from lib.study.names import LABELS, STAGES, generators_of
 from lib.study.pretrained import resolve
 from lib.study.recipes import FRESH, RECIPES, Phase, Recipe
 from lib.study.run import Run
@@ -95,13 +95,14 @@ class Variant:
         return f"{self.choice}: {self.setting}"
 
 
-def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
+def variants(recipe: Recipe, *, fine_tuning: bool = True, generators: bool = False) -> list[Variant]:
     """The recipe itself, then all its variants: first those judged after phase 1, then those judged after fine-tuning.
 
     The original recipe comes last.
 
     Args:
         fine_tuning: whether to include the slow second part.
+        generators: whether the images are of several generators, so that there is a choice how much each counts.
     """
     other, phase = functools.partial(dataclasses.replace, recipe), dataclasses.replace
     narrow = other(image_size=224)
@@ -127,6 +128,8 @@ def variants(recipe: Recipe, *, fine_tuning: bool = True) -> list[Variant]:
         Variant("degraded views", "random masking, 15-30% of the area", other(degradation="mask")),
         Variant("degraded views", "frequency masking, 15%", other(degradation="frequency")),
     ]
+    if generators:
+        found.append(Variant("generators", "each counts the same", other(generators="even")))
     if not fine_tuning:
         return found
     partial, full = phase(recipe.partial, epochs=2), recipe.full
@@ -152,7 +155,9 @@ def ablation(run: Run) -> pd.DataFrame:
             features), then TRIAL_COLUMNS; `stage` is the last trained stage.
     """
     recipe = run.recipe if run.quick else RECIPES["tuned"]
-    found = variants(recipe, fine_tuning=False)[::3] if run.quick else variants(recipe)
+    several = len(generators_of(run.used_images())) > 1
+    found = variants(recipe, fine_tuning=not run.quick, generators=several)
+    found = found[::3] if run.quick else found
     cases = [(each, seed) for each in found for seed in _seeds(run)]
     frames = _run_all(
         run, "ablation", [Trial(f"{each.name} {seed}", each.recipe, each.until, seed) for each, seed in cases]

@@ -74,6 +74,7 @@ def train_head(
     checkpoint: Checkpoint | None = None,
     groups: np.ndarray | None = None,
     parts: tuple[Parts, Parts] | None = None,
+    image_weights: np.ndarray | None = None,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train a head on frozen features.
 
@@ -87,6 +88,8 @@ def train_head(
         groups: name of the group (a person, say) of each validation image; None if images are independent.
         parts: of the training and of the validation images, which the rows of features belong to; None if each image is one
             row.
+        image_weights: how much each training image counts within its class (`sampling.generator_weights`); None if all
+            count the same.
 
     Returns:
         The head with the weights of its best epoch by validation AUC, and the history: one row per epoch, where 0 is
@@ -96,9 +99,11 @@ def train_head(
     """
     keras.utils.set_random_seed(seed)
     of_train, of_validation = parts or (None, None)
-    labels, weights = row_labels(labels, of_train)
+    labels, weights = row_labels(labels, of_train, image_weights)
     kept = [train] if callable(views) else views
     counts = of_train.loss_weight() if of_train and of_train.several else None
+    if image_weights is not None:
+        counts = image_weights if counts is None else image_weights[of_train.image] * counts
     means = _mean_features(validation, of_validation)
     head = HEADS[recipe.head](Samples(train, kept, labels, counts, means, validation_labels, seed))
     images = recipe.phase1.epoch_images(len(labels))

@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from sklearn.utils.class_weight import compute_sample_weight
 
 from lib.data.images.parts import Parts
 from lib.model.features import Rows
+from lib.study.names import generators_of
 from lib.study.recipes import Recipe
 from lib.study.run import Run
 
@@ -41,16 +43,39 @@ def class_weights(labels: np.ndarray) -> dict[int, float]:
     return {label: len(labels) / (2 * counts[label]) for label in (0, 1)}
 
 
-def row_labels(labels: np.ndarray, parts: Parts | None) -> tuple[np.ndarray, np.ndarray]:
+def generator_weights(images: pd.DataFrame, recipe: Recipe) -> np.ndarray | None:
+    """Weights that make all generators count equally within the synthetic class, scikit-learn's `balanced`.
+
+    Real images have weight 1, and so have synthetic ones on average. Images of an unknown generator count as those of
+    one more.
+
+    Args:
+        images: rows of the training images.
+
+    Returns:
+        One number for each image; None if the recipe does not ask for them, or there are fewer than two generators.
+    """
+    if recipe.generators != "even" or len(generators_of(images)) < 2:
+        return None
+    weights, synthetic = np.ones(len(images)), (images["label"] == "synthetic").to_numpy()
+    weights[synthetic] = compute_sample_weight("balanced", images["generator"].to_numpy()[synthetic])
+    return weights
+
+
+def row_labels(
+    labels: np.ndarray, parts: Parts | None, image_weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels and weights in the loss of the rows of features: both classes count equally, and the parts of an image by their
     weights.
 
     Args:
         labels: 0 or 1 of each training image.
         parts: of the images; None if each image is one row.
+        image_weights: of `generator_weights`; None if all images of a class count the same.
     """
     weight = class_weights(labels)
     weights = np.array([weight[label] for label in labels])
+    weights = weights if image_weights is None else weights * image_weights
     if parts is None or not parts.several:
         return labels, weights
     return labels[parts.image], weights[parts.image] * parts.loss_weight()

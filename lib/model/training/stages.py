@@ -28,13 +28,14 @@ from lib.model.scores import image_scores, run_files, run_view, saved_engine, sc
 from lib.model.training.checkpoint import Checkpoint
 from lib.model.training.fitting import fit_stage, inference, make_deterministic, probabilities, validation_measures
 from lib.model.training.heads import train_head
-from lib.model.training.sampling import drawn, feature_batches, row_labels, split_rows
+from lib.model.training.sampling import drawn, feature_batches, generator_weights, row_labels, split_rows
 from lib.show.progress import progress
 from lib.study.code_hash import code_hash
 from lib.study.files import device, file_hash, text_hash, versions, written_whole
 from lib.study.names import STAGES, UserError, as_int, independent_groups
 from lib.study.pretrained import resolve
 from lib.study.recipes import FRESH, Recipe
+from lib.study.results import key_columns
 from lib.study.run import Run
 from lib.study.steps import step_of
 
@@ -92,6 +93,7 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
         _checkpoint(run, "phase1", key),
         groups=independent_groups(rows["validation"]).to_numpy(),
         parts=(parts["train"], parts["validation"]),
+        image_weights=generator_weights(rows["train"], run.recipe),
     )
     infer = inference(head)
     scored = [
@@ -103,7 +105,8 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
 
 def _stage_key(run: Run, stage: str, before: str) -> str:
     """Changes with everything that a stage's result depends on: code, recipe, seed, images, and its start."""
-    images = run.used_images()[["image_id", "sha256", "label", "group", "split"]]
+    used = run.used_images()
+    images = used[key_columns(used)]
     code = code_hash(__name__)
     return text_hash(code, dataclasses.asdict(run.recipe), run.seed, stage, before, images.to_numpy().tolist())
 
@@ -222,7 +225,8 @@ def fine_tune(run: Run, stage: str) -> None:
     rows = split_rows(run)
     files = {split: run_files(run, rows[split]) for split in ("train", "validation")}
     parts = {split: parts_of(files[split], run_view(run)) for split in files}
-    labels, weights = row_labels(as_int(rows["train"]["label"]).to_numpy(), parts["train"])
+    labels, counted = as_int(rows["train"]["label"]).to_numpy(), generator_weights(rows["train"], run.recipe)
+    labels, weights = row_labels(labels, parts["train"], counted)
     known = scored["score"]
     start = known[rows["validation"]["image_id"]].to_numpy()
     truth = as_int(rows["validation"]["label"]).to_numpy()

@@ -26,6 +26,7 @@ from lib.study.files import text_hash, write_table
 from lib.study.names import STAGES
 from lib.study.pretrained import resolve
 from lib.study.recipes import Recipe
+from lib.study.results import key_columns
 from lib.study.run import Run
 
 TRIAL_COLUMNS = [
@@ -92,7 +93,8 @@ def run_trial(run: Run, trial: Trial, images: pd.DataFrame, since: float = 0) ->
 
 def trial_key(run: Run, trial: Trial, images: pd.DataFrame) -> str:
     """Changes with everything that the scores of a trial depend on; arguments as in `run_trial`."""
-    placed = images.loc[images["split"] != "", ["image_id", "sha256", "label", "group", "split"]]
+    used = images[images["split"] != ""]
+    placed = used[key_columns(used)]
     settings = dataclasses.asdict(dataclasses.replace(trial, name="", change=None))
     change = trial.change.__name__ if trial.change else ""
     weights = resolve(run.backbone, run.weights)
