@@ -254,7 +254,8 @@ def test_recipes_are_compared_as_the_paired_test_says(gathered, made_up):
     assert float(row[4]) == pytest.approx(known.p_holm, rel=0.05)
 
 
-def test_every_finished_recipe_stands_beside_the_original_one(gathered):
+def test_every_finished_recipe_stands_beside_the_original_one(gathered, monkeypatch):
+    monkeypatch.setitem(study.RECIPES, "wide", study.RECIPES["tuned"])
     dataset = gathered.datasets[0]
     models = {model.recipe: model for model in dataset.models}
     wide = dataclasses.replace(models["tuned"], recipe="wide")
