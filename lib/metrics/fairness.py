@@ -59,6 +59,10 @@ class _Part:
     people: tuple[int, int]
 
 
+# The rest of a group that holds all images.
+_EMPTY = _Part(np.full(len(MEASURES), np.nan), np.full((len(MEASURES), 1), np.nan), (0, 0), (0, 0))
+
+
 @dataclass(frozen=True)
 class _Side:
     """A group, or the rest: all its images, and its images for each generator that is averaged over."""
@@ -118,22 +122,27 @@ def _ordered(scored: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     columns = list(dict.fromkeys([*by, *({GENERATOR} & {*scored.columns})]))
     rows = scored[["y", "score"]].assign(person=scored["group"].astype(str))
     for name in columns:
-        rows[name] = scored[name].astype(object).where(scored[name].notna(), "").astype(str).str.strip()
+        rows[_held(name)] = scored[name].astype(object).where(scored[name].notna(), "").astype(str).str.strip()
     checked(rows["y"], rows["score"])
-    order = ["score", "y", "person", *columns]
+    order = ["score", "y", "person", *map(_held, columns)]
     rows = rows.sort_values(order, ascending=[False] + [True] * (len(order) - 1), ignore_index=True)
     return rows.assign(unit=units(rows["y"].to_numpy(), rows["person"]))
 
 
+def _held(name: str) -> str:
+    """The name of a user's column among the images: it may be called `images` or `kind`."""
+    return f"of {name}"
+
+
 def _counted(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """One row per group of a column or a pair, by value: its values, kind, images and people; then what has no value."""
-    asked = rows[rows["y"] == 1] if GENERATOR in columns else rows
-    known = (asked[list(columns)] != "").all(axis=1)
-    sizes = asked[known].groupby(list(columns), sort=True)["unit"].agg(images="size", people="nunique").reset_index()
+    asked, held = rows[rows["y"] == 1] if GENERATOR in columns else rows, list(map(_held, columns))
+    known = (asked[held] != "").all(axis=1)
+    sizes = asked[known].groupby(held, sort=True)["unit"].agg(images="size", people="nunique").reset_index()
     few = (sizes["images"] < FEWEST_IMAGES) | (sizes["people"] < FEWEST_PEOPLE)
     largest = sizes[~few].nlargest(MOST_GROUPS, "images", keep="first").index
     sizes["kind"] = np.where(few, TOO_FEW, np.where(sizes.index.isin(largest), GROUP, TOO_MANY))
-    sizes["value"] = sizes[list(columns)].agg(BETWEEN.join, axis=1) if len(sizes) else ""
+    sizes["value"] = sizes[held[0]] if len(held) == 1 else sizes[held[0]] + BETWEEN + sizes[held[1]]
     sizes = sizes.sort_values("kind", key=lambda kind: kind != GROUP, kind="stable", ignore_index=True)
     if known.all():
         return sizes
@@ -146,20 +155,21 @@ def _members(rows: pd.DataFrame, columns: Sequence[str], values: Sequence[str]) 
     """The images of a group. Real images have no generator, so they belong to the groups of every generator."""
     inside = np.ones(len(rows), dtype=bool)
     for name, value in zip(columns, values):
-        inside &= ((rows[name] == value) | ((rows["y"] == 0) if name == GENERATOR else False)).to_numpy()
+        inside &= ((rows[_held(name)] == value) | ((rows["y"] == 0) if name == GENERATOR else False)).to_numpy()
     return inside
 
 
 def _generators(rows: pd.DataFrame, columns: Sequence[str], counted: pd.DataFrame) -> list[str]:
     """The generators of which every group that gets numbers has enough people; none for groups by generator."""
-    if GENERATOR not in rows or GENERATOR in columns:
+    made_by, held = _held(GENERATOR), list(map(_held, columns))
+    if made_by not in rows or GENERATOR in columns:
         return []
-    groups = counted.loc[counted["kind"] == GROUP, list(columns)]
-    synthetic = rows[(rows["y"] == 1) & (rows[GENERATOR] != "")].merge(groups, on=list(columns))
+    groups = counted.loc[counted["kind"] == GROUP, held]
+    synthetic = rows[(rows["y"] == 1) & (rows[made_by] != "")].merge(groups, on=held)
     # A group without enough people with synthetic images has no recall of synthetic, so it does not count here.
-    all_people = synthetic.groupby(list(columns))["unit"].transform("nunique")
+    all_people = synthetic.groupby(held)["unit"].transform("nunique")
     told = synthetic[all_people >= FEWEST_PEOPLE]
-    people = told.groupby([*columns, GENERATOR])["unit"].nunique().unstack(fill_value=0)
+    people = told.groupby([*held, made_by])["unit"].nunique().unstack(fill_value=0)
     enough = (people >= FEWEST_PEOPLE).all()
     return sorted(enough.index[enough]) if len(people) else []
 
@@ -170,10 +180,10 @@ def _sides(
     """Each group that gets numbers, and its rest."""
     real = (rows["y"] == 0).to_numpy()
     pairs = []
-    for values in counted.loc[counted["kind"] == GROUP, list(columns)].to_numpy():
+    for values in counted.loc[counted["kind"] == GROUP, list(map(_held, columns))].to_numpy():
         inside = _members(rows, columns, values)
         rest = ~inside | real if tuple(columns) == (GENERATOR,) else ~inside
-        parts = [real | (rows[GENERATOR] == name).to_numpy() for name in generators]
+        parts = [real | (rows[_held(GENERATOR)] == name).to_numpy() for name in generators]
         pairs.append(tuple(_Side(whole, [whole & part for part in parts] or [whole]) for whole in (inside, rest)))
     return pairs
 
@@ -183,7 +193,7 @@ def _measured(
 ) -> dict[bytes, _Part]:
     """The measures of several parts of the images, by the bytes of their masks; all share one set of resamples."""
     labels, scores, unit = (rows[name].to_numpy() for name in ("y", "score", "unit"))
-    different = {mask.tobytes(): mask for mask in masks}
+    different = {mask.tobytes(): mask for mask in masks if mask.any()}
     drawn = {key: [] for key in different}
     # A part, or a resample of it, may hold one class only: 0 / 0 is NaN there, as it is to be.
     with np.errstate(invalid="ignore"):
@@ -211,7 +221,8 @@ def _needed(name: str) -> list[int]:
 
 def _parts(name: str, side: _Side, known: dict[bytes, _Part]) -> list[_Part]:
     """What a measure is the mean over: recall of real has nothing to do with generators."""
-    return [known[mask.tobytes()] for mask in ([side.whole] if name == "recall_real" else side.parts)]
+    masks = [side.whole] if name == "recall_real" else side.parts
+    return [known.get(mask.tobytes(), _EMPTY) for mask in masks]
 
 
 def _mean(name: str, parts: Sequence[_Part]) -> tuple[float, NDArray[np.float64]]:

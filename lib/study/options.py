@@ -175,7 +175,8 @@ def group_columns(text: str, table: pd.DataFrame) -> list[str]:
     further = [name for name in table if name not in own]
     for name in columns_of(text):
         if name not in further:
-            there = f"the images have {', '.join(further)}" if further else "the images have no columns of their own"
+            found = " ".join(", ".join(further).split())
+            there = f"the images have {found}" if further else "the images have no columns of their own"
             raise UserError(f"--by {text}: found {name}, expected columns of your own table; {there}")
         values = table[name].nunique()
         if values > MOST_VALUES:
