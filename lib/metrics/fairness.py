@@ -86,8 +86,8 @@ def group_table(
     Groups by generator itself are not averaged. They have no recall of real, because they share the real images.
 
     Args:
-        scored: columns y (0 real, 1 synthetic), score, group (person) and those of `by`; one row per test image. An empty
-            value is not known: such an image belongs to the rest only.
+        scored: columns y (0 real, 1 synthetic), score, group (person) and those of `by`; one row per test image. An
+            empty value is not known: such an image belongs to the rest only.
         by: columns, such as sex and age_band.
         threshold: that validation chose.
         resamples: number of resamples.
@@ -96,8 +96,8 @@ def group_table(
     Returns:
         For each column and pair one row per group, then one of kind `GAP`: by, value, kind, images, people, generators
         (averaged over; "" for none), then of each measure of `MEASURES` the value with `_low` and `_high` (95%),
-        `_difference` from the rest (-1 to 1) with the same, `_p` and `_p_holm`. In rows of kind `GAP`, each recall holds
-        the largest one less the smallest (0 to 1). NaN where there are too few images, or one class only.
+        `_difference` from the rest (-1 to 1) with the same, `_p` and `_p_holm`. In rows of kind `GAP`, each recall
+        holds the largest one less the smallest (0 to 1). NaN where there are too few images, or one class only.
 
     Raises:
         UndefinedMeasure: as `measures.bootstrap_intervals`, of all images together.
@@ -135,7 +135,7 @@ def _held(name: str) -> str:
 
 
 def _counted(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """One row per group of a column or a pair, by value: its values, kind, images and people; then what has no value."""
+    """One row per group of a column or a pair, by value: values, kind, images, people; then what has no value."""
     asked, held = rows[rows["y"] == 1] if GENERATOR in columns else rows, list(map(_held, columns))
     known = (asked[held] != "").all(axis=1)
     sizes = asked[known].groupby(held, sort=True)["unit"].agg(images="size", people="nunique").reset_index()
@@ -253,8 +253,8 @@ def _interval(name: str, parts: Sequence[_Part], less: Sequence[_Part] = ()) -> 
 def p_value(difference: Interval) -> float:
     """The two-sided p value of a difference, from the limit of its 95% interval that lies towards 0.
 
-    It is below 0.05 where the interval leaves out 0 (Altman and Bland 2011, *How to obtain the P value from a confidence
-    interval*, for intervals that need not be symmetric). NaN for an undefined interval.
+    It is below 0.05 where the interval leaves out 0 (Altman and Bland 2011, *How to obtain the P value from a
+    confidence interval*, for intervals that need not be symmetric). NaN for an undefined interval.
     """
     reach = difference.value - difference.low if difference.value > 0 else difference.high - difference.value
     if difference.value == 0 or np.isnan(difference.value):
@@ -301,8 +301,8 @@ def _table(
 def _gap(name: str, groups: Sequence[Sequence[_Part]]) -> Interval:
     """The largest less the smallest value among groups.
 
-    The largest of several noisy values is too large, so percentiles of the gap never hold 0. Instead all pairs of groups
-    get intervals that hold at once, as by Tukey: in 95% of the resamples no pair strays further from its difference on
+    The largest of several noisy values is too large, so percentiles of the gap never hold 0. Instead all pairs of
+    groups get intervals that hold at once, as by Tukey: in 95% of the resamples no pair strays further from its difference on
     the data than the width `reach`. Near 0 and 1, where resamples say little, the limits of the pairs count too.
     """
     intervals = {at: _interval(name, parts) for at, parts in enumerate(groups)}
