@@ -121,6 +121,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "images in use",
     )
     add(
+        "--by",
+        metavar="COLUMN,…",
+        default="",
+        help="compare groups of people: columns of your own table, such as sex,age_band; nothing is inferred from pictures",
+    )
+    add(
         "--compare",
         nargs="+",
         metavar="NAME",
@@ -169,7 +175,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     ):
         parser.error("--labels, --groups, --split and --follow-links say how --data is read; give them with --data")
     if options.generate:
-        others = ("data", "download", "list", "quick", "normalise", "start", "force", "compare", "costs", "also")
+        others = ("data", "download", "list", "quick", "normalise", "start", "force", "compare", "costs", "also", "by")
         if any(getattr(options, name) for name in others) or len(options.dataset) != (0 if options.tiny else 1):
             parser.error(
                 "--generate only makes a dataset: give --references and one --dataset, 1 to 4 (none with --tiny)"
@@ -178,8 +184,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     for name in ("references", "images", "prompts", "batch", "offload", "yes", "tiny"):
         if getattr(options, name) not in (None, False):
             parser.error(f"--{name} goes with --generate; give --generate too")
-    if options.compare and (options.dataset or options.data or options.also or options.start or options.costs):
-        parser.error("--compare runs notebook 05 alone; give it without --dataset, --data, --also, --from and --costs")
+    if options.compare and any(getattr(options, name) for name in ("dataset", "data", "also", "start", "costs", "by")):
+        parser.error(
+            "--compare runs notebook 05 alone; give it without --dataset, --data, --also, --from, --costs and --by"
+        )
     if not (options.dataset or options.data or options.list or options.compare or options.copy_notebooks):
         parser.error("nothing to run; give --dataset 1, --data FOLDER, --compare or --list (--help shows examples)")
     if options.copy_notebooks and (options.dataset or options.data or options.compare or options.list):
@@ -190,7 +198,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def chosen_runs(options: argparse.Namespace) -> list[Run]:
     """The runs that the options name, each checked before anything is computed."""
     names = list(study.DATASETS) if "all" in options.dataset else list(dict.fromkeys(options.dataset))
-    names_of_options = ("recipe", "backbone", "weights", "quick", "seed", "results", "normalise", "costs")
+    names_of_options = ("recipe", "backbone", "weights", "quick", "seed", "results", "normalise", "costs", "by")
     shared = {key: getattr(options, key) for key in names_of_options}
     shared["reading"] = study.Reading(options.labels, options.groups, options.split, options.follow_links)
     runs = [study.open_run(dataset=name, **shared) for name in names]
@@ -238,6 +246,7 @@ def parameters(run: Run) -> dict:
         "COSTS": run.costs,
         "COMPARE": list(run.compare),
         "READING": run.reading.as_dict(),
+        "BY": run.by,
     }
 
 
@@ -273,8 +282,8 @@ def step_key(step: Step, run: Run, before: str) -> str:
         return study.text_hash(_source(step), [(str(path), study.file_hash(path)) for path in finished])
     wanted = parameters(run)
     if not step.costs:
-        # New costs train nothing anew.
-        del wanted["COSTS"]
+        # New costs or groups train nothing anew.
+        del wanted["COSTS"], wanted["BY"]
     if step.scope in ("dataset", "experiment"):
         # The audit is the same for every recipe and backbone; experiments choose recipes themselves.
         same = ("RECIPE", "BACKBONE", "WEIGHTS") if step.scope == "dataset" else ("RECIPE",)
@@ -436,6 +445,9 @@ def run_all(options: argparse.Namespace) -> None:
             if run is not current:
                 # A step that ran again makes those after it run again, of its own dataset.
                 current, again, key = run, False, ""
+            if run.by and step.scope == "recipe":
+                # Before anything is trained: a name that is no column.
+                study.group_columns(run.by, run.used_images())
             key = step_key(step, run, key)
             if (run, step) in wanted and step.stages:
                 # What the user wants run again is trained again, not taken over from the finished stages.

@@ -36,6 +36,8 @@ def no_kernel_ahead(monkeypatch):
         (["--dataset", "1", "--normalise", "big"], "expected SIZE,QUALITY"),
         (["--data", str(PROJECT / "LICENSE")], "expected a folder"),
         (["--dataset", "1", "--costs", "1,5"], "expected FALSE_ALARM,MISS,PREVALENCE"),
+        (["--compare", "dataset_1", "--by", "sex"], "--compare runs notebook 05 alone"),
+        (["--generate", "--dataset", "1", "--by", "sex"], "--generate only makes a dataset"),
         (["--compare", "nothing"], "neither a finished run in"),
         (["--compare", str(PROJECT / "data_manifest.csv")], "column image_id is missing"),
         (["--compare", "dataset_1", "--dataset", "1"], "--compare runs notebook 05 alone"),
@@ -180,6 +182,26 @@ def test_new_costs_choose_thresholds_anew_and_train_nothing():
         if run_all.step_key(step, run, "") != run_all.step_key(step, other, "")
     ]
     assert changed == ["04"]
+
+
+def test_new_groups_train_nothing():
+    run, other = (study.open_run(dataset="1", by=by) for by in ("", "sex"))
+    keys = [[run_all.step_key(step, each, "") for step in study.STEPS] for each in (run, other)]
+    assert [step.notebook[:2] for step, *pair in zip(study.STEPS, *keys) if pair[0] != pair[1]] == ["04"]
+    assert run_all.declared(study.STEPS[3].source, run_all.parameters(other))["OPTIONS"] == {"by": "sex"}
+
+
+def test_a_name_that_is_no_column_is_refused_before_anything_is_trained(own_home, tmp_path, monkeypatch, capsys):
+    results = tmp_path / "results"
+    finish(study.open_run(dataset="1", results=str(results)))
+    done = []
+    monkeypatch.setattr(run_all, "is_done", lambda step, run, key: done.append(step.notebook) or True)
+    assert run_all.main(["--dataset", "1", "--by", "sex,age", "--results", str(results)]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.endswith(
+        "--by sex,age: found sex, expected columns of your own table; the images have no columns of their own"
+    )
+    assert "\n" not in error and done == ["01_data_audit"]
 
 
 def test_compare_runs_notebook_05_alone_with_another_detectors_scores(own_home, tmp_path):

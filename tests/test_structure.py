@@ -208,7 +208,7 @@ def test_only_the_study_reads_and_writes_results_for_the_report():
 def test_only_the_study_knows_the_names_of_the_results():
     names = {"index.html", "dataset.json", "comparison.csv", "detector.json", "elsewhere.json"}
     for step in (*study.STEPS, *study.EXPERIMENTS.values()):
-        names |= set(step.outputs)
+        names |= {*step.outputs, *step.on_request}
     for path in [*files("lib"), PROJECT / "run_all.py"]:
         if path.parent.name != "study":
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -13,7 +13,7 @@ from support import finish, finish_stages, refused
 
 from lib import study
 from lib.data.images.views import View
-from lib.metrics import comparison
+from lib.metrics import comparison, fairness
 from lib.study.names import STAGES, UserError
 from lib.study.recipes import RECIPES
 from lib.study.run import open_run
@@ -606,6 +606,67 @@ def test_other_thresholds_make_detector_robustness_and_comparison_untrue_and_the
     rewritten = ("metrics.json", "thresholds.json")
     made["04"] = [path for path in made["04"] if path.name not in rewritten]
     assert gone(made) == ["04", "05", "06", "10"] and finished(run) == [("dataset_1", "tuned")]
+
+
+def test_groups_are_of_the_scores_and_go_with_them_and_where_nobody_asks():
+    run = open_run(by="sex")
+    images = finish(run)
+    assert "run notebook 04_threshold_analysis" in refused(run.groups)
+    scored = run.scored().query("stage == 'full' and split == 'test'")
+    table = fairness.group_table(scored.assign(sex=["=1+1", "<b>"] * 40), ["sex"], 0.5, resamples=50)
+    path, figure = run.recipe_folder / "groups.csv", run.recipe_folder / "figures" / "groups.png"
+    step = next(step for step in study.STEPS if step.on_request)
+    assert path in step.results(run) and path not in step.results(open_run())
+    figure.parent.mkdir(exist_ok=True)
+
+    def leave():
+        run.write_groups(table)
+        figure.write_text("")
+
+    leave()
+    found = run.groups()
+    assert found["value"].tolist() == ["<b>", "=1+1", ""] and set(found["source"]) == {run.source()}
+    pd.testing.assert_frame_equal(found.drop(columns="source"), table, check_dtype=False)
+    assert path in run.files()
+    # A later notebook that is run again leaves them; new thresholds, scores or images do not.
+    run.outdate("06_robustness")
+    assert path.exists() and figure.exists()
+    metrics, thresholds = run.metrics()["stages"], run.thresholds()["stages"]
+    thresholds["full"]["balanced"]["threshold"] = 0.25
+    run.write_metrics(metrics, thresholds, "report")
+    assert not path.exists() and not figure.exists()
+    leave()
+    scores, history = run.scores(), run.history()
+    run.add_stage(scores.query("stage == 'full'").assign(score=0.5), history.query("stage == 'full'"))
+    assert not path.exists() and not figure.exists()
+    leave()
+    run.write_audit(images.assign(split=images["split"].to_numpy()[::-1]), run.pairs(), run.audit())
+    assert not path.exists() and not figure.exists()
+    leave()
+    run.write_groups(None)
+    assert not path.exists() and not figure.exists()
+
+
+def test_columns_of_by_are_columns_of_the_users():
+    assert open_run(by=" Sex, age_band,,sex").by == "sex,age_band" and open_run(by=["sex", "Age"]).by == "sex,age"
+    assert open_run(options={"by": "sex"}).by == "sex" and open_run(by=None).by == ""
+    run = open_run()
+    finish(run)
+    scored = run.scored()
+    given = scored.assign(sex="f", age_band=[f"{at // 20}" for at in range(len(scored))], name=range(len(scored)))
+    assert study.group_columns("age_band,sex", given) == ["age_band", "sex"] and study.group_columns("", scored) == []
+    for table in (given, run.used_images().assign(sex="f", age_band="", name="")):
+        said = refused(study.group_columns, "sex,height", table)
+        assert (
+            said
+            == "--by sex,height: found height, expected columns of your own table; the images have sex, age_band, name"
+        )
+    assert "the images have no columns of their own" in refused(study.group_columns, "sex", scored)
+    # Columns of the study are no groups of people.
+    for own in ("y", "score", "label", "group", "split"):
+        assert f"found {own}, expected" in refused(study.group_columns, own, given)
+    said = refused(study.group_columns, "name", given)
+    assert f"column name has {len(scored):,} different values, expected at most 30" in said
 
 
 def test_another_table_of_an_experiment_takes_its_notebook_and_figures_with_it():

@@ -447,11 +447,12 @@ def bootstrap_values(
     if set(names) & set(PROBABILITY_MEASURES):
         checked_probabilities(labels, scores)
     blocks = resampling.blocks(labels, scores, groups, resamples, seed)
-    parts = np.concatenate([_resampled(names, block, threshold) for block in blocks], axis=1)
+    parts = np.concatenate([resampled(names, block, threshold) for block in blocks], axis=1)
     return dict(zip(names, parts))
 
 
-def _resampled(names: Sequence[str], block: Resamples, threshold: float | None) -> NDArray[np.float64]:
+def resampled(names: Sequence[str], block: Resamples, threshold: float | None) -> NDArray[np.float64]:
+    """Measures by name in every resample of a block: shape (names, resamples)."""
     known = _resampled_probabilities(block) if set(names) & set(PROBABILITY_MEASURES) else {}
     for name in names:
         if name in _RANKINGS_RESAMPLED:

@@ -231,7 +231,12 @@ def limits_near_an_end(
 
 
 def sum_interval(
-    found: Interval, weights: Sequence[float], shares: Sequence[float], trials: Sequence[float], level: float = 0.95
+    found: Interval,
+    weights: Sequence[float],
+    shares: Sequence[float],
+    trials: Sequence[float],
+    level: float = 0.95,
+    few: float = FEW,
 ) -> Interval:
     """The percentile interval of a weighted sum of shares, widened if one of them is near 0 or 1.
 
@@ -242,8 +247,9 @@ def sum_interval(
         weights: of the shares.
         shares, trials: as in `share_interval`, of different images.
         level: nominal coverage, 0 to 1.
+        few: as in `share_interval`.
     """
-    if not any(near_an_end(*pair) for pair in zip(shares, trials)):
+    if not any(near_an_end(*pair, few) for pair in zip(shares, trials)):
         return found
     limits = [exact_limits(share, number, level) for share, number in zip(shares, trials)]
     ends = [sorted(w * (limit - share) for limit in pair) for w, share, pair in zip(weights, shares, limits)]

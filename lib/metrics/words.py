@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from lib.metrics import fairness
 from lib.metrics.by_value import names_of
 from lib.metrics.checks import Interval, decimals, share
 from lib.metrics.comparison import AT_CHANCE, BETTER, verdict
-from lib.metrics.measures import roc_auc
+from lib.metrics.measures import RECALLS, roc_auc
 from lib.metrics.stages import TRAINED
 from lib.metrics.thresholds import Costs
 
@@ -26,10 +27,16 @@ GAP = 0.05
 # An interval of AUC that is wider than this says little.
 WIDE = 0.1
 BREAK = "  \n"
+MEASURE_WORDS = {"roc_auc": "AUC", "recall_real": "recall of real", "recall_synthetic": "recall of synthetic"}
 
 
 def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
+
+
+def code(text: str) -> str:
+    """A text of the user's as Markdown shows it plainly: nothing in it is markup, HTML or a formula."""
+    return f"`{' '.join(str(text).replace('`', chr(39)).split())}`"
 
 
 def listed(names: Sequence[str], nothing: str = "none") -> str:
@@ -707,6 +714,40 @@ def verbatim(text: str, most: int = 40) -> str:
     line = " ".join(text.split())
     line = line if len(line) <= most else f"{line[: most - 1]}…"
     return html.escape(re.sub(r"([\\`*_{}\[\]()#+\-.!|$~])", r"\\\1", line))
+
+
+def groups_seen(table: pd.DataFrame | None, source: str) -> str:
+    """Whether groups of people are told apart, or how to ask for them.
+
+    Args:
+        table: of `fairness.group_table`; None if no columns were named.
+        source: where the images come from.
+    """
+    if table is None:
+        return (
+            'No columns were named. With columns of your own table, `OPTIONS = {"by": "sex,age_band"}` (run_all.py '
+            "`--by sex,age_band`) compares groups of people here. Nothing about a person is inferred from a picture."
+        )
+    lines = []
+    for by, rows in table.groupby("by", sort=False):
+        groups, gap = rows[rows["kind"] == fairness.GROUP], rows[rows["kind"] == fairness.GAP].iloc[0]
+        found = {name: Interval.of(gap, name) for name in RECALLS}
+        gaps = [f"{MEASURE_WORDS[name]} {gap}" for name, gap in found.items() if not np.isnan(gap.value)]
+        some = "; ".join(gaps) or "not known, because fewer than two groups have enough images and people"
+        lines.append(f"{code(by)}, {len(groups)} groups with numbers. Largest gap: {some}.")
+    apart = []
+    for name, said in MEASURE_WORDS.items():
+        for row in table[table[f"{name}_p_holm"] < 0.05].to_dict("records"):
+            difference = Interval.of(row, f"{name}_difference")
+            apart.append(f"{code(row['value'])} ({code(row['by'])}): {said} {difference}")
+    counted = table[~table["kind"].isin((fairness.GROUP, fairness.GAP))]
+    lines.append(f"Different from the rest, after Holm's correction: {'; '.join(apart) or 'none'}.")
+    if not apart:
+        lines.append("That is no proof of equality: the intervals say how large a difference may still be.")
+    if len(counted):
+        lines.append(f"Without numbers: {len(counted)} groups, because they are too small, too many, or have no value.")
+    lines.append(f"Groups are those of the table's columns; nothing was inferred from pictures. Source: {source}.")
+    return SEEN + BREAK.join(lines)
 
 
 # ----------------------------------------------------------------------------------------------------- 05: comparison

@@ -81,6 +81,11 @@ FIGURES = {
         "Test AUC and both recalls while the pictures get worse from left to right; the threshold stays where clean "
         "images put it. A recall that falls while AUC holds: the scores have moved, not the ranking.",
     ),
+    "groups": (
+        "Groups of people on test",
+        "Each line is a group of the user's columns with its 95% interval; the dotted line is the value on all test images. "
+        "Short lines far from it matter; long lines say that the group is small.",
+    ),
     "grad_cam": (
         "Where the last block looks (Grad-CAM)",
         "Bright places speak for the images' own class. The maps say where, not why.",

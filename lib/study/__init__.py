@@ -23,7 +23,7 @@ from lib.study.files import (
     written_whole,
 )
 from lib.study.names import DATASETS, LABELS, NOT_OMNIGEN, SPLITS, STAGES, UserError, as_int
-from lib.study.options import GROUPINGS, Reading, base_name, costs_of, run_name
+from lib.study.options import GROUPINGS, Reading, base_name, costs_of, group_columns, run_name
 from lib.study.recipes import CHOICES, FRESH, QUICK_IMAGES, QUICK_WORDS, RECIPES, Phase, Recipe
 from lib.study.results import (
     audited_folders,

@@ -12,14 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from lib.study.names import DATASETS, LABELS, UserError
-from lib.study.steps import COMPARED, QUICK_FOLDER
+from lib.study.steps import COMPARED, IMAGE_COLUMNS, QUICK_FOLDER, SCORE_COLUMNS
 
 # The allowed values of --groups.
 GROUPINGS = ("none", "folder", "name")
 
 # Maximum number of letters of a name in results/: file systems allow 255 bytes, and endings are added.
 MOST_LETTERS = 100
+
+# A column of --by with more different values is refused: it names images or people, or holds numbers, but no groups.
+MOST_VALUES = 30
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,40 @@ def costs_of(text: str) -> dict[str, float] | None:
             "one unit, and the share of synthetic images in use, above 0 and below 1)"
         )
     return {"false_alarm": false_alarm, "miss": miss, "prevalence": prevalence}
+
+
+def columns_of(text: str) -> list[str]:
+    """`COLUMN,…` of --by as names, each once; [] where nothing is asked.
+
+    Names of columns are kept in lower case and without spaces around them, as tables are read.
+    """
+    return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip().lower())))
+
+
+def group_columns(text: str, table: pd.DataFrame) -> list[str]:
+    """The columns of --by, which the table must have beside the study's own.
+
+    Args:
+        text: `COLUMN,…`.
+        table: `Run.scored`, or images.csv.
+
+    Raises:
+        UserError: a name that is no such column, or a column with more than MOST_VALUES values.
+    """
+    own = (*IMAGE_COLUMNS, *SCORE_COLUMNS, "y")
+    further = [name for name in table if name not in own]
+    for name in columns_of(text):
+        if name not in further:
+            found = " ".join(", ".join(further).split())
+            there = f"the images have {found}" if further else "the images have no columns of their own"
+            raise UserError(f"--by {text}: found {name}, expected columns of your own table; {there}")
+        values = table[name].nunique()
+        if values > MOST_VALUES:
+            raise UserError(
+                f"--by {text}: column {name} has {values:,} different values, expected at most {MOST_VALUES}; put numbers into "
+                "bands first, such as 20-29"
+            )
+    return columns_of(text)
 
 
 def run_name(dataset: str, data: str, name: str, normalise: str = "") -> str:

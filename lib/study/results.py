@@ -411,6 +411,21 @@ class Results:
         """calibration.json."""
         return self._json(self.recipe_folder / "calibration.json", "04_threshold_analysis")
 
+    def write_groups(self, table: pd.DataFrame | None) -> None:
+        """Store groups.csv, with the source of the images in a column. None removes it: the groups are not asked for."""
+        path = self.recipe_folder / "groups.csv"
+        self.remove_figures("groups")
+        if table is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_text(path, table.assign(source=self.source()).to_csv(index=False))
+
+    def groups(self) -> pd.DataFrame:
+        """groups.csv: columns of `fairness.group_table` and source; only where columns were named (--by)."""
+        path = self.recipe_folder / "groups.csv"
+        self.require(path, "04_threshold_analysis")
+        return _measured(path, "by", "value", "kind", "generators")
+
     def record(self, **values: object) -> dict:
         """Add values to run.json (dictionaries are merged) and return all of it."""
         path = self.recipe_folder / "run.json"

@@ -12,6 +12,7 @@ from lib.study.names import DATASETS, UserError
 from lib.study.options import (
     Reading,
     absolute,
+    columns_of,
     costs_of,
     list_option,
     run_name,
@@ -37,6 +38,7 @@ RARE_OPTIONS = {
     "costs": "",
     "compare": (),
     "reading": None,
+    "by": "",
 }
 
 
@@ -52,6 +54,7 @@ class Run(Results):
         costs: `FALSE_ALARM,MISS,PREVALENCE` where the threshold of least expected cost is wanted too, or "".
         compare: what notebook 05 compares, names of finished runs, and paths of scores files or DATASET=PATH; () for every finished run.
         reading: what the user states about folders and tables of images.
+        by: `COLUMN,…` of the user's table where groups of people are to be compared, or "".
     """
 
     name: str
@@ -69,6 +72,7 @@ class Run(Results):
     costs: str = ""
     compare: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
+    by: str = ""
 
     @property
     def folder(self) -> Path:
@@ -120,6 +124,7 @@ def open_run(
     costs: str = "",
     compare: Sequence[str] | str = (),
     reading: Reading | Mapping[str, object] | None = None,
+    by: Sequence[str] | str = "",
     options: Mapping[str, object] | str | None = None,
 ) -> Run:
     """The run that these options name; they are the parameters of the notebooks and options of run_all.py.
@@ -147,6 +152,7 @@ def open_run(
         given.get("compare", compare),
         given.get("reading", reading),
     )
+    by = ",".join(list_option("by", given.get("by", by)))
     dataset, data, name = text_option("dataset", dataset), text_option("data", data), text_option("name", name)
     recipe, backbone, weights = (
         text_option("recipe", recipe),
@@ -184,6 +190,7 @@ def open_run(
         # A notebook is executed in another folder than the one the user is in.
         compare=tuple(map(absolute, list_option("compare", compare))),
         reading=reading if isinstance(reading, Reading) else Reading.of(reading or {}),
+        by=",".join(columns_of(by)),
     )
     refuse_other_data(run)
     return run

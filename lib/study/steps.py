@@ -53,6 +53,7 @@ class Folders(Protocol):
     recipe_folder: Path
     comparison_folder: Path
     model_folder: Path
+    by: str
 
     def model_path(self, stage: str) -> Path:
         """The path of the model of a stage."""
@@ -68,9 +69,10 @@ class Step:
             only on request) or `all` (once, at the end).
         title: its task, in a word or two.
         outputs: files that it writes to its folder, beside the executed notebook.
+        on_request: files that it writes there only where the user asks for them.
         stages: stages whose models it writes.
         figures: patterns of the figures that it saves in the folder `figures` there.
-        costs: whether its result depends on the user's costs of wrong decisions.
+        costs: whether its result depends on the user's costs of wrong decisions, and on the groups that --by compares.
         detector: whether it turns the folder of models into a detector that scores pictures.
         quick: whether a quick run has it too.
     """
@@ -84,6 +86,7 @@ class Step:
     costs: bool = False
     detector: bool = False
     quick: bool = True
+    on_request: tuple[str, ...] = ()
 
     @property
     def source(self) -> Path:
@@ -99,6 +102,7 @@ class Step:
     def results(self, run: Folders) -> list[Path]:
         """All files that the step writes."""
         made = [run.model_folder / name for name in DETECTOR_FILES] if self.detector else []
+        made += [self.executed(run).with_name(name) for name in self.on_request if run.by]
         return [self.executed(run), *self.outputs_of(run), *(run.model_path(stage) for stage in self.stages), *made]
 
     def outputs_of(self, run: Folders) -> list[Path]:
@@ -115,6 +119,8 @@ class Step:
         executed = self.executed(run)
         gone = [run.model_folder / name for name in (DETECTOR_FILES[0], ELSEWHERE_FILE)] if self.detector else []
         gone += self.outputs_of(run) if outputs and not self.stages else []
+        # Also where the step is about to write its outputs: it may not be asked for these again.
+        gone += [executed.with_name(name) for name in self.on_request]
         gone += [executed, notebook_page(executed)]
         saved = executed.parent / "figures"
         patterns = self.figures if figures == "*" else (figures,)
@@ -153,10 +159,11 @@ STEPS = (
         ("metrics.json", "thresholds.json", "calibration.json", "classification_report.txt"),
         figures=(
             *("roc", "precision_recall", "threshold_stability", "threshold_overview"),
-            *("scores", "confusion", "cost", "reliability"),
+            *("scores", "confusion", "cost", "reliability", "groups"),
         ),
         costs=True,
         detector=True,
+        on_request=("groups.csv",),
     ),
     Step(
         "06_robustness",

@@ -16,7 +16,7 @@ from support import HOME, finish, refused
 
 import run_all
 from lib import report, study
-from lib.metrics import comparison
+from lib.metrics import comparison, fairness
 from lib.metrics.checks import Interval
 from lib.report import __main__ as command
 from lib.report import across, content, notebooks, parts, pictures, words
@@ -65,6 +65,27 @@ def copied(made_up, tmp_path):
 
 def datasets(found):
     return {dataset.name: dataset for dataset in found.datasets}
+
+
+def test_groups_of_people_are_shown_plainly_where_they_were_asked_for(copied, hostile_names):
+    runs = study.finished_runs(copied, copied / "models", quick=False)
+    (run,) = [run for run in runs if run.name == "my (faces)"]
+    test = run.scored().query("stage == 'full' and split == 'test'")
+    values = ["=1+1", hostile_names[0]]
+    frame = pd.concat([test.assign(kind=value, group=test["group"] + value) for value in values])
+    table = fairness.group_table(frame, ["kind"], 0.5, resamples=50)
+    run.write_groups(table)
+    text = report.write(copied).read_text(encoding="utf-8")
+    assert hostile_names[0] not in text
+    found = Parsed(text)
+    assert (
+        "Groups of people, on test: my (faces), tuned recipe" in found.text
+        and found.text.count("Groups of people") == 1
+    )
+    shown = [row.tolist() for row in fairness.shown(table).to_numpy()]
+    for cell in (cell for row in shown for cell in row if cell):
+        assert " ".join(cell.split()) in found.text
+    assert "nothing about a person was inferred from a picture" in found.text
 
 
 def test_every_dataset_and_recipe_is_there_with_the_numbers_of_its_files(gathered, parsed):

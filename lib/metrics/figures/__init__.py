@@ -4,7 +4,14 @@ Nothing is computed here: points, counts and intervals come from the other modul
 returns a matplotlib Figure. `title` is drawn as given (the caller names dataset, source, n and recipe in it).
 """
 
-from lib.metrics.figures.comparisons import ablation_plot, auc_matrix, interval_plot, learning_curve, robustness_curves
+from lib.metrics.figures.comparisons import (
+    ablation_plot,
+    auc_matrix,
+    group_intervals,
+    interval_plot,
+    learning_curve,
+    robustness_curves,
+)
 from lib.metrics.figures.data import power_spectra, quality_histogram, split_counts
 from lib.metrics.figures.decisions import EXAMPLE_NAMES, risk_coverage, threshold_overview
 from lib.metrics.figures.evidence import cross_entropy_plot, det_curve, tippett_plot
@@ -47,6 +54,7 @@ __all__ = [
     "det_curve",
     "error_gallery",
     "explained_picture",
+    "group_intervals",
     "heat_maps",
     "interval_plot",
     "learning_curve",

@@ -58,6 +58,27 @@ def interval_plot(
 
 
 @styled
+def group_intervals(table: pd.DataFrame, overall: Mapping[str, float], title: str) -> Figure:
+    """AUC and both recalls of groups with their 95% intervals, a panel each; a line is the value on all images.
+
+    Args:
+        table: rows with numbers of `fairness.group_table`, in the order to draw.
+        overall: measure to its value on all images.
+    """
+    figure, axes = panels(len(overall), title, (3.4 * len(overall) + 2.6, 0.36 * len(table) + 1.9), sharey=True)
+    names = [textwrap.shorten(f"{by}: {value}", 48, placeholder="…") for by, value in table[["by", "value"]].to_numpy()]
+    for ax, (name, value) in zip(axes, overall.items()):
+        for row, found in enumerate(Interval.all_of(table, name)):
+            draw_interval(ax, [found.low, found.high], [row, row], color=MEASURE_COLOURS[name])
+            ax.plot(found.value, row, "o", color=MEASURE_COLOURS[name])
+        ax.axvline(value, color="grey", linestyle=":")
+        ax.set(xlabel=f"{MEASURE_NAMES[name]}\n(dotted: all test images)")
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(len(names) - 0.5, -0.5)
+    return figure
+
+
+@styled
 def auc_matrix(values: pd.DataFrame, texts: pd.DataFrame, title: str) -> Figure:
     """ROC AUC of every model (rows) on every dataset's test split (columns).
 

@@ -474,7 +474,9 @@ def write_elsewhere(runs: Sequence[Run], compared: pd.DataFrame) -> list[str]:
             model = read_detector(run.model_folder).content["files"][f"{STAGES[-1]}.keras"]
             found = _elsewhere(run.model_folder, model)
         except UserError as error:
-            left.append(f"The detector of {run.name} ({run.recipe.name}) is not told what it gives on other data: {error}.")
+            left.append(
+                f"The detector of {run.name} ({run.recipe.name}) is not told what it gives on other data: {error}."
+            )
             continue
         mine = (compared["trained_on"] == run.name) & (compared["recipe"] == run.recipe.name)
         rows = compared[mine & (compared["stage"] == STAGES[-1]) & (compared["tested_on"] != run.name)]
