@@ -60,6 +60,17 @@ def logit_line(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     return slope, float(logistic.intercept_[0]) - slope * centre
 
 
+def line_of(head: keras.Model) -> tuple[np.ndarray, float] | None:
+    """Coefficients (n,) and intercept of the logit of a `linear_head`, of features as they are; None for another head."""
+    if [type(layer) for layer in head.layers[1:]] != [layers.Normalization, layers.Dense]:
+        return None
+    normal, dense = head.layers[1:]
+    weights, bias = dense.get_weights()
+    mean, variance = (np.asarray(each, "float64").ravel() for each in (normal.mean, normal.variance))
+    coefficients = weights[:, 0] / np.sqrt(variance)
+    return coefficients, float(bias[0] - coefficients @ mean)
+
+
 def with_head(detector: keras.Model, head: keras.Model) -> keras.Model:
     """A detector with another head; the backbone and its pooling are shared.
 

@@ -4,7 +4,14 @@ Nothing is computed here: points, counts and intervals come from the other modul
 returns a matplotlib Figure. `title` is drawn as given (the caller names dataset, source, n and recipe in it).
 """
 
-from lib.metrics.figures.comparisons import ablation_plot, auc_matrix, interval_plot, learning_curve, robustness_curves
+from lib.metrics.figures.comparisons import (
+    ablation_plot,
+    auc_matrix,
+    interval_plot,
+    learning_curve,
+    pictures_needed,
+    robustness_curves,
+)
 from lib.metrics.figures.data import power_spectra, quality_histogram, split_counts
 from lib.metrics.figures.decisions import EXAMPLE_NAMES, risk_coverage, threshold_overview
 from lib.metrics.figures.evidence import cross_entropy_plot, det_curve, tippett_plot
@@ -52,6 +59,7 @@ __all__ = [
     "learning_curve",
     "mean_images",
     "pair_gallery",
+    "pictures_needed",
     "power_spectra",
     "precision_recall_curves",
     "quality_histogram",

@@ -294,7 +294,9 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
             "scale": list(scale_of(run)),
             "pixels": "RGB, 0-255",
         },
-        "thresholds": {policy: threshold_with_test(found, metrics["policies"][policy]) for policy, found in thresholds.items()},
+        "thresholds": {
+            policy: threshold_with_test(found, metrics["policies"][policy]) for policy, found in thresholds.items()
+        },
         "calibration": calibrations["methods"].get(recommended, {"method": recommended}),
         "evidence": evidence.settle(known["y"], known["score"], known["group"], recommended).as_dict(),
         "unlikeness": {"measure": UNLIKENESS, "limit": statistics.limit, "quantile": USUAL},
