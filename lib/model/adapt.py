@@ -20,12 +20,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from lib.data.audit.new_pictures import read_pictures
 from lib.data.source.checks import printable
 from lib.metrics.checks import Interval
 from lib.metrics.words import pictures_needed_seen
-from lib.model.use.adaptation import CURVE, adapt, read_pictures, run_of, target_folder, write_adapted
+from lib.model.use.adaptation import CURVE, adapt, run_of, target_folder, write_adapted
 from lib.model.use.detector import find_detector
-from lib.model.use.refit import ALONE, MODES, TOGETHER
+from lib.model.use.refit import ALONE, MODES, TOGETHER, Choice
 from lib.study.files import check_writable
 from lib.study.names import UserError
 
@@ -106,26 +107,28 @@ def run(options: argparse.Namespace) -> None:
 
 def report(lineage: dict) -> list[str]:
     """Lines that say what was done and what it gained."""
-    choice = lineage["choice"]
-    weight = (
-        f", new pictures counted {choice['weight']:g} times as much as all own ones"
-        if choice["mode"] == TOGETHER
-        else ""
-    )
     lines = [
-        f"fitted on: {choice['mode']}{weight}; penalty {choice['penalty']:g} (chosen by cross-validation on the new pictures)",
+        f"chosen by cross-validation on the new pictures: {_chosen(Choice(**lineage['choice']))}",
         f"threshold chosen on: {lineage['thresholds_from']}",
-        f"{'':<24}{'AUC':<24}{'recall of real':<24}recall of synthetic",
+        f"{'':<26}{'AUC':<24}{'recall of real':<24}recall of synthetic",
     ]
     for place, name in (("new", "new source"), ("home", "at home")):
         for when in ("before", "after") if lineage[place] else ():
             numbers = [str(Interval.from_dict(found)) for found in lineage[place][when].values()]
-            lines.append(f"{f'{name}, {when}':<24}{''.join(f'{text:<24}' for text in numbers)}".rstrip())
+            lines.append(f"{f'{name}, {when}':<26}{''.join(f'{text:<24}' for text in numbers)}".rstrip())
         if lineage[place]:
-            lines.append(f"{f'{name}, change of AUC':<24}{Interval.from_dict(lineage[place]['roc_auc_change'])}")
+            lines.append(f"{f'{name}, change of AUC':<26}{Interval.from_dict(lineage[place]['roc_auc_change'])}")
     probe = Interval.from_dict(lineage["probe"])
     lines.append(f"files alone, without pixels, tell the classes of the new pictures apart with AUC {probe}")
     return lines
+
+
+def _chosen(choice: Choice) -> str:
+    if choice.weight == 0:
+        return "the head stays as it is, no refit was clearly better; the threshold is chosen anew"
+    if choice.mode == ALONE:
+        return f"{choice.mode}, penalty {choice.penalty:g}"
+    return f"{choice.mode}, the new pictures counting {choice.weight:g} times as much as the own ones, penalty {choice.penalty:g}"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -21,14 +21,11 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from lib.data.audit import shortcut
-from lib.data.audit.audit import audit_files, usable
-from lib.data.audit.duplicates import find_duplicates, find_overlap
-from lib.data.audit.split import clusters
+from lib.data.audit.duplicates import find_overlap
+from lib.data.audit.new_pictures import Pictures
 from lib.data.images.parts import Parts, parts_of
 from lib.data.images.views import ImageFile
 from lib.data.source.checks import printable
-from lib.data.source.folders import entry_issue, walk
-from lib.data.source.source import Source, known_set
 from lib.metrics import evaluation, evidence, figures, measures
 from lib.metrics.checks import Interval
 from lib.metrics.delong import paired_test
@@ -59,16 +56,15 @@ from lib.model.use.detector import (
 from lib.model.use.refit import ALONE, DRAWS, LEFT, MODES, TOGETHER, Images, Refit
 from lib.show.progress import progress
 from lib.study.files import file_hash, text_hash, versions, write_table
-from lib.study.names import ASIDE, LABELS, UserError, as_int, independent_groups
+from lib.study.names import LABELS, UserError, as_int, independent_groups
 from lib.study.recipes import Phase, Recipe
 from lib.study.results import save_figure
 from lib.study.run import Run, begun_runs
 from lib.study.steps import QUICK_FOLDER
 
-# Pictures of each class: fewer cannot be cross-validated, more are enough to train a detector on.
-FEWEST, MOST_NEW = 5, 200
-# The detector's own images that are used, of each split at most.
-MOST = 2000
+# The detector's own images that are used at most: those that hold the head in a refit, whose equations grow with them, and
+# those of the other splits.
+MOST_HELD, MOST = 1000, 2000
 # Of its validation images, as many of each class choose the threshold as there are new ones, and at least this many.
 LEAST_JUDGED = 50
 # New pictures of each class in the average map that explanations are compared with.
@@ -76,123 +72,6 @@ MAPPED = 4
 POLICY = "balanced"
 MODEL = "adapted.keras"
 CURVE = "how_many"
-
-
-# ---------------------------------------------------------------------------------------------------------- new pictures
-
-
-class Pictures(NamedTuple):
-    """The labelled pictures of a new source.
-
-    Attributes:
-        name: of the source.
-        images: rows of an image table, by content: `image_id` is part of the file's hash, `group` holds copies and inner
-            folders together. `path` is as given or absolute.
-        aside: name of each file that is not used, to the reason.
-        repeated: number of files that are the same as an earlier one of their class.
-    """
-
-    name: str
-    images: pd.DataFrame
-    aside: dict[str, str]
-    repeated: int
-
-    @property
-    def files(self) -> list[ImageFile]:
-        rows = zip(self.images["path"], self.images["sha256"], self.images["height"], self.images["width"])
-        return [ImageFile(Path(path), key, 0, (int(height), int(width))) for path, key, height, width in rows]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Label to number of pictures."""
-        return {label: int((self.images["label"] == label).sum()) for label in LABELS}
-
-
-def read_pictures(real: Path, synthetic: Path, name: str = "") -> Pictures:
-    """Open, check and compare the pictures of two folders.
-
-    Pictures of one inner folder (a person, say) form a group where a class has at least FEWEST of such folders; a folder of
-    the same name in both classes is one group. So do copies.
-
-    Args:
-        name: of the source; empty: the name of the folder above both, or of the folder of real pictures.
-
-    Raises:
-        UserError: a folder is missing, both are the same, a class has too few or too many pictures or too few that are
-            independent, or a picture is in both.
-    """
-    folders = dict(zip(LABELS, (real, synthetic)))
-    listed = pd.concat([_listed(folder, label) for label, folder in folders.items()], ignore_index=True)
-    source = Source("", Path(), {}, False, "", known_set({}, ""))
-    with progress(len(listed), "new pictures") as advance:
-        images = audit_files(source, listed, advance)
-    good = usable(images)
-    rows = images[~good]
-    aside = dict(zip(rows["path"], rows["issue"].str.removeprefix(ASIDE)))
-    images = images[good].assign(image_id=images["sha256"].str[:16]).reset_index(drop=True)
-    both = images.groupby("sha256")["label"].transform("nunique") > 1
-    pairs = find_duplicates(images.drop_duplicates("image_id"))
-    conflict = images.loc[both, "image_id"].tolist() + pairs.loc[~pairs["same_label"], "image_a"].tolist()
-    if conflict:
-        path = images.loc[images["image_id"] == conflict[0], "path"].iloc[0]
-        raise UserError(f"{path}: the same picture is in both folders, so its label is not known; remove it from one")
-    found = images.drop_duplicates("image_id").sort_values("image_id", ignore_index=True)
-    found = found.assign(group=_groups(found, pairs))
-    pictures = Pictures(name or _name(real, synthetic), found, aside, len(images) - len(found))
-    for label, count in pictures.counts.items():
-        independent = found.loc[found["label"] == label, "group"].nunique()
-        if not FEWEST <= count <= MOST_NEW:
-            more = " (with more, train a detector: run_all.py --data)" if count > MOST_NEW else _some(aside)
-            raise UserError(
-                f"{printable(folders[label])}: {count} different {label} pictures, expected {FEWEST} to {MOST_NEW}{more}"
-            )
-        if independent < FEWEST:
-            raise UserError(
-                f"{printable(folders[label])}: {count} {label} pictures, but copies and inner folders leave {independent} "
-                f"independent ones, expected at least {FEWEST}"
-            )
-    return pictures
-
-
-def _listed(folder: Path, label: str) -> pd.DataFrame:
-    """The files of a folder as `audit_files` takes them; hidden ones are left out."""
-    root, rows = Path(os.path.realpath(folder)), []
-    if not root.is_dir():
-        raise UserError(f"--{label} {printable(folder)}: no such folder; expected one that holds {label} pictures")
-    for inside, entry in sorted(walk(folder)):
-        parts = PurePosixPath(inside).parts
-        if not any(part.startswith(".") for part in parts):
-            group = parts[0] if len(parts) > 1 else ""
-            rows.append((label, str(Path(folder) / inside), group, "", entry_issue(entry, root)))
-    found = pd.DataFrame(rows, columns=["label", "path", "group", "split", "issue"], dtype=object)
-    if found.empty:
-        raise UserError(
-            f"--{label} {printable(folder)}: no file there; expected {FEWEST} to {MOST_NEW} {label} pictures"
-        )
-    return found
-
-
-def _groups(images: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
-    """Name of the group of each picture, from its content: that of its first picture."""
-    folders = images[images["group"] != ""].groupby("label")["group"].nunique()
-    group = images["group"] if (folders >= FEWEST).any() else pd.Series("", images.index)
-    row = pd.Series(images.index, images["image_id"])
-    numbers = np.column_stack([row[pairs["image_a"]], row[pairs["image_b"]]]).reshape(-1, 2)
-    cluster = clusters(group, numbers)
-    return images["image_id"].groupby(cluster).transform("min").to_numpy()
-
-
-def _name(real: Path, synthetic: Path) -> str:
-    real, synthetic = Path(os.path.realpath(real)), Path(os.path.realpath(synthetic))
-    return (real.parent if real.parent == synthetic.parent else real).name
-
-
-def _some(aside: dict[str, str]) -> str:
-    """The files that are not used, in brackets; empty if there are none."""
-    if not aside:
-        return ""
-    shown = "; ".join(f"{printable(name)}: {why}" for name, why in [*aside.items()][:3])
-    return f" ({len(aside)} files cannot be used: {shown}{' …' if len(aside) > 3 else ''})"
 
 
 # ------------------------------------------------------------------------------------------------------ images at home
@@ -261,12 +140,13 @@ class Home:
         self._images = images[~copies]
 
     def rows(self, split: str) -> Rows:
-        """The images of a split, at most MOST of them, by content: a fair sample and always the same one.
+        """The images of a split, at most MOST or MOST_HELD, by content: a fair sample and always the same one.
 
         Raises:
             UserError: features are not in the cache, and their image is missing.
         """
-        images = self._images[self._images["split"] == split].sort_values("sha256").head(MOST).reset_index(drop=True)
+        images = self._images[self._images["split"] == split].sort_values("sha256")
+        images = images.head(MOST_HELD if split == "train" else MOST).reset_index(drop=True)
         return features_of(self.detector, self.run, images, run_files(self.run, images))
 
     @cached_property
@@ -361,6 +241,12 @@ def adapt(
         if ALONE not in modes:
             raise UserError(f"--source-and-target: {notes[-1]}")
         modes = (ALONE,)
+    elif home.copied:
+        splits = ", ".join(f"{split} {count}" for split, count in home.overlap.items())
+        notes.append(
+            f"{home.copied} of the new pictures are copies of images of the detector's own dataset ({splits}): what it gives on the "
+            "new source before is partly memory, and these images are left out at home"
+        )
     return _Adapting(detector, pictures, new, home, modes, folder, notes).finished()
 
 
@@ -427,7 +313,7 @@ class _Adapting:
             **self._origin(probe),
             "choice": self.choice._asdict(),
             "thresholds_from": self._judged_words(judged),
-            "new": {"before": before, "after": after, "roc_auc_change": change.as_dict()},
+            "new": {"images": len(labels), "before": before, "after": after, "roc_auc_change": change.as_dict()},
             "home": home,
         }
         content = {
@@ -555,10 +441,9 @@ class _Adapting:
         train = counts
         if both:
             images = pd.concat([self.home.run.used_images(), images], ignore_index=True)
-            own = self.home.splits["train"].images["label"].value_counts()
-            train = {label: int(own.get(label, 0)) + count for label, count in counts.items()}
+            train = {label: old["images"]["train"][label] + count for label, count in counts.items()}
         added = ", ".join(f"{count} {label}" for label, count in counts.items())
-        change = "adapted with" if both else "head refitted on"
+        change = "head refitted on" if self.choice.weight else "threshold chosen anew on"
         return {
             **old,
             "source": f"{old['source']}; {change} {added} pictures of {self.pictures.name}",

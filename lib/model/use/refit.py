@@ -19,6 +19,8 @@ from scipy.stats import rankdata
 from sklearn.model_selection import StratifiedGroupKFold
 
 from lib.metrics import abstention, thresholds
+from lib.metrics.checks import UndefinedMeasure
+from lib.metrics.delong import paired_test
 from lib.metrics.resampling import percentile_interval
 from lib.model.heads import PENALTIES, logit_line
 
@@ -28,6 +30,9 @@ MODES = (TOGETHER, ALONE)
 # leaves a linear head as it is, so that only its threshold is chosen anew.
 WEIGHTS = (0.0, 0.25, 1.0, 4.0)
 FOLDS = 5
+# The old head is left only for a refit whose cross-validated AUC is higher by more than this many standard errors of the
+# difference (the rule of one standard error, Breiman et al. 1984): on few pictures chance alone often gives a gain.
+MARGIN = 1.0
 # Sizes of the curve, pictures of each class; draws of each; pictures of each class that must be left to read it on.
 SIZES, DRAWS, LEFT = (5, 10, 20, 50, 100), 20, 5
 
@@ -172,7 +177,8 @@ class Refit:
     def choose(self, rows: np.ndarray) -> tuple[Choice, np.ndarray]:
         """The choice of largest cross-validated AUC on the new pictures `rows`, and its raw scores of them there.
 
-        Of equally good ones the first is taken, which changes the head least.
+        Of equally good ones the first is taken, which changes the head least. The head stays as it is unless a refit is
+        better by MARGIN.
         """
         folds, found = list(self.folds(rows)), {}
         place = {row: number for number, row in enumerate(rows)}
@@ -181,8 +187,10 @@ class Refit:
             for train, rest in folds:
                 scores[[place[row] for row in rest]] = self.raw(choice, train, rest)
             found[choice] = scores
-        aucs = [_roc_auc(self.new.labels[rows], scores) for scores in found.values()]
-        best = self.choices[int(np.argmax(aucs))]
+        labels, first = self.new.labels[rows], self.choices[0]
+        best = self.choices[int(np.argmax([_roc_auc(labels, scores) for scores in found.values()]))]
+        if first.weight == 0 and not _is_better(labels, found[first], found[best], self.new.groups[rows]):
+            best = first
         return best, found[best]
 
     def head(self, rows: np.ndarray, validation: Images | None) -> tuple[Choice, np.ndarray, float, pd.DataFrame]:
@@ -257,6 +265,14 @@ class Refit:
         counts = np.bincount(self.new.labels[rest], minlength=2)
         whole = all(len(part) == size for part in mine)
         return (rows, rest) if whole and counts.min() >= LEFT else None
+
+
+def _is_better(labels: np.ndarray, first: np.ndarray, second: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether the second scores rank better than the first by more than MARGIN."""
+    try:
+        return paired_test(labels, first, second, groups).z > MARGIN
+    except UndefinedMeasure:  # no error can be told: all pictures agree on the difference
+        return _roc_auc(labels, second) > _roc_auc(labels, first)
 
 
 def _roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
