@@ -7,6 +7,7 @@ read once.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ from lib.data.images.parts import Parts, parts_of
 from lib.data.images.views import ImageFile
 from lib.data.source.checks import printable
 from lib.metrics import evaluation, evidence, figures, measures
-from lib.metrics.checks import Interval
+from lib.metrics.checks import Interval, UndefinedMeasure
 from lib.metrics.delong import paired_test
 from lib.metrics.resampling import percentile_interval
 from lib.model import heads, network
@@ -544,7 +545,7 @@ def few_pictures(runs: Sequence[Run], size: int = 10, draws: int = DRAWS) -> pd.
     """Each detector adapted to each other dataset with few pictures of its training split, read on its test split.
 
     Args:
-        runs: finished runs; those without a complete detector are left out.
+        runs: finished runs. Left out are those without a complete detector, and pairs whose images are missing or too few.
         size: pictures of each class.
         draws: random choices of these pictures, from four times as many.
 
@@ -556,7 +557,8 @@ def few_pictures(runs: Sequence[Run], size: int = 10, draws: int = DRAWS) -> pd.
     datasets, rows = {run.name: run for run in runs}, []
     pairs = [(run, other) for run in runs for other in datasets.values() if other.name != run.name]
     for run, other in pairs:
-        if (run.model_folder / CONTENT).is_file():
+        # A pair whose images are missing or too few must not stop the others.
+        with contextlib.suppress(UserError, UndefinedMeasure):
             rows.append(_few(read_detector(run.model_folder), run, other, size, draws))
     return pd.DataFrame(rows)
 
@@ -567,6 +569,8 @@ def _few(detector: Detector, run: Run, other: Run, size: int, draws: int) -> dic
     new = train.groupby("label").head(4 * size + LEFT).reset_index(drop=True)
     home = Home(detector, run, new)
     test, _ = transfer.test_images(run, other)
+    if min(new["label"].value_counts().reindex(LABELS, fill_value=0)) < size + LEFT or test["label"].nunique() < 2:
+        raise UserError(f"{other.name}: too few images to adapt {run.name} with {size} pictures of each class")
     rows = {
         name: features_of(detector, run, one, run_files(other, one)) for name, one in (("new", new), ("away", test))
     }
