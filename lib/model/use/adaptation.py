@@ -19,6 +19,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 
 from lib.data.audit import shortcut
@@ -301,7 +302,7 @@ class _Adapting:
         after = _results(rows.assign(score=held_out.scores), read)
         old_scores = self.new.scores(self.model.get_layer("head"))
         before = _read_at(rows.assign(score=old_scores), self.old.threshold(POLICY))
-        change = paired_test(labels, old_scores, held_out.scores, groups).difference
+        change = _change(labels, old_scores, held_out.scores, groups)
         statistics = self.old.statistics
         head = heads.linear_head(statistics.mean, np.square(statistics.scale), coefficients, intercept)
         model = heads.with_head(self.model, head)
@@ -344,7 +345,7 @@ class _Adapting:
         after = rows.assign(score=test.scores(head))
         found = _read_at(after, thresholds[POLICY])
         found["policies"] = {name: _recalls(after, threshold) for name, threshold in thresholds.items()}
-        change = paired_test(rows["y"], before["score"], after["score"], rows["group"]).difference
+        change = _change(rows["y"], before["score"], after["score"], rows["group"])
         return {
             "images": len(rows),
             "before": _read_at(before, self.old.threshold(POLICY)),
@@ -466,6 +467,14 @@ def old_line(model: keras.Model, statistics: Statistics, validation: Images | No
     coefficients = coefficients * statistics.scale
     slope, shift = np.polyfit(validation.features @ coefficients + intercept, validation.labels - 0.5, 1)
     return slope * coefficients, float(slope * intercept + shift)
+
+
+def _change(labels: ArrayLike, before: ArrayLike, after: ArrayLike, groups: ArrayLike) -> Interval:
+    """Change of the AUC with its interval by DeLong's test; without limits where all pictures agree on it."""
+    try:
+        return paired_test(labels, before, after, groups).difference
+    except UndefinedMeasure:
+        return Interval(measures.roc_auc(labels, after) - measures.roc_auc(labels, before), np.nan, np.nan)
 
 
 def _moments(features: np.ndarray) -> np.ndarray:
