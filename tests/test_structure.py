@@ -45,6 +45,14 @@ PROGRAMS = {
         "lib.model.use",
         "lib.metrics.checks",
     },
+    "lib/model/adapt.py": {
+        "lib.study",
+        "lib.data.audit.new_pictures",
+        "lib.data.source.checks",
+        "lib.model.use",
+        "lib.metrics.checks",
+        "lib.metrics.words",
+    },
     "run_all.py": {"lib.study", "lib.data.source", "lib.data.omnigen", "lib.show.display", "lib.report"},
 }
 TENSORFLOW_ROOMS = ("lib/model/", "lib/data/images/batches.py")

@@ -567,3 +567,22 @@ def compare(
 
 def _unmeasured(names: Mapping[str, str | int], images: int, why: str) -> dict[str, str | int]:
     return {**names, "images": images, "policy": NOT_MEASURED, "warning": f"{NOT_MEASURED}: {why}"}
+
+
+def adapted_table(adapted: pd.DataFrame) -> pd.DataFrame:
+    """What a few pictures of another dataset change, as a table for reading.
+
+    Args:
+        adapted: of `adaptation.few_pictures`; may be empty.
+    """
+    columns = {
+        "AUC there, before": "roc_auc_before",
+        "AUC there, after": "roc_auc_after",
+        "AUC at home, before": "roc_auc_home_before",
+        "AUC at home, after": "roc_auc_home",
+    }
+    rows = []
+    for _, row in adapted.iterrows():
+        names = {"detector": f"{row['trained_on']}, {row['recipe']}", "adapted to": row["adapted_to"]}
+        rows.append(names | {title: str(Interval.of(row, column)) for title, column in columns.items()})
+    return pd.DataFrame(rows, columns=["detector", "adapted to", *columns]).set_index("detector")

@@ -35,29 +35,54 @@ def evaluate(scored: pd.DataFrame, seed: int = 0, costs: Costs | None = None) ->
     metrics, chosen = {}, {}
     for stage, rows in scored.groupby("stage", sort=False):
         validation, test = (rows[rows["split"] == split] for split in ("validation", "test"))
-        policies = thresholds.choose_all(validation["y"], validation["score"], costs, validation["group"])
-        settled = thresholds.stability(validation["y"], validation["score"], validation["group"], costs, seed=seed)
-        bands = {
-            policy: abstention.choose(validation["y"], validation["score"], found.threshold)
-            for policy, found in policies.items()
-        }
-        chosen[stage] = {
-            policy: {**found.as_dict(), "interval": settled[policy].as_dict(), "band": bands[policy].as_dict()}
-            for policy, found in policies.items()
-        }
-        if costs is not None:
-            chosen[stage]["cost"]["costs"] = costs.as_dict()
+        chosen[stage] = choose_thresholds(validation, seed, costs)
         metrics[stage] = {
             "validation": _as_dicts(intervals(validation, seed)),
             "test": _as_dicts(intervals(test, seed)),
             "policies": {
-                policy: {**_read(test, found.threshold, seed, costs), "decided": _decided(test, bands[policy], seed)}
-                for policy, found in policies.items()
+                policy: {
+                    **_read(test, found["threshold"], seed, costs),
+                    "decided": _decided(test, found["band"]["low"], found["band"]["high"], seed),
+                }
+                for policy, found in chosen[stage].items()
             },
         }
         if by_value.is_several(test):
             metrics[stage]["generators"] = by_value.by_value(test, policies["balanced"].threshold, seed=seed)
     return metrics, chosen
+
+
+def choose_thresholds(validation: pd.DataFrame, seed: int = 0, costs: Costs | None = None) -> dict:
+    """The thresholds of one stage with their intervals and bands, by policy, as in thresholds.json.
+
+    Args:
+        validation: columns y, score, group; never test images.
+        seed, costs: as in `evaluate`.
+    """
+    known = (validation["y"], validation["score"])
+    policies = thresholds.choose_all(*known, costs, validation["group"])
+    settled = thresholds.stability(*known, validation["group"], costs, seed=seed)
+    chosen = {}
+    for policy, found in policies.items():
+        band = abstention.choose(*known, found.threshold)
+        chosen[policy] = {**found.as_dict(), "interval": settled[policy].as_dict(), "band": band.as_dict()}
+    if costs is not None:
+        chosen["cost"]["costs"] = costs.as_dict()
+    return chosen
+
+
+def read_decisions(rows: pd.DataFrame, called: np.ndarray, undecided: np.ndarray, seed: int = 0) -> dict:
+    """The measures of decisions that several thresholds made, one for each fold: as a policy in metrics.json.
+
+    Args:
+        rows: columns y, group.
+        called: bool (images,), whether an image is called synthetic.
+        undecided: bool (images,), whether its score lies in the band.
+        seed: of the bootstrap.
+    """
+    # Scores that stand for the decisions: below 0.5 is real, and 0.25 up to 0.75 is undecided.
+    standing = rows.assign(score=np.where(called, 1.0, 0.0) + np.where(undecided, np.where(called, -0.4, 0.4), 0.0))
+    return {**_read(standing, 0.5, seed, None), "decided": _decided(standing, 0.25, 0.75, seed)}
 
 
 def calibrate(scored: pd.DataFrame, seed: int = 0) -> dict:
@@ -192,10 +217,10 @@ def _read(rows: pd.DataFrame, threshold: float, seed: int, costs: Costs | None) 
     return {"threshold": threshold, "confusion": confusion, **_as_dicts(found)}
 
 
-def _decided(rows: pd.DataFrame, band: abstention.Band, seed: int) -> dict:
+def _decided(rows: pd.DataFrame, low: float, high: float, seed: int) -> dict:
     """What a band does on test: its ends, and the measures of `abstention.READ` with their intervals."""
-    read = abstention.read(rows["y"], rows["score"], rows["group"], band.low, band.high, seed=seed)
-    return {"low": band.low, "high": band.high, **_as_dicts(read)}
+    read = abstention.read(rows["y"], rows["score"], rows["group"], low, high, seed=seed)
+    return {"low": low, "high": high, **_as_dicts(read)}
 
 
 def _as_dicts(found: dict[str, Interval]) -> dict:

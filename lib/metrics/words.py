@@ -804,6 +804,46 @@ def sizes_of_training_seen(found: Sequence[str], left_out: Sequence[str]) -> str
     return f"{SEEN}{BREAK}{said}{more}"
 
 
+def adapted_seen(table: pd.DataFrame) -> str:
+    """What a few labelled pictures of another dataset gain there, and what that costs at home.
+
+    Args:
+        table: of `adaptation.few_pictures`; empty if there is one dataset only.
+    """
+    if table.empty:
+        return (
+            f"{SEEN}One dataset so far: there is no new source to adapt to. Run another one, then this notebook again."
+        )
+    gained = table["roc_auc_after"] - table["roc_auc_before"]
+    # A draw of the pictures can be lucky: nearly all of them have to be better.
+    sure = int((table["roc_auc_after_low"] > table["roc_auc_before"]).sum())
+    lost = table["roc_auc_home"] - table["roc_auc_home_before"]
+    cost = "little is lost there" if lost.min() > -GAP else "what was known at home is partly lost"
+    return (
+        f"{SEEN}With a few pictures the AUC on the other dataset changes by {gained.mean():+.3f} on average ({gained.min():+.3f} to "
+        f"{gained.max():+.3f}); in {sure} of {len(table)} cases nearly every draw of them helps. At home it changes by "
+        f"{lost.mean():+.3f} on average, at worst by {lost.min():+.3f}: {cost}."
+    )
+
+
+def pictures_needed_seen(curve: pd.DataFrame) -> str:
+    """How many pictures of each class a gain on a new source takes.
+
+    Args:
+        curve: columns pictures (of each class, rising from 0), roc_auc, roc_auc_low, roc_auc_high.
+    """
+    before, tried = curve.iloc[0], curve.iloc[1:]
+    if tried.empty:
+        return "How many are needed cannot be said: no pictures are left to read smaller numbers of them on."
+    sure = tried[tried["roc_auc_low"] > before["roc_auc"]]
+    best = tried.loc[tried["roc_auc"].idxmax()]
+    most = f"the best mean AUC is {decimals(best['roc_auc'])}, with {int(best['pictures'])} of each class"
+    if sure.empty:
+        return f"How many are needed: {most}; no number tried helps in nearly every draw of the pictures."
+    least = int(sure["pictures"].iloc[0])
+    return f"How many are needed: from {least} of each class on nearly every draw of the pictures helps; {most}."
+
+
 # ----------------------------------------------------------------------------------------------------- 06: robustness
 
 

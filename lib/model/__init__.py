@@ -51,10 +51,11 @@ def quiet_native_code() -> Iterator[None]:
 try:
     check_processor()
 except UserError as error:
-    if "lib.model.scoring" not in sys.orig_argv:
+    program = next((name for name in ("scoring", "adapt") if f"lib.model.{name}" in sys.orig_argv), "")
+    if not program:
         raise
     # `python -m lib.model.scoring` imports this package before it can catch an error itself.
-    print(f"scoring: {error}", file=sys.stderr)
+    print(f"{program}: {error}", file=sys.stderr)
     sys.exit(2)
 # Each import of OpenVINO would report to its maker. A thread would copy the whole program while TensorFlow is still
 # being imported, and wait up to three seconds for the network. Without the package that reports, this does not happen.

@@ -124,7 +124,9 @@ def trained_folders(results: Path) -> list[Path]:
 
 def compared_files(results: Path, models: Path) -> list[Path]:
     """The files that a comparison of all runs depends on: the metrics and the detector of every analysed run."""
-    return [*sorted(Path(results).glob("*/*/metrics.json")), *sorted(Path(models).glob(f"*/*/{DETECTOR_FILES[0]}"))]
+    detectors = sorted(Path(models).glob(f"*/*/{DETECTOR_FILES[0]}"))
+    # Adapted detectors lie beside those of the recipes, and belong to no run.
+    return [*sorted(Path(results).glob("*/*/metrics.json")), *(one for one in detectors if one.parent.name in RECIPES)]
 
 
 def write_comparison(folder: Path, compared: pd.DataFrame, tests: pd.DataFrame) -> None:

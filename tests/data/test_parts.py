@@ -125,3 +125,11 @@ def test_a_file_is_read_once_for_all_its_parts(tmp_path, monkeypatch):
     views = np.concatenate(list(load_views(parts.files, View("crop", 256), 64)))
     assert views.shape == (6, 256, 256, 3) and read == [path]
     assert len({file.name for file in parts.files}) == 6
+
+
+def test_features_of_an_image_are_the_weighted_mean_of_its_parts():
+    parts = Parts([None] * 4, np.array([0, 1, 1, 1]), np.array([1, 0.25, 0.25, 0.5]))
+    features = np.array([[1, 2], [4, 0], [0, 4], [2, 2]], "float32")
+    np.testing.assert_array_equal(parts.mean_features(features), [[1, 2], [2, 2]])
+    alone = Parts([None] * 2, np.arange(2), np.ones(2))
+    assert alone.mean_features(features[:2]) is not None and (alone.mean_features(features[:2]) == features[:2]).all()

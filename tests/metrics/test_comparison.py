@@ -401,3 +401,13 @@ def test_a_learning_curve_has_phase_1_once():
     assert comparison.ends_of_training(curve, nothing)["stage"].tolist() == ["full", "full"]
     some = nothing | {("b", "tuned"): {"phase1": "phase 1", "full": "final model: fully unfrozen"}}
     assert comparison.ends_of_training(curve, some)["stage"].tolist() == ["phase1", "full"] * 2
+
+
+def test_what_few_pictures_change_as_a_table():
+    assert comparison.adapted_table(pd.DataFrame()).empty
+    row = {"trained_on": "a", "recipe": "tuned", "adapted_to": "b"}
+    for number, name in enumerate(("roc_auc_before", "roc_auc_after", "roc_auc_home_before", "roc_auc_home")):
+        row |= {name: 0.6 + number / 10, f"{name}_low": 0.5, f"{name}_high": 0.95}
+    table = comparison.adapted_table(pd.DataFrame([row]))
+    assert table.loc["a, tuned", "AUC there, after"] == "0.700 [0.500, 0.950]"
+    assert table.loc["a, tuned", "AUC at home, before"] == "0.800 [0.500, 0.950]"

@@ -288,3 +288,17 @@ def test_warnings_name_the_thresholds_that_call_everything_one_class(evaluated):
     expected = sum(found["degenerate"] for policies in chosen.values() for found in policies.values())
     assert len(evaluation.warnings(chosen)) == expected
     assert evaluation.threshold_intervals(other)["phase1"]["fixed"] == Interval(0.5, 0.5, 0.5)
+
+
+def test_decisions_of_one_threshold_read_as_that_threshold(evaluated):
+    rows = part("full", "test")
+    for policy, read in evaluated[0]["full"]["policies"].items():
+        band = read["decided"]
+        scores = rows["score"].to_numpy()
+        undecided = abstention.is_undecided(band["low"], band["high"], scores)
+        found = evaluation.read_decisions(rows, scores >= read["threshold"], undecided)
+        for name in ("confusion", "recall_real", "recall_synthetic"):
+            assert found[name] == read[name], (policy, name)
+        assert {name: found["decided"][name] for name in abstention.READ} == {
+            name: band[name] for name in abstention.READ
+        }

@@ -97,6 +97,9 @@ ABLATION = pd.DataFrame(
 )
 HEAT = np.arange(4.0).reshape(2, 2)
 
+NEEDED = pd.DataFrame({"pictures": [0, 5, 10], "roc_auc": [0.5, 0.7, 0.8]}).assign(
+    roc_auc_low=lambda rows: rows["roc_auc"] - 0.1, roc_auc_high=lambda rows: rows["roc_auc"] + 0.1
+)
 # Figures of pictures, which have no axes.
 PICTURES = (
     *("sample_sheet", "pair_gallery", "mean_images", "heat_maps", "error_gallery"),
@@ -126,6 +129,7 @@ DRAWN = {
     "interval_plot": lambda: figures.interval_plot({"phase1": HALF, "full": HALF}, TITLE),
     "auc_matrix": lambda: figures.auc_matrix(MATRIX, MATRIX.astype(str), TITLE),
     "learning_curve": lambda: figures.learning_curve(CURVE, TITLE),
+    "pictures_needed": lambda: figures.pictures_needed(NEEDED, TITLE),
     "threshold_stability": lambda: figures.threshold_stability(STABLE, TITLE),
     "threshold_overview": lambda: overview({"fixed": 0.5, "balanced": 0.4}),
     "tippett_plot": lambda: figures.tippett_plot(evidence.tippett(Y, 2 * S - 1), -1.0, 1.0, TITLE),
@@ -354,6 +358,10 @@ AXIS_LABELS = {
     "interval_plot": ("ROC AUC with 95% interval (dotted: chance)", ""),
     "auc_matrix": ("tested on", "trained on"),
     "learning_curve": ("training images (logarithmic)", "ROC AUC on the test split, 95% interval"),
+    "pictures_needed": (
+        "new pictures of each class",
+        "ROC AUC on the others\n(0: 95% interval; else 95% of the draws)",
+    ),
     "threshold_overview": ("threshold", "recall on validation, with 95% interval"),
     "threshold_stability": ("threshold, with 95% of its values over resamples of validation", ""),
     "tippett_plot": ("log10 LR (right: speaks for synthetic)", "share of images with at least this LR"),

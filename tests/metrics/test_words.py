@@ -255,3 +255,20 @@ def test_baselines_are_read_at_their_own_validation_thresholds():
     assert (dummy.scorer, dummy.images, dummy.roc_auc, dummy.roc_auc_high) == ("dummy", 20, 0.5, 0.5)
     assert sure.roc_auc == sure.recall_real == sure.recall_synthetic == 1 and sure.recall_real_low < 1
     assert {dummy.recall_real, dummy.recall_synthetic} == {0.0, 1.0}
+
+
+def test_what_few_pictures_change_is_told_there_and_at_home():
+    assert "One dataset so far" in words.adapted_seen(pd.DataFrame())
+    row = {"roc_auc_before": 0.6, "roc_auc_after": 0.8, "roc_auc_after_low": 0.7, "roc_auc_home_before": 0.95}
+    said = words.adapted_seen(pd.DataFrame([{**row, "roc_auc_home": 0.94}]))
+    assert "by +0.200 on average" in said and "in 1 of 1 cases" in said and "little is lost there" in said
+    said = words.adapted_seen(pd.DataFrame([{**row, "roc_auc_after_low": 0.55, "roc_auc_home": 0.7}]))
+    assert "in 0 of 1 cases" in said and "partly lost" in said
+
+
+def test_how_many_pictures_are_needed_is_told_from_the_draws():
+    curve = pd.DataFrame({"pictures": [0, 5, 10], "roc_auc": [0.6, 0.7, 0.9], "roc_auc_low": [0.5, 0.5, 0.8]})
+    said = words.pictures_needed_seen(curve)
+    assert "from 10 of each class on" in said and "0.900, with 10" in said
+    assert "no number tried helps" in words.pictures_needed_seen(curve.assign(roc_auc_low=0.5))
+    assert "cannot be said" in words.pictures_needed_seen(curve.iloc[:1])

@@ -60,6 +60,16 @@ class Parts(NamedTuple):
         """The weighted mean over the parts of each image, (images,), of values (rows,)."""
         return np.bincount(self.image, weights=self.weight * values)
 
+    def mean_features(self, features: np.ndarray) -> np.ndarray:
+        """Features (images, n) from those (rows, n) of the parts: their weighted mean, which a linear head scores as it
+        scores the parts.
+        """
+        if not self.several:
+            return features
+        found = np.zeros((self.image[-1] + 1, features.shape[1]), "float32")
+        np.add.at(found, self.image, features * self.weight[:, None].astype("float32"))
+        return found
+
 
 def parts_of(files: Sequence[ImageFile], view: View) -> Parts:
     """The parts that a view takes of each image file, in the files' order.

@@ -10,6 +10,7 @@ from lib.metrics.figures.comparisons import (
     group_intervals,
     interval_plot,
     learning_curve,
+    pictures_needed,
     robustness_curves,
 )
 from lib.metrics.figures.data import power_spectra, quality_histogram, split_counts
@@ -60,6 +61,7 @@ __all__ = [
     "learning_curve",
     "mean_images",
     "pair_gallery",
+    "pictures_needed",
     "power_spectra",
     "precision_recall_curves",
     "quality_histogram",

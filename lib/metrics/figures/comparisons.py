@@ -144,6 +144,29 @@ def learning_curve(curve: pd.DataFrame, title: str, fits: pd.DataFrame | None = 
     return figure
 
 
+@styled
+def pictures_needed(curve: pd.DataFrame, title: str) -> Figure:
+    """ROC AUC on a new source against the number of its pictures that a detector was adapted with.
+
+    Args:
+        curve: columns pictures (of each class, rising, from 0), roc_auc, roc_auc_low, roc_auc_high.
+    """
+    figure, axes = panels(1, title, (7.5, 4.0))
+    # Equal steps: 0 has no place on a logarithmic axis.
+    places = range(len(curve))
+    axes[0].plot(places, curve["roc_auc"], marker=MARKERS[0], color="black")
+    for place, low, high in zip(places, curve["roc_auc_low"], curve["roc_auc_high"]):
+        draw_interval(axes[0], [place, place], [low, high], color="black")
+    axes[0].set_xticks(places, [f"{count:,}" for count in curve["pictures"]])
+    axes[0].margins(x=0.1)
+    axes[0].axhline(0.5, color="grey", linestyle=":", label="chance")
+    axes[0].set(
+        xlabel="new pictures of each class", ylabel="ROC AUC on the others\n(0: 95% interval; else 95% of the draws)"
+    )
+    legend_beside(axes[0])
+    return figure
+
+
 def _draw_fit(ax: Axes, fit: pd.DataFrame, linestyle: str | tuple, color: str) -> None:
     ax.fill_between(fit["training_images"], fit["low"], fit["high"], color=color, alpha=0.15, linewidth=0)
     beyond = fit["extrapolated"].to_numpy(dtype=bool)

@@ -23,10 +23,7 @@ from lib.model.training.sampling import TOGETHER, Views, feature_batches, row_la
 from lib.study.recipes import Recipe
 from lib.study.registry import Registry
 
-# Strengths of regularisation for the regression that starts a linear head; validation chooses one. They are the penalty
-# per feature of the ridge regression, and the inverse penalty of the logistic one.
-PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
-
+# Strengths of the logistic regression that starts a head; validation chooses one. Those of the ridge are `heads.PENALTIES`.
 INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 
 # The regression holds its rows in memory, in float32, with a matrix of their products. If there are more rows (images
@@ -104,7 +101,7 @@ def train_head(
     counts = of_train.loss_weight() if of_train and of_train.several else None
     if image_weights is not None:
         counts = image_weights if counts is None else image_weights[of_train.image] * counts
-    means = _mean_features(validation, of_validation)
+    means = of_validation.mean_features(validation) if of_validation else validation
     head = HEADS[recipe.head](Samples(train, kept, labels, counts, means, validation_labels, seed))
     images = recipe.phase1.epoch_images(len(labels))
     steps = -(-images // recipe.batch_size)
@@ -124,15 +121,6 @@ def train_head(
     judged = (score, validation_labels, groups)
     history = fit_stage(head, data, steps, judged, recipe, "phase1", checkpoint, together=together)
     return head, history
-
-
-def _mean_features(features: np.ndarray, parts: Parts | None) -> np.ndarray:
-    """Features (images, n) from those of the images' parts."""
-    if parts is None or not parts.several:
-        return features
-    found = np.zeros((parts.image[-1] + 1, features.shape[1]), "float32")
-    np.add.at(found, parts.image, features * parts.weight[:, None].astype("float32"))
-    return found
 
 
 def _study_head(samples: Samples) -> keras.Model:
@@ -166,14 +154,7 @@ def _linear_head(samples: Samples, regression: Callable) -> keras.Model:
     found = list(regression(train, labels[image], counts))
     aucs = [roc_auc_score(validation_labels, check @ coefficients) for coefficients in found]
     best = found[int(np.argmax(aucs))]
-    # Slope and intercept of the logit are fitted to the validation scores, with equal weight for both classes (Platt
-    # 1999).
-    scores = check @ best
-    centre, spread = scores.mean(), max(scores.std(), 1e-6)
-    logistic = LogisticRegression(class_weight="balanced").fit((scores[:, None] - centre) / spread, validation_labels)
-    # If higher validation scores are not more synthetic, keep the direction from training.
-    slope = max(float(logistic.coef_[0, 0]), 0.1) / spread
-    intercept = float(logistic.intercept_[0]) - slope * centre
+    slope, intercept = heads.logit_line(check @ best, validation_labels)
     return heads.linear_head(scaler.mean_, np.square(scaler.scale_), slope * best, intercept)
 
 
@@ -185,7 +166,7 @@ def _ridge(rows: np.ndarray, labels: np.ndarray, counts: np.ndarray | None) -> I
     """
     # Fewer rows than features: solved through the rows' products, which all penalties share.
     products, targets = rows @ rows.T, labels - np.average(labels, weights=counts)
-    for penalty in PENALTIES:
+    for penalty in heads.PENALTIES:
         ridge = KernelRidge(alpha=penalty * rows.shape[1], kernel="precomputed").fit(products, targets, counts)
         yield rows.T @ ridge.dual_coef_.astype("float32")
 

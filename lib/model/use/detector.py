@@ -50,7 +50,7 @@ MAPPED, QUICK_MAPPED = 50, 4
 # Added to the deviations of the features, as a part of the median deviation; and the smallest deviation allowed. A
 # channel that is (nearly) constant on the training images would explode on others.
 _ADDED_SCALE, _LEAST_SCALE = 0.1, 1e-3
-# Share of the training images outside of each limit of `_pixel_range`; number of them that set the limits.
+# Share of the training images outside of each limit of `pixel_range`; number of them that set the limits.
 OUTSIDE, MEASURED = 0.01, 1000
 UNLIKENESS = (
     "mean squared z-score of the features before the head, by mean and standard deviation of the training images, divided "
@@ -87,7 +87,7 @@ class Statistics:
         Returns:
             float (pictures,), from 0 upwards.
         """
-        return _mean_square(features, self.mean, self.scale) / self.limit
+        return mean_square(features, self.mean, self.scale) / self.limit
 
 
 def image_distances(distances: np.ndarray, parts: Parts) -> np.ndarray:
@@ -95,7 +95,8 @@ def image_distances(distances: np.ndarray, parts: Parts) -> np.ndarray:
     return parts.mean(distances) if parts.several else distances
 
 
-def _mean_square(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def mean_square(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Mean squared z-score (rows,) of features (rows, n)."""
     scores = (features - mean) / scale
     return np.einsum("ij,ij->i", scores, scores, dtype="float64") / features.shape[1]
 
@@ -255,13 +256,18 @@ def write_detector(run: Run) -> Detector:
     stage = STAGES[-1]
     metrics, thresholds = run.metrics()["stages"][stage], run.thresholds()["stages"][stage]
     made = _of_stage(run, stage, metrics, thresholds, run.calibration()["stages"][stage])
-    with written_whole(run.model_folder / STATISTICS) as temporary:
+    store(made)
+    return made
+
+
+def store(made: Detector) -> None:
+    """Write a detector's statistics and detector.json to its folder, which holds its model already."""
+    with written_whole(made.folder / STATISTICS) as temporary:
         found = made.statistics
         np.savez(temporary, mean=found.mean, scale=found.scale, limit=found.limit, average_map=found.average_map)
-    made.content["files"][STATISTICS] = file_hash(run.model_folder / STATISTICS)
+    made.content["files"][STATISTICS] = file_hash(made.folder / STATISTICS)
     # Last, to mark that everything is complete.
-    write_json(run.model_folder / CONTENT, _sealed(made.content))
-    return made
+    write_json(made.folder / CONTENT, _sealed(made.content))
 
 
 def unfinished_detector(run: Run, stage: str) -> Detector:
@@ -288,7 +294,9 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
             "scale": list(scale_of(run)),
             "pixels": "RGB, 0-255",
         },
-        "thresholds": {policy: _threshold(found, metrics["policies"][policy]) for policy, found in thresholds.items()},
+        "thresholds": {
+            policy: threshold_with_test(found, metrics["policies"][policy]) for policy, found in thresholds.items()
+        },
         "calibration": calibrations["methods"].get(recommended, {"method": recommended}),
         "evidence": evidence.settle(known["y"], known["score"], known["group"], recommended).as_dict(),
         "unlikeness": {"measure": UNLIKENESS, "limit": statistics.limit, "quantile": USUAL},
@@ -298,7 +306,7 @@ def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibration
     return Detector(path.parent, content, statistics, {})
 
 
-def _threshold(chosen: dict, read: dict) -> dict:
+def threshold_with_test(chosen: dict, read: dict) -> dict:
     """A threshold as in detector.json: how it was chosen, its band, and what both do on test."""
     decided = read["decided"]
     return {
@@ -330,20 +338,28 @@ def pixel_statistics(picture: np.ndarray, prepared: np.ndarray) -> dict[str, flo
 def _pixel_range(run: Run, images: pd.DataFrame) -> dict:
     """The limits of both pixel statistics on training images, for detector.json."""
     training = images[images["split"] == "train"].sort_values("sha256").head(MEASURED)
-    view = run_view(run)
+    return pixel_range(run_files(run, training), run_view(run), set(training["format"]))
+
+
+def pixel_range(some: Sequence[ImageFile], view: View, formats: set[str]) -> dict:
+    """The limits of both pixel statistics that OUTSIDE of the image files lie beyond, as in detector.json.
+
+    Args:
+        formats: of the files, as Pillow names them.
+    """
 
     def measure(files: list[ImageFile]) -> list[dict[str, float]]:
         pictures = [file.read() for file in files]
         return [pixel_statistics(picture, view.prepared(picture, "")) for picture in pictures]
 
     found = []
-    with progress(len(training), "pixels of training images") as advance:
-        for files, values in ahead(measure, run_files(run, training), BATCH):
+    with progress(len(some), "pixels of training images") as advance:
+        for files, values in ahead(measure, some, BATCH):
             found += values
             advance(len(files))
     table = pd.DataFrame(found)
     # A JPEG has blocks of its own; those of an earlier one cannot be told from them (docs/scoring.md).
-    without_blocks = "JPEG" not in set(training["format"])
+    without_blocks = "JPEG" not in formats
     return {
         "images": len(found),
         "least_fineness": float(table["fineness"].quantile(OUTSIDE)),
@@ -361,25 +377,34 @@ def _statistics(run: Run, model: keras.Model, stage: str, sha256: str, images: p
     }
     mapped = sample_rows(images[images["split"] == "validation"], QUICK_MAPPED if run.quick else MAPPED)
     with progress(sum(len(each.files) for each in parts.values()), "features of training images") as advance:
-        train, validation = (_kept_features(run, model, stage, sha256, each.files, advance) for each in parts.values())
+        width = model.get_layer("head").input_shape[1]
+        train, validation = (kept_features(run, width, stage, sha256, each.files, advance) for each in parts.values())
     count, total, squares = len(train), 0.0, 0.0
     for features in train.chunks(BATCH):
         features = features.astype("float64")
         total, squares = total + features.sum(0), squares + np.square(features).sum(0)
     mean = total / count
-    mean, scale = mean.astype("float32"), _scale(squares / count - np.square(mean)).astype("float32")
-    distances = [_mean_square(features.astype("float32"), mean, scale) for features in validation.chunks(BATCH)]
+    mean, scale = mean.astype("float32"), spread(squares / count - np.square(mean)).astype("float32")
+    distances = [mean_square(features.astype("float32"), mean, scale) for features in validation.chunks(BATCH)]
     _, maps = explanation.explain_images(run, model, mapped)
     average = explanation.average_map(maps.contributions.sum(axis=1), as_int(mapped["label"]).to_numpy())
     limit = float(np.quantile(image_distances(np.concatenate(distances), parts["validation"]), USUAL))
     return Statistics(mean, scale, limit, average.astype("float32"))
 
 
-def _kept_features(
-    run: Run, model: keras.Model, stage: str, sha256: str, files: Sequence[ImageFile], advance: Callable[[int], None]
+def kept_features(
+    run: Run, width: int, stage: str, sha256: str, files: Sequence[ImageFile], advance: Callable[[int], None]
 ) -> Rows:
-    """Features (images, n) of files, as the head receives them. While the backbone is the pretrained one, they are
-    phase 1's.
+    """Features (images, width) of files, as the head receives them, from the cache where they are there. While the backbone
+    is the pretrained one, they are phase 1's.
+
+    Args:
+        run: whose model it is; the files may be of another dataset.
+        sha256: of the model of the stage.
+        advance: called with the number of files just done.
+
+    Raises:
+        UserError: features are not in the cache, and their file is missing or has changed.
     """
     history = run.history()
     later = history["stage"].isin(STAGES[1 : STAGES.index(stage) + 1])
@@ -388,13 +413,13 @@ def _kept_features(
     return frozen_features(
         files,
         run_view(run),
-        kinds={kind: model.get_layer("head").input_shape[1]},
-        engine=lambda: _BeforeHead(saved_engine(run.model_path(stage), run.recipe.image_size, sha256)),
+        kinds={kind: width},
+        engine=lambda: BeforeHead(saved_engine(run.model_path(stage), run.recipe.image_size, sha256)),
         on_progress=advance,
     )[0]
 
 
-class _BeforeHead:
+class BeforeHead:
     """A saved model's engine that gives the input of the head, without the score."""
 
     def __init__(self, engine: Engine):
@@ -406,7 +431,7 @@ class _BeforeHead:
             yield outputs[:, 1:]
 
 
-def _scale(variances: np.ndarray) -> np.ndarray:
+def spread(variances: np.ndarray) -> np.ndarray:
     """The scale that divides differences of features."""
     variances = np.maximum(variances, 0)
     added = np.square(_ADDED_SCALE * np.sqrt(np.median(variances)))
@@ -416,8 +441,6 @@ def _scale(variances: np.ndarray) -> np.ndarray:
 def _summary(run: Run, images: pd.DataFrame, metrics: dict) -> dict:
     """The summary of the training in detector.json: source and properties of the images, and results."""
     audit, known = run.audit(), run.recorded()
-    shorter = images[["width", "height"]].min(axis=1)
-    steps = images.loc[images["quantisation"].notna(), "quantisation"]
     counts = images.groupby(["split", "label"]).size()
     return {
         "name": run.name,
@@ -434,11 +457,19 @@ def _summary(run: Run, images: pd.DataFrame, metrics: dict) -> dict:
         "images": {
             split: {label: int(counts.get((split, label), 0)) for label in LABELS} for split in images["split"].unique()
         },
-        "shorter_side": _range(shorter),
-        "formats": images["format"].value_counts().to_dict(),
-        "jpeg_quality": _range(steps.map(jpeg_quality)) if len(steps) else None,
+        **file_facts(images),
         "test": {"roc_auc": metrics["test"]["roc_auc"]},
         "versions": versions(),
+    }
+
+
+def file_facts(images: pd.DataFrame) -> dict:
+    """Sizes, formats and JPEG qualities of the files of an image table, as in the training summary."""
+    steps = images.loc[images["quantisation"].notna(), "quantisation"]
+    return {
+        "shorter_side": _range(images[["width", "height"]].min(axis=1)),
+        "formats": images["format"].value_counts().to_dict(),
+        "jpeg_quality": _range(steps.map(jpeg_quality)) if len(steps) else None,
     }
 
 
@@ -494,9 +525,13 @@ def write_elsewhere(runs: Sequence[Run], compared: pd.DataFrame) -> list[str]:
                 },
             }
         if found:
-            content = {"schema": SCHEMA, "model_sha256": model, "tested_on": found}
-            write_json(run.model_folder / ELSEWHERE, _sealed(content))
+            store_elsewhere(run.model_folder, model, found)
     return left
+
+
+def store_elsewhere(folder: Path, model: str, tested_on: dict) -> None:
+    """Write elsewhere.json: name of another dataset to the results there, of the model with this sha256."""
+    write_json(folder / ELSEWHERE, _sealed({"schema": SCHEMA, "model_sha256": model, "tested_on": tested_on}))
 
 
 # ------------------------------------------------------------------------------------------------------------- reading

@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 from lib.data.audit.appearance import sample_rows
 from lib.data.images.batches import load_views
 from lib.data.images.parts import Parts, parts_of
-from lib.data.images.views import WHOLE, View
+from lib.data.images.views import WHOLE, ImageFile, View
 from lib.metrics.checks import decimals
 from lib.model.features import BATCH
 from lib.model.pooling import pooling_layer
@@ -145,8 +145,12 @@ def explain_images(run: Run, detector: keras.Model, images: pd.DataFrame) -> tup
     Args:
         images: rows of the run's image table.
     """
-    view = run_view(run)
-    files, pictures, maps = run_files(run, images), [], []
+    return explain_files(run_files(run, images), run_view(run), detector)
+
+
+def explain_files(files: Sequence[ImageFile], view: View, detector: keras.Model) -> tuple[np.ndarray, Maps]:
+    """`explain_images` of image files under a view."""
+    pictures, maps = [], []
     with progress(len(files), "maps") as advance:
         for first in range(0, len(files), BATCH):
             some = parts_of(files[first : first + BATCH], view)
