@@ -48,7 +48,8 @@ def evaluate(scored: pd.DataFrame, seed: int = 0, costs: Costs | None = None) ->
             },
         }
         if by_value.is_several(test):
-            metrics[stage]["generators"] = by_value.by_value(test, policies["balanced"].threshold, seed=seed)
+            threshold = chosen[stage]["balanced"]["threshold"]
+            metrics[stage]["generators"] = by_value.by_value(test, threshold, seed=seed)
     return metrics, chosen
 
 
