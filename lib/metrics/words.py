@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike
 
 from lib.metrics.by_value import names_of
 from lib.metrics.checks import Interval, decimals, share
-from lib.metrics.left_out import KINDS, measured
 from lib.metrics.comparison import AT_CHANCE, BETTER, verdict
 from lib.metrics.measures import roc_auc
 from lib.metrics.stages import TRAINED
 from lib.metrics.thresholds import Costs
+from lib.metrics.unseen import KINDS, measured
 
 SEEN = "**What we see.** "
 # Training that ranks better than validation by more than this has learnt images by heart.
@@ -1006,22 +1006,22 @@ def imbalance_seen(table: pd.DataFrame) -> str:
     )
 
 
-def left_out_seen(table: pd.DataFrame) -> str:
+def unseen_seen(table: pd.DataFrame) -> str:
     """What detectors know about generators, and sources of photographs, that they have not seen.
 
     Args:
-        table: of `left_out.left_out_table`; empty if there is nothing to leave out.
+        table: of `unseen.unseen_table`; empty if there is nothing to leave out.
     """
     if table.empty:
         return (
             f"{SEEN}The images name fewer than two generators, and fewer than two sources of photographs, so none can be left "
             "out: what this detector does on a generator that it has not seen is not known."
         )
-    lines = [_left_out_line(rows, KINDS[column]) for column, rows in table.groupby("column")]
+    lines = [_unseen_line(rows, KINDS[column]) for column, rows in table.groupby("column")]
     return SEEN + BREAK.join(filter(None, lines))
 
 
-def _left_out_line(rows: pd.DataFrame, kind: str) -> str:
+def _unseen_line(rows: pd.DataFrame, kind: str) -> str:
     known = measured(rows)
     few = len(rows) - len(known)
     left = f" Not measured, because there are too few images: {few:,}." if few else ""

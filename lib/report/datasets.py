@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from lib import study
-from lib.metrics import by_value, comparison, evaluation, left_out
+from lib.metrics import by_value, comparison, evaluation, unseen
 from lib.metrics.checks import Interval, decimals
 from lib.metrics.figures.style import POLICY_NAMES
 from lib.metrics.robustness import NONE
@@ -110,7 +110,7 @@ def read_dataset(place: int, audited: Run, runs: list[Run], left_out: list[str])
     images = audited.images()
     models = [_model(run, mark) for run in runs]
     probe = Interval.from_dict(audit["shortcut"]["roc_auc"])
-    unseen = _there(lambda: audited.experiment("generators"), None)
+    generators = _there(lambda: audited.experiment("generators"), None)
     sentences = [
         f"{audit['found']:,} files found, {audit['used']:,} used, {audit['set_aside']:,} set aside.",
         f"A probe that sees no pixel, only the files' outside (format, size, compression), has an AUC of {probe}: "
@@ -132,7 +132,7 @@ def read_dataset(place: int, audited: Run, runs: list[Run], left_out: list[str])
         stand_in=stand_in,
         control=audited.dataset == "control",
         counts=images.loc[images["split"] != "", "split"].value_counts().to_dict(),
-        headline="" if unseen is None else left_out.headline(unseen),
+        headline="" if generators is None else unseen.headline(generators),
         sentences=sentences,
         warnings=_warnings(audit),
         models=models,

@@ -246,7 +246,7 @@ def generators(run: Run, least: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     images = run.used_images()
     whole = Trial("with all", run.recipe, "phase1", run.seed)
     cases, trials = [], []
-    for column, value in [(column, value) for column in SIDES for value in _values(images, column)]:
+    for column, value in _values(images):
         mine = (images["label"] == SIDES[column]) & (images[column] == value)
         unknown = ((images["label"] == SIDES[column]) & (images[column] == "")).any()
         with_all = dataclasses.replace(whole, left_out=(column, "")) if unknown else whole
@@ -271,14 +271,16 @@ def _tested(frame: pd.DataFrame, images: pd.DataFrame, case: dict) -> pd.DataFra
     return frame[(frame["split"] == "validation") | ~frame["image_id"].isin(others)]
 
 
-def _values(images: pd.DataFrame, column: str) -> list[str]:
-    """The known values of a column among its class, those with most test images first; none if there are not two."""
-    mine = images[images["label"] == SIDES[column]]
-    known = sorted(set(mine[column]) - {""}) if column in mine else []
-    if len(known) < 2:
-        return []
-    counts = mine.loc[mine["split"] == "test", column].value_counts()
-    return sorted(known, key=lambda value: -counts.get(value, 0))[:MOST_LEFT_OUT]
+def _values(images: pd.DataFrame) -> list[tuple[str, str]]:
+    """Columns with two or more known values among the class that has them, each with its values, most test images first."""
+    found = []
+    for column, label in SIDES.items():
+        mine = images[images["label"] == label]
+        known = sorted(set(mine[column]) - {""}) if column in mine else []
+        counts = mine.loc[mine["split"] == "test", column].value_counts() if known else {}
+        known.sort(key=lambda value: -counts.get(value, 0))
+        found += [(column, value) for value in known[:MOST_LEFT_OUT]] if len(known) > 1 else []
+    return found
 
 
 def _too_few(images: pd.DataFrame, least: int) -> str:

@@ -17,7 +17,7 @@ KINDS = {"generator": "a generator", "source": "a source of photographs"}
 _UNDEFINED = Interval(np.nan, np.nan, np.nan)
 
 
-def left_out_table(cases: pd.DataFrame, scored: pd.DataFrame, policy: str = "balanced", seed: int = 0) -> pd.DataFrame:
+def unseen_table(cases: pd.DataFrame, scored: pd.DataFrame, policy: str = "balanced", seed: int = 0) -> pd.DataFrame:
     """What detectors do on the test images of a value that they have never seen, the lowest AUC first.
 
     Each detector has its own threshold, chosen on the validation images that it had. Both are tested on the same images
@@ -71,7 +71,7 @@ def _both(rows: pd.DataFrame, policy: str, seed: int) -> dict[str, Interval]:
 
 
 def measured(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `left_out_table` with numbers."""
+    """The rows of `unseen_table` with numbers."""
     return table[table["why"] == ""]
 
 
@@ -86,7 +86,7 @@ def headline(table: pd.DataFrame) -> str:
 
 
 def intervals(table: pd.DataFrame) -> dict[str, Interval]:
-    """The AUCs of `left_out_table` for a figure: name to interval, each value not seen and then seen."""
+    """The AUCs of `unseen_table` for a figure: name to interval, each value not seen and then seen."""
     found = {}
     for row in measured(table).to_dict("records"):
         name = f"{row['column']} {row['value']}"
@@ -96,7 +96,7 @@ def intervals(table: pd.DataFrame) -> dict[str, Interval]:
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """`left_out_table` for reading: a reason takes the place of numbers that were not measured."""
+    """`unseen_table` for reading: a reason takes the place of numbers that were not measured."""
     headings = {"roc_auc": "AUC", "recall_real": "recall real", "recall_synthetic": "recall synthetic"}
     columns = {"left out": table["column"] + ": " + table["value"], "test images": table["images"]}
     for name, heading in headings.items():
