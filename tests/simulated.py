@@ -28,12 +28,16 @@ def picture(maker: str, random: np.random.Generator) -> Image.Image:
         maker: "" for a photograph (a texture of full size with the noise of a sensor), or `blocks`, `smooth`, `grid`.
     """
     if maker == "blocks":
-        pixels = _enlarged(_texture(random, SIDE // 4), 4, Image.Resampling.NEAREST) + random.normal(0, 6, (SIDE, SIDE, 3))
+        pixels = _enlarged(_texture(random, SIDE // 4), 4, Image.Resampling.NEAREST) + random.normal(
+            0, 6, (SIDE, SIDE, 3)
+        )
     elif maker == "smooth":
         pixels = _enlarged(_texture(random, SIDE // 2), 2, Image.Resampling.BICUBIC)
     elif maker == "grid":
         lines = 14.0 * (np.arange(SIDE) % 4 == 0)
-        pixels = _texture(random, SIDE) + random.normal(0, 6, (SIDE, SIDE, 1)) + lines[:, None, None] + lines[None, :, None]
+        pixels = (
+            _texture(random, SIDE) + random.normal(0, 6, (SIDE, SIDE, 1)) + lines[:, None, None] + lines[None, :, None]
+        )
     else:
         pixels = _texture(random, SIDE) + random.normal(0, 6, (SIDE, SIDE, 3))
     return Image.fromarray(np.clip(pixels, 0, 255).astype("uint8"))
