@@ -5,7 +5,8 @@ examples:
   python run_all.py --dataset 1 --quick          the same in about a minute and a half: fewer images, no fine-tuning
   python run_all.py --dataset 1 2 control --recipe original
   python run_all.py --data "my pictures"         a folder of your own that holds real/ and synthetic/ (or fake/, ai/, …)
-  python run_all.py --dataset 1 --also wrong_turns   also what each mistake costs; ablation: what each choice brings
+  python run_all.py --dataset 1 --also wrong_turns   also what each mistake costs; ablation: what each choice brings;
+                                                 generators: what happens on a generator that it has not seen
   python run_all.py --dataset 1 --from 04        run notebook 04 and what follows again
   python run_all.py --generate --references people --dataset 1
                                                  make it with OmniGen from people/<person>/*.jpg (needs a GPU)
@@ -111,7 +112,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         nargs="+",
         choices=list(study.EXPERIMENTS),
         default=[],
-        help="experiments to run too: wrong_turns (about a quarter of an hour for 2,000 images), ablation (an hour or two)",
+        help="experiments to run too: wrong_turns (about a quarter of an hour for 2,000 images), ablation (an hour or two), "
+        "generators (each generator left out once; seconds for each)",
     )
     add(
         "--costs",

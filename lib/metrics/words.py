@@ -20,6 +20,7 @@ from lib.metrics.comparison import AT_CHANCE, BETTER, verdict
 from lib.metrics.measures import RECALLS, roc_auc
 from lib.metrics.stages import TRAINED
 from lib.metrics.thresholds import Costs
+from lib.metrics.unseen import KINDS, measured
 
 SEEN = "**What we see.** "
 # Training that ranks better than validation by more than this has learnt images by heart.
@@ -1008,7 +1009,7 @@ def errors_seen(wrong: pd.DataFrame, images: int, recalls: Mapping[str, Interval
     )
 
 
-# ---------------------------------------------------------------------------------------------------- 07, 08: experiments
+# ------------------------------------------------------------------------------------------------ 07, 08, 09: experiments
 
 
 def turns_seen(table: pd.DataFrame, source: str) -> str:
@@ -1083,4 +1084,36 @@ def imbalance_seen(table: pd.DataFrame) -> str:
     return (
         f"{SEEN}The AUC changes by {worst.roc_auc - first.roc_auc:+.3f} at most ({worst.case}). The recalls of the classes lie furthest "
         f"apart in `{uneven}` ({gaps[uneven]:.3f}): accuracy alone would have hidden that."
+    )
+
+
+def unseen_seen(table: pd.DataFrame) -> str:
+    """What detectors know about generators, and sources of photographs, that they have not seen.
+
+    Args:
+        table: of `unseen.unseen_table`; empty if there is nothing to leave out.
+    """
+    if table.empty:
+        return (
+            f"{SEEN}The images name fewer than two generators, and fewer than two sources of photographs, so none can be left "
+            "out: what this detector does on a generator that it has not seen is not known."
+        )
+    lines = [_unseen_line(rows, KINDS[column]) for column, rows in table.groupby("column")]
+    return SEEN + BREAK.join(filter(None, lines))
+
+
+def _unseen_line(rows: pd.DataFrame, kind: str) -> str:
+    known = measured(rows)
+    few = len(rows) - len(known)
+    left = f" Not measured, because there are too few images: {few:,}." if few else ""
+    if known.empty:
+        return f"For no left-out value ({kind}) are there enough images.{left}"
+    worst = known.loc[known["roc_auc"].idxmin()]
+    auc, seen, change = (Interval.of(worst, name) for name in ("roc_auc", "roc_auc_seen", "difference"))
+    lower = [verbatim(row.value) for row in known.itertuples() if row.difference_high < 0]
+    return (
+        f"On {kind} that the detector has not seen, the AUC is lowest for {verbatim(worst['value'])}: {auc}, "
+        f"{verdict(auc)}. The detector that has seen it: {seen}; difference {change}. Recall there, not seen: real "
+        f"{Interval.of(worst, 'recall_real')}, synthetic {Interval.of(worst, 'recall_synthetic')}. AUC lower without "
+        f"having seen it, with an interval that leaves out 0: {listed(lower)}.{left}"
     )

@@ -125,6 +125,7 @@ class Dataset:
     Attributes:
         control: both classes come from one pipeline, so a model at chance is right.
         counts: split to number of images.
+        headline: what a detector does on the worst of the generators that it has not seen; "" if nobody has tried it.
     """
 
     anchor: str
@@ -133,6 +134,7 @@ class Dataset:
     stand_in: bool
     control: bool
     counts: Mapping[str, int]
+    headline: str
     sentences: list[str]
     warnings: list[str]
     models: list[Model]

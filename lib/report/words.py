@@ -144,6 +144,11 @@ FIGURES = {
         "What another choice changes",
         "Change of the validation AUC when one choice is made otherwise. Lines that cross 0 cannot be told from no change.",
     ),
+    "generators": (
+        "AUC on what the detector has not seen",
+        "Each pair of lines is one generator, or one source of photographs: the detector that has not seen it, and the one that has. "
+        "Lines across 0.5 are chance.",
+    ),
     "auc_matrix": (
         "AUC of every model on every test set",
         "Rows: what the model was trained on. Columns: what it was tested on. The diagonal is home; what falls off beside "

@@ -40,6 +40,7 @@ from lib.study.run import RARE_OPTIONS, Run, audited_runs, begun_runs, finished_
 from lib.study.steps import (
     COMPARED,
     DETECTOR_FILES,
+    EXPERIMENT_COLUMNS,
     EXPERIMENTS,
     GENERATE,
     IMAGE_COLUMNS,

@@ -20,6 +20,7 @@ from lib.study.steps import (
     COMPARED,
     DETECTOR_FILES,
     ELSEWHERE_FILE,
+    EXPERIMENT_COLUMNS,
     EXPERIMENTS,
     IMAGE_COLUMNS,
     PAIR_COLUMNS,
@@ -460,7 +461,14 @@ class Results:
         return self._json(self.recipe_folder / "evidence.json", "10_evidence")
 
     def write_experiment(self, name: str, table: pd.DataFrame) -> None:
-        """Store the table of an experiment as `<name>.csv`, with the source of its images in a column."""
+        """Store the table of an experiment as `<name>.csv`, with the source of its images in a column.
+
+        Raises:
+            ValueError: a column of EXPERIMENT_COLUMNS is missing.
+        """
+        missing = [column for column in EXPERIMENT_COLUMNS.get(name, ()) if column not in table]
+        if missing:
+            raise ValueError(f"{name}.csv: the table lacks the columns {', '.join(missing)}")
         self._replace(table, self.folder / f"{name}.csv", maker_of(name).notebook, f"{name}*")
 
     def _replace(self, table: pd.DataFrame, path: Path, notebook: str, figures: str = "*") -> None:
@@ -482,9 +490,10 @@ class Results:
         return self.folder / "trials"
 
     def experiment(self, name: str) -> pd.DataFrame:
-        """`<name>.csv` of an experiment (wrong_turns, ablation, imbalance), with a column source."""
+        """`<name>.csv` of an experiment (wrong_turns, ablation, imbalance, generators), with a column source."""
         self.require(self.folder / f"{name}.csv", maker_of(name).notebook)
-        return _measured(self.folder / f"{name}.csv", "turn", "what", "choice", "setting", "case")
+        text = ("turn", "what", "choice", "setting", "case", "column", "value", "why")
+        return _measured(self.folder / f"{name}.csv", *text)
 
     def save_figure(self, figure, name: str, *, per_recipe: bool = True):
         """Save a matplotlib Figure as figures/<name>.png, in a full run also .svg; return the PNG as a picture for a notebook."""

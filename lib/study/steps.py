@@ -195,6 +195,15 @@ EXPERIMENTS = {
     "ablation": Step(
         "08_ablation", "experiment", "ablation", ("ablation.csv", "imbalance.csv"), figures=("ablation*", "imbalance*")
     ),
+    "generators": Step("09_generators", "experiment", "generators", ("generators.csv",), figures=("generators*",)),
+}
+
+# The columns of an experiment's table that others read; `_low` and `_high` stand beside every measure.
+EXPERIMENT_COLUMNS = {
+    "generators": (
+        *("column", "value", "images", "why", "roc_auc", "recall_real", "recall_synthetic"),
+        *("roc_auc_seen", "recall_real_seen", "recall_synthetic_seen", "difference"),
+    )
 }
 
 # Not part of the series: it makes a dataset when the user requests one.

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from auditing import write_audit
+from simulated import simulated
 from support import made_up_trial
 
 from lib import study
 from lib.data.audit import audit
+from lib.metrics import unseen
 from lib.model import heads, network
 from lib.model.backbone import build_backbone, build_lite0
 from lib.model.training import experiments, trials
@@ -63,6 +65,7 @@ def test_a_trials_key_is_all_that_its_training_depends_on(run, fast):
         dataclasses.replace(trial, seed=trial.seed + 1),
         dataclasses.replace(trial, until="partial"),
         dataclasses.replace(trial, rare="real"),
+        dataclasses.replace(trial, left_out=("generator", "")),
         dataclasses.replace(trial, change=trials.random_weights),
         dataclasses.replace(trial, recipe=dataclasses.replace(trial.recipe, label_smoothing=0.1)),
     ]
@@ -176,3 +179,125 @@ def test_trainings_that_are_to_be_done_again_are_done_again_once(run, fast, monk
     experiments.ablation(run)
     experiments.ablation(run)
     assert len(fast) == 2
+
+
+# --------------------------------------------------------------------------------------------------- left-out values
+
+THREE = {"": ("", 96), "blocks": ("blocks", 48), "smooth": ("smooth", 48), "grid": ("grid", 48)}
+
+
+@pytest.fixture
+def of_makers(tmp_path, own_home):
+    """Makes an audited run on simulated pictures, with a recipe that takes seconds: 64 pixels and the regression alone."""
+
+    def make(makers):
+        (tmp_path / "drawn").mkdir()
+        data = str(simulated(tmp_path / "drawn", makers))
+        found = study.open_run(data=data, quick=True, backbone="efficientnet-lite0")
+        phase1 = dataclasses.replace(found.recipe.phase1, epochs=0)
+        recipe = dataclasses.replace(found.recipe, image_size=64, batch_size=16, views=0, phase1=phase1)
+        found = dataclasses.replace(found, recipe=recipe)
+        write_audit(found)
+        return found
+
+    return make
+
+
+def with_columns(run, **columns):
+    """The run with further columns in its image table."""
+    images = run.images().assign(**columns)
+    audited = {key: value for key, value in run.audit().items() if key != "schema"}
+    run.write_audit(images, run.pairs(), audited)
+    return run
+
+
+def test_a_detector_knows_less_of_a_generator_that_it_has_not_seen(of_makers):
+    run = of_makers(THREE)
+    table = unseen.unseen_table(*experiments.generators(run, 10))
+    assert sorted(table["value"]) == ["blocks", "grid", "smooth"] and set(table["images"]) == {12}
+    assert (table["roc_auc_low"] <= table["roc_auc"]).all() and table["roc_auc"].is_monotonic_increasing
+    assert table["difference"].min() < -0.05 and table["roc_auc_seen"].min() > 0.7
+    # One training with all, and one without each: all of them are kept.
+    assert len(list(run.trials.glob("*.csv"))) == 4
+
+
+def test_halves_of_one_generator_are_the_same_seen_or_not(of_makers):
+    run = of_makers({"": ("", 96), "one half": ("blocks", 48), "other half": ("blocks", 48)})
+    table = unseen.unseen_table(*experiments.generators(run, 10))
+    assert table["difference"].abs().max() < 0.06 and (table["difference_high"] >= 0).all()
+
+
+def test_images_of_a_left_out_generator_are_in_no_training_and_no_validation(of_makers, fast, monkeypatch):
+    run = of_makers({**THREE, "": ("", 40)})
+    given = []
+    train = trials._train
+    monkeypatch.setattr(
+        trials, "_train", lambda run, trial, images, place: given.append(images) or train(run, trial, images, place)
+    )
+    cases, scored = experiments.generators(run, 10)
+    assert [trial.left_out[1] for trial in fast] == ["", "blocks", "grid", "smooth"]
+    assert {trial.until for trial in fast} == {"phase1"}
+    before = run.images()
+    for trial, images in zip(fast, given, strict=True):
+        learnt = images[images["split"].isin(("train", "validation"))]
+        assert set(learnt["generator"]) == {"", "blocks", "grid", "smooth"} - {trial.left_out[1] or "none"}
+        others = before["generator"] != (trial.left_out[1] or "none")
+        assert (images["split"] == before["split"])[others | (before["split"] == "test")].all()
+    # The test images of a case are its own and all real ones; of validation everything that the detector had.
+    for (value, seen), rows in scored.groupby(["value", "seen"]):
+        made = rows["image_id"].map(dict(zip(before["image_id"], before["generator"])))
+        assert set(made[rows["split"] == "test"]) == {"", value}
+        assert (value in set(made[rows["split"] == "validation"])) == seen
+    assert set(cases["why"]) == {""}
+
+
+def test_images_of_an_unknown_generator_are_in_neither_detector(of_makers, fast):
+    run = of_makers(THREE)
+    unknown = run.images()["generator"].where(run.images()["generator"] != "grid", "")
+    experiments.generators(with_columns(run, generator=unknown), 10)
+    assert [trial.left_out for trial in fast] == [("generator", name) for name in ("", "blocks", "smooth")]
+    for trial in fast:
+        images = experiments.trial_images(run, trial)
+        made = images[(images["label"] == "synthetic") & images["split"].isin(("train", "validation"))]
+        assert "" not in set(made["generator"]) and len(made)
+
+
+def test_generators_of_few_test_images_are_not_trained_for(of_makers, fast):
+    run = of_makers({"": ("", 40), "many": ("blocks", 48), "few": ("grid", 16)})
+    table = unseen.unseen_table(*experiments.generators(run, 10)).set_index("value")
+    assert table.loc["few", "why"] == "too few test images" and table.loc["few", "images"] == 4
+    # Without the frequent one there are too few left.
+    assert table.loc["many", "why"] == "too few other images" and fast == []
+    assert table["roc_auc"].isna().all()
+    assert unseen.shown(table.reset_index())["AUC, seen"].tolist() == table["why"].tolist()
+
+
+def test_one_generator_is_nothing_to_leave_out(run, fast):
+    cases, scored = experiments.generators(run, 10)
+    table = unseen.unseen_table(cases, scored)
+    assert table.empty and fast == [] and unseen.headline(table) == "" and unseen.intervals(table) == {}
+    run.write_experiment("generators", table)
+    assert list(run.experiment("generators")) == [*table.columns, "source"]
+
+
+def test_sources_of_photographs_are_left_out_too(of_makers, fast):
+    run = of_makers({"": ("", 96), "blocks": ("blocks", 48)})
+    images = run.images()
+    # Synthetic images have a value in this column as well: it is that of real ones that counts.
+    camera = np.where(images["group"].str.len() % 2, "phone", "NA")
+    cases, scored = experiments.generators(with_columns(run, source=camera), 1)
+    assert set(cases["column"]) == {"source"} and set(cases["value"]) == {"phone", "NA"}
+    assert [trial.left_out[0] for trial in fast] == ["", "source", "source"]
+    for trial in fast[1:]:
+        learnt = experiments.trial_images(run, trial).query("split == 'train' or split == 'validation'")
+        real = learnt[learnt["label"] == "real"]
+        assert len(real) and trial.left_out[1] not in set(real["source"])
+        assert (learnt["label"] == "synthetic").sum() == 36
+    tested = scored[(scored["split"] == "test") & (scored["value"] == "phone")]
+    cameras = tested["image_id"].map(dict(zip(images["image_id"], camera)))
+    assert set(cameras[tested["y"] == 0]) == {"phone"} and (tested["y"] == 1).sum() == 2 * 12
+
+
+def test_the_table_of_generators_is_written_with_its_columns_only(run):
+    with pytest.raises(ValueError, match="lacks the columns value, images, why"):
+        run.write_experiment("generators", pd.DataFrame({"column": ["generator"]}))

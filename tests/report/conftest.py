@@ -89,6 +89,17 @@ def hostile(run):
     finish_stages(run, images[images["split"] != ""], shift=-0.4)
 
 
+def left_out():
+    """A table of unseen generators with hostile names; the last one has too few images."""
+    values = dict(zip(HOSTILE, (0.5, 0.7, np.nan)))
+    cases = {"column": "generator", "value": list(values), "images": 20, "why": ["", "", "too few test images"]}
+    table = pd.DataFrame(cases)
+    for name in study.EXPERIMENT_COLUMNS["generators"][4:]:
+        for ending, shift in (("", 0.0), ("_low", -0.125), ("_high", 0.125)):
+            table[f"{name}{ending}"] = [value + shift for value in values.values()]
+    return table
+
+
 @pytest.fixture(scope="session")
 def made_up(tmp_path_factory):
     """Results folder of dataset 1 by both recipes (stand-ins), own images with hostile names (at chance), and one audit."""
@@ -116,6 +127,7 @@ def made_up(tmp_path_factory):
     save_figures(tuned)
     turns = {"turn": ["a"], "what": ["none"], "stage": ["full"], "roc_auc": [0.9], "roc_auc_low": [0.8]}
     own.write_experiment("wrong_turns", pd.DataFrame({**turns, "roc_auc_high": [0.95], "degenerate": [True]}))
+    own.write_experiment("generators", left_out())
     runs = study.finished_runs(results, results / "models", quick=False)
     scored = study.home_scores(runs)
     compared = study.with_warnings(comparison.compare(scored, study.all_thresholds(runs)), runs)

@@ -195,6 +195,19 @@ def test_generators_stand_in_a_table_as_text_where_there_are_several(page, hosti
         assert f'<th scope="row">{escape(name)}</th>' in table
 
 
+def test_the_headline_is_the_worst_generator_that_was_not_seen(gathered, page, parsed, hostile_names):
+    text = page.read_text(encoding="utf-8")
+    said = "On a generator that it has not seen: AUC 0.500 [0.375, 0.625] ("
+    assert datasets(gathered)["my (faces)"].headline == f"{said}{hostile_names[0]})."
+    assert datasets(gathered)["dataset_1"].headline == "" and text.count(said) == 1
+    assert (
+        f"<strong>{said}{escape(hostile_names[0])}).</strong>" in text and f"{said}{hostile_names[0]})." in parsed.text
+    )
+    table = text.partition("On generators that it has not seen, my (faces)")[2].partition("</table>")[0]
+    assert all(escape(name) in table for name in hostile_names[:3]) and "too few test images" in table
+    assert "<script>" not in table and "<img" not in table
+
+
 def test_hostile_names_are_text_and_the_pages_own_script_is_the_only_one(parsed, page, hostile_names):
     kinds = [attributes.get("type") for tag, attributes in parsed.elements if tag == "script"]
     assert kinds == ["application/json"] * 3 + [None]

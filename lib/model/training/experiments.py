@@ -1,4 +1,4 @@
-"""The gain of each choice of a recipe and the cost of each mistake: many short trainings on one audited dataset.
+"""The gain of each choice, the cost of each mistake, and generators never seen: many short trainings on one dataset.
 
 Every seed draws training and validation images anew. All trainings share the run's test images, so that no recipe is
 chosen on images that give a test score.
@@ -16,9 +16,9 @@ import pandas as pd
 
 from lib.data.audit import audit
 from lib.data.source import listing, sources
-from lib.model.training.trials import Trial, inputs_divided_by_255, random_weights, run_trial
+from lib.model.training.trials import TRIAL_COLUMNS, Trial, inputs_divided_by_255, random_weights, run_trial
 from lib.show.progress import progress
-from lib.study.names import LABELS, STAGES, generators_of
+from lib.study.names import LABELS, STAGES, generators_of, independent_groups
 from lib.study.pretrained import resolve
 from lib.study.recipes import FRESH, RECIPES, Phase, Recipe
 from lib.study.run import Run
@@ -29,10 +29,17 @@ REPEATS = 3
 IMBALANCE = 9
 # Images in an epoch of fine-tuning, in the mistakes of a quick run.
 QUICK_EPOCH = 128
+# Columns whose values are left out one at a time, each with the class that has them.
+SIDES = {"generator": "synthetic", "source": "real"}
+# Values of a column that are left out at most: those with most test images. Each one is a training.
+MOST_LEFT_OUT = 20
+# Groups of a class that must remain, for there is no interval and no threshold of fewer.
+LEAST_GROUPS = 2
 
 
 def trial_images(run: Run, trial: Trial) -> pd.DataFrame:
-    """The run's image table for a trial. Its seed draws training and validation anew, without the thinned images.
+    """The run's image table for a trial. Its seed draws training and validation anew, without the images that are
+    thinned or left out.
 
     A split given by the user stays unchanged.
     """
@@ -40,6 +47,11 @@ def trial_images(run: Run, trial: Trial) -> pd.DataFrame:
     given = listing.image_files(sources.source_of(run))["split"]
     if trial.seed != run.seed and (given == "").all():
         images = audit.choose_validation_again(images, run.pairs(), trial.seed)
+    column, value = trial.left_out
+    if column:
+        images = images.copy()
+        gone = (images["label"] == SIDES[column]) & images[column].isin((value, ""))
+        images.loc[gone & (images["split"] != "test"), "split"] = ""
     if not trial.rare:
         return images
     images = images.copy()
@@ -210,6 +222,74 @@ def imbalance(run: Run) -> pd.DataFrame:
             counted = {f"train_{label}": int(counts[label]) for label in LABELS}
             rows.append(frame.query("stage == 'full'").assign(case=case, seed=trial.seed, **counted))
     return pd.concat(rows, ignore_index=True)
+
+
+# ------------------------------------------------------------------------------------------------------ left-out values
+
+
+def generators(run: Run, least: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Detectors that have never seen one generator, beside the one that has seen all; phase 1 alone.
+
+    Everything is chosen without the left-out generator: epoch, regularisation, and the threshold. The same is done for
+    the sources of real images, if there is a column `source`. The detector that has seen all differs in nothing else:
+    where some values are unknown, it is trained without those images too.
+
+    Args:
+        least: test images of a value that are needed to measure it.
+
+    Returns:
+        What is left out: columns column, value, images (its test images), why (the reason if it is not measured, else
+            ""). Columns with fewer than two values do not appear, so the table can be empty.
+        Scores of validation and test: columns column, value, seen, then TRIAL_COLUMNS. The test images are those of the
+            value and all of the other class.
+    """
+    images = run.used_images()
+    whole = Trial("with all", run.recipe, "phase1", run.seed)
+    cases, trials = [], []
+    for column, value in _values(images):
+        mine = (images["label"] == SIDES[column]) & (images[column] == value)
+        unknown = ((images["label"] == SIDES[column]) & (images[column] == "")).any()
+        with_all = dataclasses.replace(whole, left_out=(column, "")) if unknown else whole
+        without = dataclasses.replace(whole, name=f"without {value}", left_out=(column, value))
+        count = int((mine & (images["split"] == "test")).sum())
+        why = "too few test images" if count < least else _too_few(trial_images(run, without), least)
+        cases.append({"column": column, "value": value, "images": count, "why": why})
+        trials += [] if why else [with_all, without]
+    frames = iter(_run_all(run, "generators", trials))
+    scored = [pd.DataFrame(columns=["column", "value", "seen", *TRIAL_COLUMNS])]
+    for case in cases:
+        for seen in () if case["why"] else (True, False):
+            words = {"column": case["column"], "value": case["value"], "seen": seen}
+            scored.append(_tested(next(frames), images, case).assign(**words))
+    return pd.DataFrame(cases, columns=["column", "value", "images", "why"]), pd.concat(scored[1:] or scored)
+
+
+def _tested(frame: pd.DataFrame, images: pd.DataFrame, case: dict) -> pd.DataFrame:
+    """The scores of a trial, without the test images of the other values of the column."""
+    mine = images["label"] == SIDES[case["column"]]
+    others = images.loc[mine & (images[case["column"]] != case["value"]), "image_id"]
+    return frame[(frame["split"] == "validation") | ~frame["image_id"].isin(others)]
+
+
+def _values(images: pd.DataFrame) -> list[tuple[str, str]]:
+    """Columns with two or more known values among the class that has them, each with its values, most test images first."""
+    found = []
+    for column, label in SIDES.items():
+        mine = images[images["label"] == label]
+        known = sorted(set(mine[column]) - {""}) if column in mine else []
+        counts = mine.loc[mine["split"] == "test", column].value_counts() if known else {}
+        known.sort(key=lambda value: -counts.get(value, 0))
+        found += [(column, value) for value in known[:MOST_LEFT_OUT]] if len(known) > 1 else []
+    return found
+
+
+def _too_few(images: pd.DataFrame, least: int) -> str:
+    """Why nothing can be trained on what remains, or ""."""
+    groups = images.assign(group=independent_groups(images)).groupby(["split", "label"])["group"].nunique()
+    for split, needed in (("train", least), ("validation", LEAST_GROUPS), ("test", LEAST_GROUPS)):
+        if any(groups.get((split, label), 0) < needed for label in LABELS):
+            return "too few other images"
+    return ""
 
 
 # --------------------------------------------------------------------------------------------------------- wrong turns

@@ -54,6 +54,8 @@ class Trial:
         seed: of split, augmentation and training.
         change: applied to the pretrained backbone first, or None.
         rare: the class with few training and validation images in `images`, or "".
+        left_out: column and value of the images that it neither trains nor validates on, such as ("generator", "ADM").
+            Images of an unknown value are left out too, because they may be of this one. ("", "") leaves out nothing.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Trial:
     seed: int
     change: Callable[[keras.Model], keras.Model] | None = None
     rare: str = ""
+    left_out: tuple[str, str] = ("", "")
 
 
 def run_trial(run: Run, trial: Trial, images: pd.DataFrame, since: float = 0) -> pd.DataFrame:
