@@ -65,6 +65,9 @@ FITS = pd.DataFrame(
 )
 STABLE = {"phase1": {"best_f1": Interval(0.3, 0.1, 0.6), "cost": HALF}, "full": {"best_f1": HALF}}
 COSTS = {"test": pd.DataFrame({"threshold": [1.1, 0.9, 0.5, 0.2], "expected_cost": [0.5, 0.3, 0.2, 0.6]})}
+BY_GROUP = pd.DataFrame({"by": "sex", "value": ["f", "m"]}).assign(
+    **HALF.columns("roc_auc"), **HALF.columns("recall_real")
+)
 RISK = pd.DataFrame({"coverage": [1.0, 0.5, 0.2], "error": [0.1, 0.04, 0.0]})
 RELIABLE = pd.DataFrame(
     {
@@ -135,6 +138,7 @@ DRAWN = {
     "tippett_plot": lambda: figures.tippett_plot(evidence.tippett(Y, 2 * S - 1), -1.0, 1.0, TITLE),
     "cross_entropy_plot": lambda: figures.cross_entropy_plot(evidence.cross_entropy(Y, 2 * S - 1, resamples=20), TITLE),
     "det_curve": lambda: figures.det_curve(evidence.det_points(Y, S), {"balanced": (HALF, HALF)}, TITLE),
+    "group_intervals": lambda: figures.group_intervals(BY_GROUP, {"roc_auc": 0.9, "recall_real": 0.8}, TITLE),
     "risk_coverage": lambda: figures.risk_coverage(RISK, (0.5, 0.04), 0.05, TITLE),
     "cost_curve": lambda: figures.cost_curve(COSTS, {"cost": (0.5, 0.2), "fixed": (0.5, 0.2)}, TITLE),
     "reliability_diagram": lambda: figures.reliability_diagram(
@@ -367,6 +371,7 @@ AXIS_LABELS = {
     "tippett_plot": ("log10 LR (right: speaks for synthetic)", "share of images with at least this LR"),
     "cross_entropy_plot": ("log10 prior odds of synthetic", "empirical cross-entropy (bits)"),
     "det_curve": ("APCER: synthetic images called real", "BPCER: real images called synthetic"),
+    "group_intervals": ("ROC AUC\n(dotted: all test images)", ""),
     "risk_coverage": ("coverage: share of the images that is decided", "balanced error of the decided"),
     "cost_curve": ("threshold (score from which an image is called synthetic)", "expected cost of an image"),
     "reliability_diagram": (

@@ -111,10 +111,11 @@ def _with_classes(records: list[dict]) -> list[dict]:
 
 def metadata_files(root: Path) -> list[Path]:
     """The tables of Hugging Face's imagefolder: beside the pictures of the whole set, or of each of its splits."""
+    # By os.path, which says no for a folder that cannot be read: it is reported later, by name.
     places = [root]
-    if not any((root / name).is_file() for name in METADATA):
+    if not any(os.path.isfile(root / name) for name in METADATA):
         places = [root / entry.name for entry in entries(root) if is_folder(entry) and split_of(entry.name)]
-    return [place / name for place in places for name in METADATA if (place / name).is_file()]
+    return [place / name for place in places for name in METADATA if os.path.isfile(place / name)]
 
 
 # ------------------------------------------------------------------------------------------- pictures in a Parquet
