@@ -39,8 +39,8 @@ from lib.study.recipes import RECIPES
 from tests.benchmarks import experiments_page, pages
 
 SMALL = 256
-# Strength of the traces: at two scales, about that of the study's stand-ins is enough for some hundred pictures.
-TRACES = (0.12, 0.16)
+# Strength of the traces: stronger than those of the study's stand-ins, so that some hundred pictures are enough to learn them.
+TRACES = (0.2, 0.26)
 RECIPE = RECIPES["tuned"]
 WINDOWS = ("1", "2", "3", "4", "5")
 MIDDLE = "5"
