@@ -131,7 +131,7 @@ def test_a_notebook_gets_the_parameters_that_it_declares_and_the_rest_in_options
 def test_notebooks_are_copied_and_nothing_of_the_users_is_replaced(tmp_path, capsys):
     folder = tmp_path / "to try"
     assert run_all.main(["--copy-notebooks", str(folder)]) == 0
-    assert "10 notebooks copied" in capsys.readouterr().out
+    assert "11 notebooks copied" in capsys.readouterr().out
     source = study.STEPS[0].source
     assert (folder / source.name).read_bytes() == source.read_bytes()
     (folder / source.name).write_text("mine")

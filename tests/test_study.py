@@ -514,6 +514,7 @@ def leave_all(run):
     made["01"] += [run.folder / "figures" / "samples.png"]
     made["07"] += [run.folder / "wrong_turns.csv", run.folder / "figures" / "wrong_turns.png"]
     made["08"] += [run.folder / "ablation.csv", run.folder / "figures" / "ablation_full.png"]
+    made["09"] += [run.folder / "generators.csv"]
     made["06"] += [run.recipe_folder / "robustness.csv"]
     made["10"] += [run.recipe_folder / "evidence.json", run.recipe_folder / "figures" / "tippett.png"]
     made["04"] += [run.model_folder / name for name in ("detector.json", "elsewhere.json")]
@@ -565,7 +566,7 @@ def test_a_new_split_makes_every_recipes_results_and_the_experiments_untrue():
     assert gone(made[0]) == gone(made[1]) == []  # the same images once more
     run.write_audit(images.assign(split=images["split"].to_numpy()[::-1]), run.pairs(), run.audit())
     assert all(
-        gone(found) == ["01", "02", "03", "04", "06", "07", "08", "10"]
+        gone(found) == ["01", "02", "03", "04", "06", "07", "08", "09", "10"]
         for found in ({**m, "05": safe["01"]} for m in made)
     )
     assert gone(safe) == [] and finished(run) == [("dataset_2", "tuned")]

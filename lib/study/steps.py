@@ -159,7 +159,7 @@ STEPS = (
         ("metrics.json", "thresholds.json", "calibration.json", "classification_report.txt"),
         figures=(
             *("roc", "precision_recall", "threshold_stability", "threshold_overview"),
-            *("scores", "confusion", "cost", "reliability", "groups"),
+            *("scores", "confusion", "cost", "reliability", "risk_coverage", "groups"),
         ),
         costs=True,
         detector=True,
