@@ -196,7 +196,8 @@ DEGRADATIONS.register(
     "rescale", Degradation(_rescale, (0.75, 0.5), "scale before the size is restored", training=(0.5, 0.9))
 )
 DEGRADATIONS.register(
-    "blur", Degradation(_blur, (1, 2, 3), "Gaussian blur, standard deviation in pixels", training=(0.3, 1.5))
+    "blur",
+    Degradation(_blur, (1, 2, 3), "Gaussian blur, standard deviation in pixels", quick=False, training=(0.3, 1.5)),
 )
 DEGRADATIONS.register(
     "noise", Degradation(_noise, (2, 5, 10), "Gaussian noise, standard deviation in grey levels", training=(1, 6))
