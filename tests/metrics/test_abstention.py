@@ -90,8 +90,12 @@ def test_what_a_band_does_is_read_with_intervals_of_whole_groups():
     values = {name: interval.value for name, interval in found.items()}
     assert values == pytest.approx(
         {
-            **{"coverage": 0.9, "coverage_real": 0.9, "coverage_synthetic": 0.9},
-            **{"recall_real": 8 / 9, "recall_synthetic": 1.0, "error": 1 / 18},
+            "coverage": 0.9,
+            "coverage_real": 0.9,
+            "coverage_synthetic": 0.9,
+            "recall_real": 8 / 9,
+            "recall_synthetic": 1.0,
+            "error": 1 / 18,
         }
     )
     assert all(0 <= interval.low <= interval.value <= interval.high <= 1 for interval in found.values())
@@ -158,9 +162,8 @@ def test_bands_of_a_run_are_chosen_on_validation_and_read_on_test():
         band = abstention.choose(validation["y"], validation["score"], found["threshold"])
         assert found["band"] == band.as_dict() and band.low <= found["threshold"] <= band.high
         read = abstention.read(test["y"], test["score"], test["group"], band.low, band.high)
-        assert metrics["full"]["policies"][policy]["decided"] == {
-            **{"low": band.low, "high": band.high},
-            **{name: interval.as_dict() for name, interval in read.items()},
-        }
+        expected = {name: interval.as_dict() for name, interval in read.items()}
+        expected |= {"low": band.low, "high": band.high}
+        assert metrics["full"]["policies"][policy]["decided"] == expected
     table = evaluation.band_table(chosen, metrics, "full")
     assert list(table.index) == list(thresholds.POLICIES)[:5]

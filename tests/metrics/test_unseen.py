@@ -9,7 +9,7 @@ from lib.metrics import measures, thresholds, unseen, words
 NAME = "<b>made_by</b>"
 
 
-def cases(**values):
+def cases(values):
     rows = [{"column": "generator", "value": value, "images": 40, "why": why} for value, why in values.items()]
     return pd.DataFrame(rows)
 
@@ -28,7 +28,7 @@ def scores(value, shifts, seed=0):
 
 def test_the_lowest_auc_comes_first_with_the_values_of_the_measures_themselves():
     scored = pd.concat([scores("a", {True: 3, False: 2.5}), scores(NAME, {True: 3, False: 0.2}, 1)])
-    table = unseen.unseen_table(cases(**{"a": "", "none": "too few test images", NAME: ""}), scored)
+    table = unseen.unseen_table(cases({"a": "", "none": "too few test images", NAME: ""}), scored)
     assert table["value"].tolist() == [NAME, "a", "none"]
     assert table.loc[2, "roc_auc":].isna().all()
     for row in table.head(2).itertuples():
@@ -51,14 +51,14 @@ def test_the_lowest_auc_comes_first_with_the_values_of_the_measures_themselves()
 
 def test_a_generator_whose_images_are_of_one_group_is_not_measured():
     scored = scores("a", {True: 3, False: 2}).assign(group="one video")
-    table = unseen.unseen_table(cases(a=""), scored)
+    table = unseen.unseen_table(cases({"a": ""}), scored)
     assert table["why"].tolist() == ["too few groups"] and table["roc_auc"].isna().all()
     assert "are there enough images" in words.unseen_seen(table) and unseen.headline(table) == ""
 
 
 def test_unseen_generators_in_words():
     scored = pd.concat([scores("a", {True: 3, False: 2.9}), scores(NAME, {True: 3, False: 0.2}, 1)])
-    said = words.unseen_seen(unseen.unseen_table(cases(**{"a": "", "none": "too few test images", NAME: ""}), scored))
+    said = words.unseen_seen(unseen.unseen_table(cases({"a": "", "none": "too few test images", NAME: ""}), scored))
     assert "On a generator that the detector has not seen, the AUC is lowest for" in said
     assert "<b>" not in said and "&lt;b&gt;made" in said and "too few images: 1." in said
     empty = unseen.unseen_table(pd.DataFrame(columns=["column", "value", "images", "why"]), pd.DataFrame())

@@ -56,13 +56,12 @@ def kept_features(run: Run) -> tuple[Kept, Kept]:
             "the features of phase 1 are not kept any more: delete the models of this run, then run 02_phase1_training again"
         )
 
-    found = []
+    found, view = [], run_view(run)
     for split in ("train", "validation"):
         # By content, so that a part is a fair sample and always the same one.
         images = run.used_images()
         rows = images[images["split"] == split].sort_values("sha256").head(MOST_IMAGES)
         options = {"kinds": kinds, "engine": not_kept, "on_progress": lambda _: None}
-        view = run_view(run)
         parts = parts_of(run_files(run, rows), view)
         (kept,) = frozen_features(parts.files, view, **options)
         labels, groups = as_int(rows["label"]).to_numpy()[parts.image], independent_groups(rows).to_numpy()[parts.image]

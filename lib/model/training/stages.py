@@ -24,7 +24,7 @@ from lib.model import network, pooling
 from lib.model.backbone import build_backbone
 from lib.model.engine import Engine
 from lib.model.features import BATCH, Rows, features_kind, frozen_features
-from lib.model.scores import image_scores, run_files, run_view, saved_engine, scale_of, score_images
+from lib.model.scores import image_scores, run_files, run_view, saved_engine, score_images
 from lib.model.training.checkpoint import Checkpoint
 from lib.model.training.fitting import fit_stage, inference, make_deterministic, probabilities, validation_measures
 from lib.model.training.heads import train_head
@@ -80,7 +80,8 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     backbone = build_backbone(weights)
     backbone = change(backbone) if change else backbone
     rows = split_rows(run)
-    parts = {split: parts_of(run_files(run, images), run_view(run)) for split, images in rows.items()}
+    view = run_view(run)
+    parts = {split: parts_of(run_files(run, images), view) for split, images in rows.items()}
     plain, augmented = _features(run, backbone, parts, origin)
     head, history = train_head(
         plain["train"],
@@ -224,7 +225,9 @@ def fine_tune(run: Run, stage: str) -> None:
     network.unfreeze(model, run.recipe, stage)
     rows = split_rows(run)
     files = {split: run_files(run, rows[split]) for split in ("train", "validation")}
-    parts = {split: parts_of(files[split], run_view(run)) for split in files}
+    # Once, because the images are read for it.
+    view = run_view(run)
+    parts = {split: parts_of(files[split], view) for split in files}
     labels, counted = as_int(rows["train"]["label"]).to_numpy(), generator_weights(rows["train"], run.recipe)
     labels, weights = row_labels(labels, parts["train"], counted)
     known = scored["score"]
@@ -244,14 +247,13 @@ def fine_tune(run: Run, stage: str) -> None:
 
     def data(done: int) -> tf.data.Dataset:
         if not kept:
-            scale = scale_of(run)
-            return training_batches(train, labels, weights, run.recipe, run.seed, done, used, scale)[0]
+            return training_batches(train, labels, weights, run.recipe, run.seed, done, used, view.scale)[0]
         batches = (views, labels, weights, run.recipe.batch_size, run.seed, done)
         return feature_batches(*batches, width=trainee.input_shape[1], images=used)
 
     def score() -> np.ndarray:
         if not kept:
-            return image_scores(Engine(model, run.recipe.image_size), files["validation"], run_view(run))
+            return image_scores(Engine(model, run.recipe.image_size), files["validation"], view)
         return parts["validation"].combined(probabilities(infer, plain, run.recipe.batch_size))
 
     judged, checkpoint = (score, truth, groups), _checkpoint(run, stage, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -51,14 +52,15 @@ def degraded_scores(run: Run, stage: str) -> pd.DataFrame:
     frames = [rows.assign(degradation=NONE, level=np.nan)]
     # Built at its first use: not needed if all scores are cached.
     engine = functools.cache(lambda: saved_engine(path, run.recipe.image_size))
-    settings = scores_key(path, run_view(run), images)
+    plain = run_view(run)
+    settings = scores_key(path, plain, images)
     asked = degradations(run)
     with progress(len(asked) * len(files), "degraded images") as advance:
         for kind, level in asked:
             degradation, scores = f"{kind} {level:g}", []
 
             def compute(degradation=degradation, scores=scores) -> pd.DataFrame:
-                view = run_view(run, degradation=degradation)
+                view = dataclasses.replace(plain, degradation=degradation)
                 scores.append(image_scores(engine(), files, view, advance))
                 return pd.DataFrame({"image_id": images["image_id"], "score": scores[0]})
 

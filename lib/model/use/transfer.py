@@ -54,7 +54,7 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
         return home_scores([trained])
     images, removed = unseen or test_images(trained, tested)
     group = independent_groups(images)
-    frames = []
+    frames, view = [], scores.run_view(trained)
     for stage in STAGES:
         path = trained.model_path(stage)
         if not path.is_file():
@@ -64,10 +64,9 @@ def cross_scores(trained: Run, tested: Run, unseen: tuple[pd.DataFrame, int] | N
             )
         if images.empty:
             raise UserError(f"no test image of {tested.name} is left that {trained.name} does not hold too")
-        view = scores.run_view(trained)
         key = text_hash("cross", scores.scores_key(path, view, images))[:24]
 
-        def compute(path=path, view=view) -> pd.DataFrame:
+        def compute(path=path) -> pd.DataFrame:
             engine = scores.saved_engine(path, trained.recipe.image_size)
             found = scores.score_images(engine, scores.run_files(tested, images), view)
             return pd.DataFrame({"image_id": images["image_id"], "score": found})
