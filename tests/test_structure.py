@@ -17,6 +17,7 @@ from lib.study import code_hash
 ALLOWED = {
     "lib/metrics": set(),
     "lib/metrics/figures": {"lib.metrics"},
+    "lib/metrics/words": {"lib.metrics"},
     "lib/study": set(),
     "lib/show": set(),
     "lib/data": set(),

@@ -169,3 +169,13 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
     named = others[list(columns)].rename(columns=columns)
     named.insert(0, "choice", others["choice"] + ": " + others["setting"])
     return named
+
+
+def deal_intervals(dealt: pd.DataFrame) -> dict[str, Interval]:
+    """Mean AUC of each kind of split over all deals of the labels, with the range that holds 95% of them.
+
+    Args:
+        dealt: columns split, deal, roc_auc.
+    """
+    found = dealt.groupby("split", sort=False)["roc_auc"]
+    return {name: resampling.percentile_interval(aucs.mean(), aucs) for name, aucs in found}

@@ -23,7 +23,7 @@ from pathlib import Path
 from lib.data.audit.new_pictures import read_pictures
 from lib.data.source.checks import printable
 from lib.metrics.checks import Interval
-from lib.metrics.words import pictures_needed_seen
+from lib.metrics.words.comparison import pictures_needed_seen
 from lib.model.use.adaptation import CURVE, adapt, run_of, target_folder, write_adapted
 from lib.model.use.detector import find_detector
 from lib.model.use.refit import ALONE, MODES, TOGETHER, Choice

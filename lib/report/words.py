@@ -9,6 +9,7 @@ from lib.metrics.checks import Interval, decimals, share
 from lib.metrics.comparison import AT_CHANCE, BETTER, verdict
 from lib.metrics.figures.style import POLICY_NAMES
 from lib.metrics.stages import STAGE_NAMES
+from lib.metrics.words.shared import shares
 
 UNDEFINED = "undefined"
 
@@ -168,13 +169,6 @@ FIGURES = {
 def number(value: float | None, digits: int = 3) -> str:
     """A number for reading, `undefined` if there is none."""
     return UNDEFINED if value is None or math.isnan(value) else f"{value:.{digits}f}"
-
-
-def shares(found: Interval) -> str:
-    """`85% [79%, 90%]`."""
-    if math.isnan(found.value):
-        return UNDEFINED
-    return f"{share(found.value)} [{share(found.low)}, {share(found.high)}]"
 
 
 def standing(auc: Interval) -> str:

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.metrics import abstention, evaluation, figures, thresholds, words
+from lib.metrics import abstention, evaluation, figures, thresholds
 from lib.metrics.checks import Interval, UndefinedMeasure
+from lib.metrics.words import thresholds as words
 
 # Ten images of each class. At 0.5 the real one at 0.6 and the synthetic one at 0.4 are called wrongly.
 REAL = [0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6]

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import support
 
-from lib.metrics import by_value, evaluation, measures, words
+from lib.metrics import by_value, evaluation, measures
 from lib.metrics.checks import Interval
+from lib.metrics.words import thresholds as words
 
 
 def rows(generators, found=0.9, seed=0, real=60):

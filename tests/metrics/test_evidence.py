@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from support import complaints
 
-from lib.metrics import calibration, evidence, evidence_words, figures
+from lib.metrics import calibration, evidence, figures
 from lib.metrics.checks import Interval, UndefinedMeasure
+from lib.metrics.words import evidence as evidence_words
 
 TWO = np.array([0, 0, 1, 1])
 

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from lib.metrics import delong, fairness, figures, measures, words
+from lib.metrics import delong, fairness, figures, measures
 from lib.metrics.checks import Interval
 from lib.metrics.measures import UndefinedMeasure
+from lib.metrics.words import thresholds as words
 
 # What fairlearn's MetricFrame gives: recall of real, recall of synthetic, AUC; of gaps the two recalls.
 FAIRLEARN = {

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.metrics import measures, thresholds, unseen, words
+from lib.metrics import measures, thresholds, unseen
+from lib.metrics.words import experiments as words
 
 NAME = "<b>made_by</b>"
 

@@ -25,8 +25,9 @@ from lib.data.images.pictures import jpeg_quality
 from lib.data.images.pixels import blocking, fineness
 from lib.data.images.views import ImageFile, View
 from lib.data.source.checks import printable
-from lib.metrics import abstention, calibration, evaluation, evidence, evidence_words
+from lib.metrics import abstention, calibration, evaluation, evidence
 from lib.metrics.checks import Interval
+from lib.metrics.words import evidence as evidence_words
 from lib.model import network
 from lib.model.engine import Engine
 from lib.model.features import BATCH, Rows, features_kind, frozen_features

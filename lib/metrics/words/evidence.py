@@ -1,6 +1,6 @@
 """Sentences about the strength of evidence: propositions, what a likelihood ratio means, and why none is given.
 
-Pure functions like those of `words`: numbers in, Markdown out.
+They are those of notebook 10; scoring gives some of them for a single picture.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pandas as pd
 
 from lib.metrics.checks import Interval, share
 from lib.metrics.evidence import ATTACK_LIMITS, Strength
-from lib.metrics.words import BREAK, SEEN
+from lib.metrics.words.shared import BREAK, SEEN, shares
 
 # The two propositions that every LR of this study compares.
 SYNTHETIC = "the picture comes from the generator(s) of the training data"
@@ -114,7 +114,7 @@ def strength_words(strength: Strength) -> str:
     )
 
 
-# --------------------------------------------------------------------------------------------- 10: what the figures say
+# ---------------------------------------------------------------------------------------------- what the figures say
 
 
 def bounds_seen(strength: Strength, unbounded: np.ndarray) -> str:
@@ -158,11 +158,6 @@ def tippett_seen(costs: Mapping[str, Interval]) -> str:
         f"photographs and {shares(synthetic)} of the synthetic images: {end}. One LR can be misleading though all of them "
         "are well calibrated."
     )
-
-
-def shares(found: Interval) -> str:
-    """`12% [8%, 17%]`."""
-    return f"{share(found.value)} [{share(found.low)}, {share(found.high)}]"
 
 
 def costs_seen(costs: Mapping[str, Interval]) -> str:
