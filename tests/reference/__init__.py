@@ -2,6 +2,7 @@
 
     python -m tests.reference.measure RESULTS … --out tests/reference/dataset_1_tuned.json
     python -m tests.reference.check results/dataset_1/tuned
+    python -m tests.reference.readme results/ffhq_stylegan/tuned/metrics.json
 
 A reference is the mean over runs with different seeds (split, augmentation and training differ). Its tolerance is three
 standard deviations over the seeds, and at least `FLOOR`: repeated runs on another machine differ in the last digits, and
@@ -16,6 +17,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from lib.study.names import UserError
+from lib.study.recipes import RECIPES
 
 FOLDER = Path(__file__).resolve().parent
 FLOOR = 0.01
@@ -32,7 +34,7 @@ def reference_path(name: str, recipe: str) -> Path:
 
 
 def read_run(folder: Path) -> dict:
-    """What a finished run says: what it is (SAME, seed, dataset), and its figures by name.
+    """What a finished run says: what it is (SAME, seed, dataset, side of the recipe's window now), and its figures by name.
 
     Args:
         folder: `results/<name>/<recipe>`.
@@ -63,6 +65,7 @@ def read_run(folder: Path) -> dict:
         "weights_sha256": run["weights_sha256"],
         "seed": options["seed"],
         "dataset": options["dataset"],
+        "window": getattr(RECIPES.get(folder.name), "image_size", None),
         "figures": figures(metrics),
     }
 
@@ -77,6 +80,12 @@ def figures(metrics: dict) -> dict[str, float]:
         for measure in ("balanced_accuracy", "recall_real", "recall_synthetic"):
             found[f"{stage}, test, {measure} (balanced)"] = content["policies"]["balanced"][measure]["value"]
     return {name: value for name, value in found.items() if value is not None}
+
+
+def command(run: dict) -> str:
+    """What makes a run like one of `read_run`."""
+    what = f"--dataset {run['dataset']}" if run["dataset"] else f"--data FOLDER --name {run['name']}"
+    return f"python run_all.py {what} --recipe {run['recipe']} --seed {run['seed']}"
 
 
 def measured(runs: list[dict]) -> dict:
@@ -106,12 +115,11 @@ def measured(runs: list[dict]) -> dict:
         tolerance = max(3 * stdev(values), FLOOR)
         entry = {"value": round(mean(values), 4), "tolerance": round(tolerance, 4), "values": values}
         (kept if tolerance <= WIDEST else left_out)[name] = entry
-    dataset = runs[0]["dataset"]
-    what = f"--dataset {dataset}" if dataset else f"--data FOLDER --name {runs[0]['name']}"
     return {
         "schema": 1,
         "rule": RULE,
-        "command": f"python run_all.py {what} --recipe {runs[0]['recipe']} --seed {seeds[0]}",
+        "command": command(runs[0]),
+        "window": runs[0]["window"],
         **{key: runs[0][key] for key in SAME},
         "seeds": seeds,
         "figures": kept,

@@ -36,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     print(
         f"{len(rows) - outside} of {len(rows)} figures within the tolerance of {path.name} ({seeds}: {known['rule']})"
     )
+    if run["window"] != known["window"]:
+        print(f"the reference was made with a window of {known['window']} pixels; the recipe has {run['window']} now")
     return 1 if outside else 0
 
 

@@ -7,9 +7,9 @@ from support import PROJECT
 
 from lib.study.names import UserError
 from tests import reference
-from tests.reference import check, measure
+from tests.reference import check, measure, readme
 
-REFERENCES = sorted(reference.FOLDER.glob("*.json"))
+REFERENCES = sorted(reference.FOLDER.glob("*_*.json"))
 
 
 def metrics(auc, recall=0.8):
@@ -71,6 +71,14 @@ def test_a_run_is_checked(made, run, capsys, auc, code, said):
     shown = capsys.readouterr().out
     assert f"{said:7} full, test, roc_auc: {auc:.3f}, expected 0.920 ± 0.060" in shown
     assert f"{'4' if code == 0 else '1'} of 4 figures" in shown
+    assert "window of" not in shown
+
+
+def test_a_reference_of_another_window_is_named(made, run, capsys):
+    known = json.loads(made.read_text())
+    made.write_text(json.dumps(known | {"window": 224}))
+    assert check.main([str(run(9, 0.92)), "--reference", str(made)]) == 0
+    assert "made with a window of 224 pixels; the recipe has 256 now" in capsys.readouterr().out
 
 
 def test_what_cannot_be_compared_is_refused_in_one_line(made, run, tmp_path, capsys):
@@ -120,3 +128,30 @@ def test_references_can_fail(path):
     assert path == reference.reference_path(known["name"], known["recipe"])
     assert known["figures"] and len(known["seeds"]) >= reference.FEWEST_SEEDS
     assert all(reference.FLOOR <= found["tolerance"] <= reference.WIDEST for found in known["figures"].values())
+
+
+def test_readme_says_what_was_recorded():
+    known, text = json.loads(readme.RECORD.read_text(encoding="utf-8")), readme.PAGE.read_text(encoding="utf-8")
+    assert readme.page(text, known) == text, f"python -m tests.reference.readme METRICS_JSON, of: {known['command']}"
+    assert len(text.split()) <= 700
+    # And it would be seen if a number of the record were another one.
+    known["balanced"]["confusion"]["false_synthetic"] += 1
+    assert "of 166 real photographs, **13 were wrongly called synthetic**" in readme.page(text, known)
+
+
+def test_what_readme_says_is_read_from_a_run(run):
+    known = json.loads(readme.RECORD.read_text(encoding="utf-8"))
+    folder = run(7, 0.9)
+    content = json.loads((folder / "metrics.json").read_text())
+    content["stages"]["full"]["policies"] = {
+        name: known[name] | {"balanced_accuracy": known["roc_auc"]} for name in ("balanced", "fpr_1")
+    }
+    (folder / "metrics.json").write_text(json.dumps(content))
+    (folder.parent / "images.csv").write_text("image_id,split\na,train\nb,test\nc,train\n")
+    found = readme.record(folder / "metrics.json")
+    assert found == known | {
+        "command": found["command"],
+        "training": 2,
+        "roc_auc": content["stages"]["full"]["test"]["roc_auc"],
+    }
+    assert found["command"] == "python run_all.py --dataset 1 --recipe tuned --seed 7"

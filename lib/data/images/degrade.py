@@ -76,7 +76,8 @@ def degrade_at_random(image: np.ndarray, rng: np.random.Generator) -> np.ndarray
 def share_at_random(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """An image after one to three compressions and resizes in a row, as when a picture is shared from site to site.
 
-    Training with up to three found generated images better than with one (94.5 against 90.1, arXiv 2511.21507).
+    With up to three JPEG compressions instead of one, and other changes nearly the same, the AUC on later generators was
+    0.945 instead of 0.931 (Pellegrini et al. 2025, "Generalized Design Choices for Deepfake Detectors", arXiv 2511.21507).
     """
     return degrade(image, "share", rng.integers(1, MOST_SHARED + 1), rng)
 
@@ -92,9 +93,10 @@ def mask_at_random(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def mask_frequencies_at_random(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An image without a random 15% of its frequencies, the same ones in each channel (arXiv 2401.06506).
+    """An image without a random 15% of its frequencies, the same ones in each channel.
 
-    The mean colour stays.
+    15% was the best share for Doloriel and Cheung 2024 ("Frequency Masking for Universal Deepfake Detection", arXiv
+    2401.06506). Here the mean colour stays.
     """
     spectrum = np.fft.rfft2(image, axes=(0, 1))
     masked = rng.random(spectrum.shape[:2]) < MASKED_FREQUENCIES

@@ -1,8 +1,8 @@
 """The parts of a picture that the network looks at: windows at native resolution, and the whole picture squeezed.
 
 A small window of a large picture misses most of it. The whole picture, squeezed, shows everything but has lost the finest
-traces. So a large picture is looked at in both ways (measured: docs/experiments.md; TextureCrop, arXiv 2407.15500, and
-multi-crop testing of Szegedy et al. 2015 do the former).
+traces. So a large picture is looked at in both ways (measured: docs/experiments.md). TextureCrop (arXiv 2407.15500) takes
+windows at native resolution too. To average over many crops is older (Szegedy et al. 2015: 144 crops of four sizes).
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ def fineness(image: np.ndarray) -> float:
 
     The mean absolute difference of brightness between neighbours, divided by that between pixels that are two apart, both
     across and down. White noise gives 1. A straight slope gives 0.5: enlarging puts pixels on slopes between known ones
-    (Gallagher 2005, "Detection of Interpolation in Digital Images", uses the second difference for this).
+    (Gallagher 2005, "Detection of linear and cubic interpolation in JPEG compressed images", uses the second difference
+    for this).
 
     Args:
         image: uint8 (height, width, 3) RGB; at least 3 pixels on each side.

@@ -33,7 +33,7 @@ from lib.study.names import UserError
 from lib.study.options import text_option, whole_number, yes_or_no
 
 # Seconds for an image at 512 x 512 and 50 steps, by number of references. OmniGen's authors state them for none, one
-# and two references; three are extrapolated.
+# and two references (docs/inference.md of VectorSpaceLab/OmniGen); three are extrapolated.
 SECONDS = {"RTX 3090": {1: 36, 2: 43, 3: 50}, "A800": {1: 14, 2: 15, 3: 16}}
 
 

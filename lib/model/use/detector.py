@@ -79,7 +79,7 @@ class Statistics:
 
         The squared Mahalanobis distance per feature, with a diagonal covariance. It is as good here as one with
         principal components (docs/scoring.md), with 17,920 numbers instead of millions. Lee et al. 2018 ("A simple
-        unified framework for detecting out-of-distribution samples") and Rippel et al. 2021 ("Modeling the distribution
+        unified framework for detecting out-of-distribution samples") and Rippel et al. 2020 ("Modeling the distribution
         of normal data in pre-trained deep features", EfficientNet's levels) use it with a full covariance.
 
         Args:

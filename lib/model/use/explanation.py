@@ -267,7 +267,9 @@ def block_table(contributions: np.ndarray, y: np.ndarray, blocks: Sequence[str])
 
 
 def sanity(run: Run, detector: keras.Model, images: pd.DataFrame) -> pd.DataFrame:
-    """Whether the maps depend on what was learnt (Adebayo et al. 2018): a comparison with maps of shuffled weights.
+    """Whether the maps depend on what was learnt: a comparison with maps of shuffled weights.
+
+    After the test of Adebayo et al. 2018, who draw the weights anew. Shuffled ones keep their size.
 
     Args:
         images: rows of the run's image table; the first SANITY_EACH of each class are used.
