@@ -28,8 +28,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -439,9 +439,7 @@ def run_all(options: argparse.Namespace) -> None:
         step.executed(run).unlink(missing_ok=True)
         if step in asked:
             run.train_again(step)
-    # This program waits while notebooks run: what draws the page is imported meanwhile.
-    threading.Thread(target=import_report, daemon=True).start()
-    with Board(console, tasks) as board, kernels.Kernels() as waiting:
+    with Board(console, tasks) as board, kernels.Kernels() as waiting, Pages(runs[-1].results) as pages:
         key, again, current = "", False, None
         for number, ((run, step), task) in enumerate(zip(plan, tasks)):
             if run is not current:
@@ -467,6 +465,7 @@ def run_all(options: argparse.Namespace) -> None:
                     for _, soon in plan[number : number + 2]:
                         waiting.prepare(soon.source, run.results)
                 run_step(step, run, key, kernel=waiting.take(step.source))
+            pages.write()
     try:
         write_report(runs[-1].results)
     finally:
@@ -495,10 +494,32 @@ def compare(options: argparse.Namespace) -> None:
         to_open([page, (step.executed(run), step.title), (step.executed(run).parent / "figures", "its figures")])
 
 
-def import_report() -> None:
-    """Import what `write_report` needs; what is wrong with it is said there."""
-    with contextlib.suppress(Exception):
-        import lib.report  # noqa: F401
+class Pages:
+    """Makes pages of the notebooks that are done while others run, for this program only waits then.
+
+    What goes wrong is said by `write_report` at the end, which writes those that are not there.
+    """
+
+    def __init__(self, results: Path):
+        self._results = results
+        self._worker = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Pages:
+        self.write()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._worker.shutdown(cancel_futures=True)
+
+    def write(self) -> None:
+        """Begin to write the pages that are not there, and return."""
+        self._worker.submit(self._write)
+
+    def _write(self) -> None:
+        with contextlib.suppress(Exception):
+            from lib.report.notebooks import write_pages
+
+            write_pages(self._results)
 
 
 def write_report(results: Path) -> None:

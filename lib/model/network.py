@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras import layers
 
 from lib.model.pooling import block_of, pooled, pooling_layer
 from lib.study.files import written_whole
-from lib.study.names import UserError
+from lib.study.names import STAGES, UserError
 from lib.study.recipes import Recipe
 
 
@@ -42,6 +43,27 @@ def unfreeze(model: keras.Model, recipe: Recipe, stage: str) -> None:
         opened = stage == "full" or (stage == "partial" and block >= recipe.unfreeze_from)
         fixed = recipe.batch_norm == "frozen" and isinstance(layer, layers.BatchNormalization)
         layer.trainable = opened and not fixed
+
+
+def described(model: keras.Model, recipe: Recipe) -> dict:
+    """What run.json says of a network, so that nobody loads the whole of it to count.
+
+    The model is left as the last stage trains it.
+
+    Returns:
+        features (width of the head's input), weights (number of all), opened (stage to its `blocks`, as `none` or `3 to 8`,
+        and the number of `weights` that it trains).
+    """
+    opened = {}
+    for stage in STAGES:
+        unfreeze(model, recipe, stage)
+        blocks = {block_of(layer.name) for layer in model.get_layer("backbone").layers if layer.trainable_variables}
+        opened[stage] = {
+            "blocks": f"{min(blocks)} to {max(blocks)}" if blocks else "none",
+            "weights": sum(int(np.prod(weight.shape)) for weight in model.trainable_variables),
+        }
+    width = model.get_layer("head").input_shape[1]
+    return {"features": width, "weights": model.count_params(), "opened": opened}
 
 
 def save(model: keras.Model, path: Path) -> None:

@@ -37,6 +37,7 @@ def test_the_stage_table_counts_what_each_stage_opens(detectors, own_home):
     run = dataclasses.replace(study.open_run(dataset="1"), recipe=recipe)
     assert "run notebook 02_phase1_training" in refused(lessons.stage_table, run)
     network.save(detector, run.model_path("phase1"))
+    run.record(network=network.described(network.load(run.model_path("phase1")), recipe))
     table = lessons.stage_table(run)
     head = sum(int(np.prod(weight.shape)) for weight in detector.get_layer("head").trainable_variables)
     assert table.loc["phase1", "blocks"] == "none" and table.loc["phase1", "weights_trained"] == head
@@ -60,17 +61,11 @@ def test_the_kept_features_are_those_of_phase_1(own_home, monkeypatch, scored_ru
     """Only the way to them is tested here: the features themselves are tests/model/test_training.py's."""
     asked = []
 
-    class Model:
-        input_shape = (None, 3)
-
-        def get_layer(self, name):
-            return self
-
     def frozen(files, view, *, kinds, engine, on_progress):
         asked.append((len(files), view.version, kinds))
         return [np.zeros((len(files), 3), "float16")]
 
-    monkeypatch.setattr(lessons.network, "load", lambda path: Model())
+    scored_run.record(network={"features": 3})
     monkeypatch.setattr(lessons, "frozen_features", frozen)
     monkeypatch.setattr(type(scored_run), "require", lambda *_: None)
     train, validation = lessons.kept_features(scored_run)

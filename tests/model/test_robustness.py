@@ -103,12 +103,12 @@ def test_untrained_stage_is_one_clear_line(trained_run):
         robustness.degraded_scores(trained_run, "partial")
 
 
-def test_a_quick_run_takes_the_last_level_of_a_few_kinds_with_all_edits(monkeypatch):
+def test_a_quick_run_takes_the_last_level_of_a_few_kinds_with_edits(monkeypatch):
     monkeypatch.undo()
     quick, slow = (robustness.degradations(study.open_run(quick=each)) for each in (True, False))
     assert set(quick) < set(slow) and len(slow) == sum(len(known.levels) for known in DEGRADATIONS.values())
     assert all(level == DEGRADATIONS[kind].levels[-1] for kind, level in quick) and ("jpeg", 30.0) in quick
     kinds = [kind for kind, _ in quick]
-    assert len(set(kinds)) == len(kinds) and {*edits(), "share"} < set(kinds)
+    assert len(set(kinds)) == len(kinds) and "share" in kinds and len(set(edits()) & set(kinds)) >= 2
     # Each takes most of a second: a quick run must stay quick.
-    assert len(kinds) <= 8
+    assert len(kinds) <= 6

@@ -202,7 +202,8 @@ DEGRADATIONS.register(
     Degradation(_blur, (1, 2, 3), "Gaussian blur, standard deviation in pixels", quick=False, training=(0.3, 1.5)),
 )
 DEGRADATIONS.register(
-    "noise", Degradation(_noise, (2, 5, 10), "Gaussian noise, standard deviation in grey levels", training=(1, 6))
+    "noise",
+    Degradation(_noise, (2, 5, 10), "Gaussian noise, standard deviation in grey levels", quick=False, training=(1, 6)),
 )
 DEGRADATIONS.register("crop", Degradation(_crop, (0.9, 0.75), "part of each side left by cropping", quick=False))
 DEGRADATIONS.register("brightness", Degradation(_brightness, (0.7, 1.3), "brightness, factor", quick=False))
@@ -210,7 +211,8 @@ DEGRADATIONS.register(
     "sharpen", Degradation(_sharpen, (0.5, 1, 2), "sharpening, amount of the unsharp mask", edit=True)
 )
 DEGRADATIONS.register(
-    "denoise", Degradation(_denoise, (10, 20, 40), "denoising, grey levels of the bilateral filter", edit=True)
+    "denoise",
+    Degradation(_denoise, (10, 20, 40), "denoising, grey levels of the bilateral filter", quick=False, edit=True),
 )
 DEGRADATIONS.register(
     "retouch", Degradation(_retouch, (1, 2, 3), "retouching (tones, colours, smoother skin), strength", edit=True)

@@ -11,9 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, KFold
 
 from lib.data.images.parts import parts_of
-from lib.model import network
 from lib.model.features import features_kind, frozen_features
-from lib.model.pooling import block_of
 from lib.model.scores import run_files, run_view
 from lib.study.names import STAGES, UserError, as_int, independent_groups
 from lib.study.recipes import Recipe
@@ -46,10 +44,9 @@ def kept_features(run: Run) -> tuple[Kept, Kept]:
     Raises:
         UserError: phase 1 has not been trained, or its features are not kept any more.
     """
-    path = run.model_path("phase1")
-    run.require(path, step_of("phase1"))
-    width = network.load(path).get_layer("head").input_shape[1]
-    kinds = {features_kind(run.recipe, run.recorded()["weights_sha256"]): width}
+    run.require(run.model_path("phase1"), step_of("phase1"))
+    known = run.recorded()
+    kinds = {features_kind(run.recipe, known["weights_sha256"]): known["network"]["features"]}
 
     def not_kept():
         raise UserError(
@@ -140,18 +137,15 @@ def stage_table(run: Run) -> pd.DataFrame:
         UserError: phase 1 has not been trained.
     """
     run.require(run.model_path("phase1"), step_of("phase1"))
-    model, rows = network.load(run.model_path("phase1")), []
+    known, rows = run.recorded()["network"], []
     for stage in STAGES:
-        network.unfreeze(model, run.recipe, stage)
-        opened = {block_of(layer.name) for layer in model.get_layer("backbone").layers if layer.trainable_variables}
-        trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_variables)
-        phase = run.recipe.phase(stage)
+        opened, phase = known["opened"][stage], run.recipe.phase(stage)
         rows.append(
             {
                 "stage": stage,
-                "blocks": f"{min(opened)} to {max(opened)}" if opened else "none",
-                "weights_trained": trained,
-                "share": trained / model.count_params(),
+                "blocks": opened["blocks"],
+                "weights_trained": opened["weights"],
+                "share": opened["weights"] / known["weights"],
                 "learning_rate": phase.learning_rate,
                 "epochs": phase.epochs,
             }

@@ -100,8 +100,9 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     scored = [
         (rows[split], parts[split].combined(probabilities(infer, plain[split]))) for split in ("validation", "test")
     ]
-    _replace_model(run, "phase1", network.assemble(backbone, head, run.recipe))
-    _finish(run, "phase1", key, scored, history, **made)
+    model = network.assemble(backbone, head, run.recipe)
+    _replace_model(run, "phase1", model)
+    _finish(run, "phase1", key, scored, history, network=network.described(model, run.recipe), **made)
 
 
 def _stage_key(run: Run, stage: str, before: str) -> str:
