@@ -214,7 +214,7 @@ def with_columns(run, **columns):
 
 def test_a_detector_knows_less_of_a_generator_that_it_has_not_seen(of_makers):
     # Two names for random halves of one generator: leaving out one of them must change nothing.
-    makers = {"one half": ("blocks", 48), "other half": ("blocks", 48), "grid": ("grid", 48), "few": ("smooth", 24)}
+    makers = {"one half": ("smooth", 48), "other half": ("smooth", 48), "grid": ("grid", 48), "few": ("blocks", 24)}
     run = of_makers({"": ("", 96), **makers})
     table = unseen.unseen_table(*experiments.generators(run, 10)).set_index("value")
     assert table["images"].to_dict() == {"one half": 12, "other half": 12, "grid": 12, "few": 6}
@@ -222,7 +222,7 @@ def test_a_detector_knows_less_of_a_generator_that_it_has_not_seen(of_makers):
     assert table.loc["few", "why"] == "too few test images" and set(known["why"]) == {""}
     assert ((known["roc_auc_low"] <= known["roc_auc"]) & (known["roc_auc"] <= known["roc_auc_high"])).all()
     assert (table.loc[["one half", "other half"], "difference"].abs() < 0.06).all()
-    assert table.loc["grid", "difference"] < -0.1 and known["roc_auc_seen"].min() > 0.7
+    assert table.loc["grid", "difference_high"] < -0.3 and known["roc_auc_seen"].min() > 0.7
     # One training with all, and one without each that is measured: all of them are kept.
     assert len(list(run.trials.glob("*.csv"))) == 4
 

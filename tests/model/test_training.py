@@ -165,7 +165,8 @@ def test_stages_unfreeze_whole_blocks_and_never_batch_normalisation(backbone, re
     assert "stem_conv" in trainable["full"]
 
 
-def test_a_tiny_batch_can_be_learnt_and_batch_normalisation_does_not_move(recipe):
+def test_a_tiny_batch_can_be_learnt_and_batch_normalisation_does_not_move():
+    recipe = SMALL["original"]
     model = detector(build_backbone(resolve("efficientnet-lite0")), recipe)
     network.unfreeze(model, recipe, "full")
     before = [w.numpy() for w in model.get_layer("backbone").weights if "moving" in w.path]

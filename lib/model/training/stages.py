@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import inspect
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from lib.data.images.batches import load_views, training_batches
 from lib.data.images.parts import Parts, parts_of
-from lib.data.images.views import FRESH_VERSION, ImageFile
+from lib.data.images.views import FRESH_VERSION, ImageFile, View
 from lib.model import network, pooling
 from lib.model.backbone import build_backbone
 from lib.model.engine import Engine
@@ -44,20 +44,26 @@ from lib.study.steps import step_of
 ACTIVATION_BUDGET = 8 * 2**30
 
 
-def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None = None) -> None:
+def train_phase1(
+    run: Run, change: Callable[[keras.Model], keras.Model] | None = None, further: Sequence[View] = ()
+) -> list[np.ndarray]:
     """Phase 1: train the head on features of the frozen backbone, plain and augmented.
 
     Writes models/…/phase1.keras, the stage's rows in scores.csv and history.csv, and run.json.
 
     Args:
         change: replaces the pretrained backbone before anything is computed; its name is part of all cache keys.
+        further: views under which the validation images are scored too, from features that are kept as those of training.
+
+    Returns:
+        For each further view the scores (validation images,), 0 to 1; an empty list if the stage was finished before.
     """
     weights = resolve(run.backbone, run.weights)
     # The key includes its code, which this module does not import.
     origin = f"{weights.sha256}/{text_hash(inspect.getsource(change))}" if change else weights.sha256
     key = _stage_key(run, "phase1", origin)
     if _is_done(run, "phase1", key):
-        return
+        return []
     make_deterministic(run.seed)
     # Recorded with the scores, not before: until then run.json describes the old ones.
     made = {
@@ -82,7 +88,7 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     rows = split_rows(run)
     view = run_view(run)
     parts = {split: parts_of(run_files(run, images), view) for split, images in rows.items()}
-    plain, augmented = _features(run, backbone, parts, origin)
+    plain, augmented, others = _features(run, backbone, parts, origin, further)
     head, history = train_head(
         plain["train"],
         augmented,
@@ -103,6 +109,7 @@ def train_phase1(run: Run, change: Callable[[keras.Model], keras.Model] | None =
     model = network.assemble(backbone, head, run.recipe)
     _replace_model(run, "phase1", model)
     _finish(run, "phase1", key, scored, history, network=network.described(model, run.recipe), **made)
+    return [parts["validation"].combined(probabilities(infer, features)) for features in others]
 
 
 def _stage_key(run: Run, stage: str, before: str) -> str:
@@ -154,9 +161,11 @@ def _engine(model: keras.Model, recipe: Recipe, kinds: Iterable[str]) -> Callabl
     return functools.cache(lambda: Engine(model, recipe.image_size, key=text_hash(*kinds, recipe.image_size)[:24]))
 
 
-def _features(run: Run, backbone: keras.Model, parts: dict[str, Parts], weights_hash: str):
-    """Frozen features of the parts of the images: the plain view of every split, and the training views that `train_head`
-    takes.
+def _features(
+    run: Run, backbone: keras.Model, parts: dict[str, Parts], weights_hash: str, further: Sequence[View] = ()
+):
+    """Frozen features of the parts of the images: the plain view of every split, the training views that `train_head`
+    takes, and further views of the validation images.
 
     The activations that the partial stage starts from are computed in the same pass and cached too.
     """
@@ -171,30 +180,33 @@ def _features(run: Run, backbone: keras.Model, parts: dict[str, Parts], weights_
         if _fits(width, total):
             frozen, kinds = joint, {**kinds, _boundary_kind(recipe, weights_hash): width}
     engine = _engine(frozen, recipe, kinds)
-    with progress(total, "frozen features") as advance:
+    with progress(total + len(further) * len(files["validation"]), "frozen features") as advance:
+
+        def seen(some: list[ImageFile], view: View) -> np.ndarray:
+            return frozen_features(some, view, kinds=kinds, engine=engine, on_progress=advance)[0][:]
 
         def pooled(some: list[ImageFile], version: int) -> np.ndarray:
-            view = run_view(run, version)
-            return frozen_features(some, view, kinds=kinds, engine=engine, on_progress=advance)[0][:]
+            return seen(some, run_view(run, version))
 
         def compute(split: str, version: int) -> np.ndarray:
             first = [file for file in files[split] if not file.copy]
-            further = files[split][len(first) :]
-            if not further:
+            again = files[split][len(first) :]
+            if not again:
                 return pooled(first, version)
             # The plain view is the same in every use of an image. So further uses have one more augmented view instead.
-            return np.concatenate([pooled(first, version), pooled(further, version or max(0, recipe.views) + 1)])
+            return np.concatenate([pooled(first, version), pooled(again, version or max(0, recipe.views) + 1)])
 
         plain = {split: compute(split, 0) for split in files}
         kept = [plain["train"], *(compute("train", version) for version in range(1, recipe.views + 1))]
+        others = [seen(files["validation"], view) for view in further]
     if recipe.views != FRESH:
-        return plain, kept
+        return plain, kept, others
 
     def fresh(epoch: int) -> list[np.ndarray]:
         view = run_view(run, FRESH_VERSION + epoch)
         return [np.concatenate(list(engine().stream(load_views(files["train"], view, BATCH))))]
 
-    return plain, fresh
+    return plain, fresh, others
 
 
 def fine_tune(run: Run, stage: str) -> None:

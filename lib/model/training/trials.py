@@ -112,11 +112,13 @@ def _train(run: Run, trial: Trial, images: pd.DataFrame, place: Path) -> pd.Data
     )
     # The paths of the images are those of the audited run, whatever the trial's name is.
     mine.write_audit(images, run.pairs(), {key: value for key, value in run.audit().items() if key != "schema"})
-    seconds = {}
+    seconds, degraded = {}, []
     for stage in STAGES[: STAGES.index(trial.until) + 1]:
         started = time.perf_counter()
         if stage == "phase1":
-            train_phase1(mine, trial.change)
+            # Many trainings share the features of a degraded view. Those of a fine-tuned network are its own.
+            views = [run_view(mine, degradation="any")] if trial.until == stage else []
+            degraded = train_phase1(mine, trial.change, views)
         else:
             fine_tune(mine, stage)
         seconds[stage] = time.perf_counter() - started
@@ -125,11 +127,13 @@ def _train(run: Run, trial: Trial, images: pd.DataFrame, place: Path) -> pd.Data
     changes = {name: scored["stage"].map(last[name]) for name in ("score_change", "weight_change")}
     scored = scored.assign(seconds=scored["stage"].map(seconds), degraded=np.nan, **changes)
     validation = mine.used_images().query("split == 'validation'")
-    files = run_files(mine, validation)
-    engine = saved_engine(mine.model_path(trial.until), trial.recipe.image_size)
-    degraded = dict(zip(validation["image_id"], score_images(engine, files, run_view(mine, degradation="any"))))
+    if not degraded:
+        engine, files = saved_engine(mine.model_path(trial.until), trial.recipe.image_size), run_files(mine, validation)
+        degraded = [score_images(engine, files, run_view(mine, degradation="any"))]
+    [scores] = degraded
+    known = dict(zip(validation["image_id"], scores))
     mask = (scored["stage"] == trial.until) & (scored["split"] == "validation")
-    scored.loc[mask, "degraded"] = scored.loc[mask, "image_id"].map(degraded).astype(float)
+    scored.loc[mask, "degraded"] = scored.loc[mask, "image_id"].map(known).astype(float)
     return scored[TRIAL_COLUMNS]
 
 
