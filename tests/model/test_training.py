@@ -596,7 +596,7 @@ def test_further_uses_of_an_image_have_features_of_their_own(backbone, trained_r
     rows = tables["train"] = training_rows(tables["train"], recipe)
     extractor = pooling.pooled(backbone, recipe)
     parts = {split: parts_of(run_files(run, table), recipe_view(recipe)) for split, table in tables.items()}
-    plain, views = _features(run, backbone, parts, "a test")
+    plain, views, _ = _features(run, backbone, parts, "a test")
     assert len(rows) == len(plain["train"]) == len(views[1]) and rows["copy"].max() == 3
     one = rows.index[rows["image_id"] == rows["image_id"].iloc[-1]]
     different = [features for view in views for features in view[one]]
