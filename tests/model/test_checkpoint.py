@@ -9,7 +9,6 @@ import time
 import keras
 import numpy as np
 import pandas as pd
-import pytest
 from support import HOME, PROJECT
 
 from lib.model.training.checkpoint import Checkpoint, Progress
