@@ -3,6 +3,8 @@
 import ast
 import graphlib
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -173,6 +175,26 @@ def test_tensorflow_is_imported_in_its_rooms_only():
         name = path.relative_to(PROJECT).as_posix()
         if not name.startswith(TENSORFLOW_ROOMS):
             assert not [found for found in imported(path) if found.split(".")[0] in ("tensorflow", "keras")], name
+
+
+def test_scoring_needs_no_tensorflow():
+    """Its import takes seconds and half a gigabyte; a network that was converted once scores without."""
+    code = "import sys, lib.model.scoring, lib.model.use.transfer; print({'tensorflow', 'keras'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_the_start_of_tensorflow_is_silenced_in_one_place():
+    """A module that imports it by itself could be the first one, and its C++ lines would reach the terminal."""
+    for path in files("lib"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        own = [
+            name.name if isinstance(node, ast.Import) else node.module
+            for node in tree.body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in node.names
+        ]
+        assert not {"tensorflow", "keras"} & {str(name).split(".")[0] for name in own}, path
 
 
 def test_code_is_written_plainly():

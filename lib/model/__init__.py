@@ -1,11 +1,8 @@
 """The networks of the study: backbones, heads, frozen features, training and scoring."""
 
-import os
 import platform
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from lib.study.names import UserError
@@ -29,25 +26,6 @@ def check_processor(described: Path = Path("/proc/cpuinfo")) -> None:
         )
 
 
-@contextmanager
-def quiet_native_code() -> Iterator[None]:
-    """Drop all lines that C++ code writes to standard error in this block.
-
-    TensorFlow's C++ lines ignore Python and log levels. They contain times and process numbers, so two executions of a
-    notebook would differ. Exceptions are still raised and shown as usual.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    silent = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(silent, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(silent)
-
-
 try:
     check_processor()
 except UserError as error:
@@ -60,9 +38,3 @@ except UserError as error:
 # Each import of OpenVINO would report to its maker. A thread would copy the whole program while TensorFlow is still
 # being imported, and wait up to three seconds for the network. Without the package that reports, this does not happen.
 sys.modules.setdefault("openvino_telemetry", None)
-with quiet_native_code():
-    import tensorflow as tf
-    from absl import logging
-
-    tf.constant(0.0)  # starts the runtime; its search for a GPU writes such lines too
-    logging.set_verbosity(logging.ERROR)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import keras
 import numpy as np
-from keras import layers
 
+from lib.model.native import keras, layers
 from lib.model.torch_file import read_torch_state_dict
 from lib.study.names import UserError
 from lib.study.pretrained import Weights

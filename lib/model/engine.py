@@ -11,16 +11,16 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import openvino
-import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from lib.model import quiet_native_code
 from lib.study.code_hash import code_hash
 from lib.study.files import cache_folder, text_hash, written_whole
+
+if TYPE_CHECKING:
+    from lib.model.native import keras
 
 STALLED = 60  # seconds without an image before the engine is checked for an error
 
@@ -115,6 +115,11 @@ def _forget_oldest(folder: Path) -> None:
 
 
 def _converted(model: keras.Model, size: int) -> bytes:
+    # Not above: a converted network needs no TensorFlow.
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    from lib.model.native import quiet_native_code, tf
+
     signature = tf.TensorSpec((None, size, size, 3), tf.float32)
     function = tf.function(lambda images: model(images, training=False)).get_concrete_function(signature)
     # The converter does not find the variables of a Keras 3 model by itself. Without freezing it would leave them out.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
-from keras import layers
 from sklearn.linear_model import LogisticRegression
 
+from lib.model.native import keras, layers
 from lib.model.pooling import pooling_layer
 
 # Strengths of the ridge regressions that make a linear head, as penalty per feature; validation chooses one.

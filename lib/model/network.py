@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import keras
 import numpy as np
-from keras import layers
 
+from lib.model.native import keras, layers
 from lib.model.pooling import block_of, pooled, pooling_layer
 from lib.study.files import written_whole
 from lib.study.names import STAGES, UserError

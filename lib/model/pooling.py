@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-from keras import layers, ops
-
+from lib.model.native import keras, layers, ops
 from lib.study.recipes import Recipe
 from lib.study.registry import Registry
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,15 @@ from lib.data.audit.normalise import image_root
 from lib.data.images.batches import load_views
 from lib.data.images.parts import parts_of
 from lib.data.images.views import ImageFile, View, recipe_view, training_scale
-from lib.model import network
 from lib.model.engine import Engine
 from lib.model.features import BATCH
 from lib.show.progress import progress
 from lib.study.code_hash import code_hash
 from lib.study.files import file_hash, text_hash
 from lib.study.run import Run
+
+if TYPE_CHECKING:
+    from lib.model.native import keras
 
 
 def run_files(run: Run, images: pd.DataFrame) -> list[ImageFile]:
@@ -52,8 +55,14 @@ def saved_engine(path: Path, size: int, sha256: str = "") -> Engine:
         size: side of its input images, in pixels.
         sha256: of the file, if it is known.
     """
-    key = text_hash("with features", sha256 or file_hash(path), size)
-    return Engine.kept(lambda: network.with_features(network.load(path)), size, key=key)
+
+    def loaded() -> keras.Model:
+        # Not above: a converted network needs no TensorFlow.
+        from lib.model import network
+
+        return network.with_features(network.load(path))
+
+    return Engine.kept(loaded, size, key=text_hash("with features", sha256 or file_hash(path), size))
 
 
 def image_scores(

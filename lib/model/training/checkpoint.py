@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
-import keras
 import numpy as np
 
+from lib.model.native import keras
 from lib.study.files import written_whole
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from sklearn.metrics import log_loss, roc_auc_score
 
 from lib.metrics.checks import UndefinedMeasure
 from lib.metrics.delong import paired_test
 from lib.model.features import Rows
+from lib.model.native import keras, tf
 from lib.model.training.checkpoint import Checkpoint, Progress
 from lib.show.progress import progress
 from lib.study.recipes import Phase, Recipe

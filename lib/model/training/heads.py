@@ -6,10 +6,8 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -17,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from lib.data.images.parts import Parts
 from lib.model import heads
+from lib.model.native import keras, tf
 from lib.model.training.checkpoint import Checkpoint
 from lib.model.training.fitting import fit_stage, inference, probabilities
 from lib.model.training.sampling import TOGETHER, Views, feature_batches, row_labels

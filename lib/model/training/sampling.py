@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from sklearn.utils.class_weight import compute_sample_weight
 
 from lib.data.images.parts import Parts
 from lib.model.features import Rows
+from lib.model.native import tf
 from lib.study.names import generators_of
 from lib.study.recipes import Recipe
 from lib.study.run import Run

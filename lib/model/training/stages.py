@@ -12,10 +12,8 @@ import inspect
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 
-import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from lib.data.images.batches import load_views, training_batches
 from lib.data.images.parts import Parts, parts_of
@@ -24,6 +22,7 @@ from lib.model import network, pooling
 from lib.model.backbone import build_backbone
 from lib.model.engine import Engine
 from lib.model.features import BATCH, Rows, features_kind, frozen_features
+from lib.model.native import keras, tf
 from lib.model.scores import image_scores, run_files, run_view, saved_engine, score_images
 from lib.model.training.checkpoint import Checkpoint
 from lib.model.training.fitting import fit_stage, inference, make_deterministic, probabilities, validation_measures

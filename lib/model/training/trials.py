@@ -14,11 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
-from keras import layers
 
+from lib.model.native import keras, layers
 from lib.model.scores import run_files, run_view, saved_engine, score_images
 from lib.model.training.stages import fine_tune, train_phase1
 from lib.study.code_hash import code_hash

@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -35,6 +34,7 @@ from lib.metrics.resampling import percentile_interval
 from lib.model import heads, network
 from lib.model.features import Rows as FeatureRows
 from lib.model.features import features_kind, frozen_features
+from lib.model.native import keras
 from lib.model.scores import run_files, saved_engine
 from lib.model.use import explanation, transfer
 from lib.model.use.detector import (

@@ -13,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from lib.data.source.checks import printable
-from lib.metrics import figures
 from lib.metrics.checks import Interval, decimals, share
 from lib.model.use.detector import Detector
 from lib.model.use.scorer import UNDECIDED, Explained, Scorer, Seen
@@ -111,6 +110,9 @@ def data_uri(pixels: np.ndarray) -> str:
 
 
 def _figure(seen: Seen, maps: Explained) -> str:
+    # Not above: drawing takes seconds to import, and most pictures are scored without.
+    from lib.metrics import figures
+
     buffer = io.BytesIO()
     figures.explained_picture(seen.shown, maps.boxes, maps.view, maps.heat, "").savefig(buffer, format="png", dpi=130)
     return _address(buffer)

@@ -12,9 +12,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -28,16 +28,17 @@ from lib.data.source.checks import printable
 from lib.metrics import abstention, calibration, evaluation, evidence
 from lib.metrics.checks import Interval
 from lib.metrics.words import evidence as evidence_words
-from lib.model import network
 from lib.model.engine import Engine
 from lib.model.features import BATCH, Rows, features_kind, frozen_features
 from lib.model.scores import run_files, run_view, saved_engine, scale_of
-from lib.model.use import explanation
 from lib.show.progress import progress
 from lib.study.files import file_hash, home, text_hash, versions, write_json, written_whole
 from lib.study.names import LABELS, STAGES, UserError, as_int
 from lib.study.run import Run
 from lib.study.steps import DETECTOR_FILES, ELSEWHERE_FILE
+
+if TYPE_CHECKING:
+    from lib.model.native import keras
 
 SCHEMA = 2
 CONTENT, STATISTICS = DETECTOR_FILES
@@ -183,6 +184,9 @@ class Detector:
 
     def model(self) -> keras.Model:
         """The network, loaded in Keras' safe mode."""
+        # Here and below not at the top: a converted network scores without TensorFlow.
+        from lib.model import network
+
         return network.load(self.folder / self.content["model"])
 
     def engine(self) -> Engine:
@@ -279,6 +283,8 @@ def unfinished_detector(run: Run, stage: str) -> Detector:
 
 
 def _of_stage(run: Run, stage: str, metrics: dict, thresholds: dict, calibrations: dict) -> Detector:
+    from lib.model import network
+
     path = run.model_path(stage)
     model, sha256 = network.load(path), file_hash(path)
     images, recommended = run.used_images(), calibrations["recommended"]
@@ -369,6 +375,8 @@ def pixel_range(some: Sequence[ImageFile], view: View, formats: set[str]) -> dic
 
 
 def _statistics(run: Run, model: keras.Model, stage: str, sha256: str, images: pd.DataFrame) -> Statistics:
+    from lib.model.use import explanation
+
     # Ordered by content, so that these are a fair sample and always the same one.
     parts = {
         split: parts_of(

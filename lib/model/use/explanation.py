@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
-import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from scipy.stats import spearmanr
 
 from lib.data.audit.appearance import sample_rows
@@ -22,6 +20,7 @@ from lib.data.images.parts import Parts, parts_of
 from lib.data.images.views import WHOLE, ImageFile, View
 from lib.metrics.checks import decimals
 from lib.model.features import BATCH
+from lib.model.native import keras, tf
 from lib.model.pooling import pooling_layer
 from lib.model.scores import run_files, run_view
 from lib.show.progress import progress

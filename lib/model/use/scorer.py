@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
-import keras
 import numpy as np
 from PIL import Image
 
@@ -24,12 +23,14 @@ from lib.data.images.pictures import SUFFIXES, Picture, Unreadable, decode_pictu
 from lib.data.images.views import OTHER_SCALE, ImageFile, View
 from lib.data.source.checks import printable
 from lib.data.source.folders import entries
-from lib.metrics import abstention, figures, thresholds
+from lib.metrics import abstention, thresholds
 from lib.metrics.checks import decimals, share
-from lib.model.use import explanation
 from lib.model.use.detector import Detector, image_distances, pixel_statistics
 from lib.study.files import version_of, written_whole
 from lib.study.names import LABELS, UserError
+
+if TYPE_CHECKING:
+    from lib.model.native import keras
 
 COLUMNS = (
     *("path", "decision", "probability", "score", "leans", "policy", "threshold", "unlikeness"),
@@ -277,6 +278,9 @@ def map_pictures(
     detector: Detector, model: keras.Model, seen: Sequence[Seen], views: np.ndarray, parts: Parts
 ) -> list[Explained]:
     """The maps of some pictures, from their views; arguments as `Scorer.see` and `Scorer.parts` give them."""
+    # Not above: without maps, scoring needs no TensorFlow.
+    from lib.model.use import explanation
+
     maps, shown = explanation.whole_maps(explanation.explain(model, views), views, parts, detector.view)
     heats = maps.contributions.sum(axis=1) - detector.statistics.average_map
     return [Explained(view, heat, _boxes(detector.view, one)) for one, view, heat in zip(seen, shown, heats)]
@@ -375,6 +379,9 @@ class Explainer:
 
     def __call__(self, path: Path, row: dict, seen: Seen, maps: Explained) -> Path:
         """The written file."""
+        # Not above: drawing takes seconds to import, and most pictures are scored without.
+        from lib.metrics import figures
+
         name = printable(path.name)
         title = f"{name if len(name) < 80 else name[:77] + '…'}: {said(row)}"
         if row["warnings"]:
