@@ -111,6 +111,7 @@ HEADINGS = [
     "Large pictures",
     "The window",
     "Degraded views",
+    "What the recipe reaches",
     "Tried without gain",
 ]
 ALONE = "; `weights alone` lets errors on it weigh more instead, as the original recipe does"
