@@ -463,7 +463,9 @@ def run_all(options: argparse.Namespace) -> None:
                 if options.quick:
                     # Small runs wait for kernels more than for anything else; of large ones the memory counts.
                     for _, soon in plan[number : number + 2]:
-                        waiting.prepare(soon.source, run.results)
+                        # What completes a detector imports TensorFlow late, when it is needed.
+                        further = ["lib.model.native"] if soon.detector else []
+                        waiting.prepare(soon.source, run.results, *further)
                 run_step(step, run, key, kernel=waiting.take(step.source))
             pages.write()
     try:

@@ -30,8 +30,8 @@ class Kernels:
         for kernel in self._waiting.values():
             end(kernel)
 
-    def prepare(self, notebook: Path, folder: Path) -> None:
-        """Start the kernel of a notebook in a folder, and import there what the notebook will import."""
+    def prepare(self, notebook: Path, folder: Path, *further: str) -> None:
+        """Start the kernel of a notebook in a folder, and import there what the notebook will import, and further modules."""
         if notebook in self._waiting:
             return
         # Imported here, so that --help does not wait for it.
@@ -39,7 +39,7 @@ class Kernels:
         from jupyter_core.utils import run_sync
 
         kernel = AsyncKernelManager(kernel_name="python3")
-        imports = f"--IPKernelApp.exec_lines=import {', '.join(sorted(notebook_imports(notebook)))}"
+        imports = f"--IPKernelApp.exec_lines=import {', '.join(sorted({*notebook_imports(notebook), *further}))}"
         folder.mkdir(parents=True, exist_ok=True)
         run_sync(kernel.start_kernel)(extra_arguments=[QUIET, imports], cwd=str(folder))
         self._waiting[notebook] = kernel
