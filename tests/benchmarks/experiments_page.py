@@ -112,6 +112,7 @@ HEADINGS = [
     "The window",
     "Degraded views",
     "What the recipe reaches",
+    "Smaller features",
     "Tried without gain",
 ]
 ALONE = "; `weights alone` lets errors on it weigh more instead, as the original recipe does"
