@@ -5,6 +5,7 @@ import pytest
 
 from lib.data.images.batches import load_views
 from lib.data.images.decode import read_rgb
+from lib.data.images.degrade import DEGRADATIONS
 from lib.data.images.parts import Parts, parts_of
 from lib.data.images.views import WHOLE, ImageFile, View, training_scale
 
@@ -91,6 +92,20 @@ def test_all_parts_of_a_picture_have_the_same_degradation():
     view = View("crop", 256, degradation="noise 10")
     prepared = view.prepared(image, "key")
     assert (view.part_of(prepared, "key", "5") == prepared[172:428, 172:428]).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"), [(kind, level) for kind in DEGRADATIONS for level in DEGRADATIONS[kind].levels]
+)
+def test_the_parts_are_those_of_the_degraded_picture(kind, level):
+    # Several windows as it is; after the strongest crop one is left.
+    image = np.random.default_rng(0).integers(0, 256, (110, 100, 3), "uint8")
+    view = View("crop", size=64, degradation=f"{kind} {level}")
+    prepared = view.prepared(image, "a key")
+    parts = view.parts(*image.shape[:2])
+    assert parts == View("crop", size=64).parts(*prepared.shape[:2])
+    assert all(view.part_of(prepared, "a key", part).shape == (64, 64, 3) for part in parts)
+    assert set(view.boxes(*image.shape[:2])) == set(parts)
 
 
 def test_scores_of_parts_are_combined_by_their_logits():

@@ -15,6 +15,10 @@ import simplejpeg
 from lib.study.registry import Registry
 
 
+def _same(height: int, width: int, level: float) -> tuple[int, int]:
+    return height, width
+
+
 @dataclass(frozen=True)
 class Degradation:
     """One kind of degradation.
@@ -28,6 +32,7 @@ class Degradation:
         edit: whether people do this to photographs on purpose. An edited photograph is still a photograph: a detector
             that calls it synthetic gives a false alarm.
         quick: whether a quick run tries its last level.
+        size: height and width that a picture of a height and width has after a level.
     """
 
     apply: Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
@@ -36,6 +41,7 @@ class Degradation:
     training: tuple[float, float] | None = None
     edit: bool = False
     quick: bool = True
+    size: Callable[[int, int, float], tuple[int, int]] = _same
 
 
 DEGRADATIONS: Registry[Degradation] = Registry("degradation")
@@ -64,6 +70,12 @@ def degrade(image: np.ndarray, kind: str, level: float, rng: np.random.Generator
         ValueError: an unknown kind.
     """
     return DEGRADATIONS[kind].apply(image, level, rng)
+
+
+def size_after(text: str, height: int, width: int) -> tuple[int, int]:
+    """Height and width of a picture after a degradation such as `crop 0.75`; arguments as in `parse`."""
+    kind, level = parse(text)
+    return DEGRADATIONS[kind].size(height, width, level)
 
 
 def degrade_at_random(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -149,9 +161,13 @@ def _noise(image: np.ndarray, level: float, rng: np.random.Generator) -> np.ndar
     return _rounded(image + level * rng.standard_normal(image.shape, "float32"))
 
 
+def _cropped(height: int, width: int, level: float) -> tuple[int, int]:
+    return max(1, round(height * level)), max(1, round(width * level))
+
+
 def _crop(image: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     height, width = image.shape[:2]
-    kept_height, kept_width = max(1, round(height * level)), max(1, round(width * level))
+    kept_height, kept_width = _cropped(height, width, level)
     top, left = (height - kept_height) // 2, (width - kept_width) // 2
     return np.ascontiguousarray(image[top : top + kept_height, left : left + kept_width])
 
@@ -205,7 +221,9 @@ DEGRADATIONS.register(
     "noise",
     Degradation(_noise, (2, 5, 10), "Gaussian noise, standard deviation in grey levels", quick=False, training=(1, 6)),
 )
-DEGRADATIONS.register("crop", Degradation(_crop, (0.9, 0.75), "part of each side left by cropping", quick=False))
+DEGRADATIONS.register(
+    "crop", Degradation(_crop, (0.9, 0.75), "part of each side left by cropping", quick=False, size=_cropped)
+)
 DEGRADATIONS.register("brightness", Degradation(_brightness, (0.7, 1.3), "brightness, factor", quick=False))
 DEGRADATIONS.register(
     "sharpen", Degradation(_sharpen, (0.5, 1, 2), "sharpening, amount of the unsharp mask", edit=True)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from lib.data.images.decode import decode
-from lib.data.images.degrade import AUGMENTATIONS, degrade, degrade_at_random, parse
+from lib.data.images.degrade import AUGMENTATIONS, degrade, degrade_at_random, parse, size_after
 from lib.study.names import UserError
 from lib.study.recipes import CHOICES, Recipe
 
@@ -66,6 +66,7 @@ class View:
 
     def parts(self, height: int, width: int) -> dict[str, float]:
         """The parts of a picture of this size that the network looks at: name to its share of the picture's score."""
+        height, width = self._degraded(height, width)
         windows = self._windows(*self._frame(height, width))
         if not windows:
             return {MIDDLE: 1.0}
@@ -78,7 +79,7 @@ class View:
         """Where each part of a picture of this size lies: name to top, left, height and width, as shares of the picture's
         sides.
         """
-        tall, wide = self._frame(height, width)
+        tall, wide = self._frame(*self._degraded(height, width))
         found = {}
         for name in self.parts(height, width):
             if name == WHOLE or self.kind == "resize":
@@ -87,6 +88,14 @@ class View:
                 top, left = self._place(tall, wide, name)
                 found[name] = (top / tall, left / wide, self.size / tall, self.size / wide)
         return found
+
+    def _degraded(self, height: int, width: int) -> tuple[int, int]:
+        """The size of a picture of this size after the degradation that the view names: a crop takes some of it away."""
+        return size_after(self.degradation, height, width) if self._is_named() else (height, width)
+
+    def _is_named(self) -> bool:
+        """Whether the view has one degradation at one level, the same for every picture."""
+        return self.degradation not in ("", "any", *AUGMENTATIONS)
 
     def _frame(self, height: int, width: int) -> tuple[int, int]:
         """The size of a picture when its windows are taken: at the training scale, and not smaller than a window."""
@@ -124,7 +133,7 @@ class View:
             image: uint8 (height, width, 3).
             key: identifies the image (its sha256); random draws follow from it.
         """
-        if self.degradation not in ("", "any", *AUGMENTATIONS):
+        if self._is_named():
             image = degrade(image, *parse(self.degradation), self._random(key))
         return _shrunk(image, *self._frame(*image.shape[:2]))
 
