@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from lib.study.names import UserError
 from lib.study.recipes import Recipe
 
 BATCH = 64
+
+# Features of so many bytes are read into memory for a training; more stay on disk: 30,000 images in one view, 36 kB each.
+MAX_HELD = 2**30
 
 # Maximum share of features that may lose their differences between images by rounding to float16. ImageNet weights lose
 # none.
@@ -112,7 +116,7 @@ def _as_float16(rows: np.ndarray) -> np.ndarray:
 class Rows:
     """Rows (n, width) float16 on disk, in a given order; `rows[i]` and `rows[[i, j]]` read them.
 
-    Reading a row that was never computed raises KeyError.
+    What was read does not stay in the memory of this program. Reading a row that was never computed raises KeyError.
     """
 
     def __init__(self, stored: np.ndarray, order: np.ndarray):
@@ -125,12 +129,33 @@ class Rows:
         places = self._order[index]
         if np.min(places, initial=0) < 0:
             raise KeyError("a row that was not computed")
-        return np.asarray(self._stored[places])
+        # A copy, also of rows that lie side by side.
+        found = np.array(self._stored[places])
+        if hasattr(mmap, "MADV_DONTNEED"):
+            # The pages would count as this program's memory until the system needs them. They stay in the file cache.
+            self._stored._mmap.madvise(mmap.MADV_DONTNEED)
+        return found
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows, and of features in each."""
+        return len(self._order), self._stored.shape[1]
 
     def chunks(self, count: int) -> Iterator[np.ndarray]:
         """All rows in their order, `count` at a time."""
-        for first in range(0, len(self), count):
-            yield self[first : first + count]
+        return chunks(self, count)
+
+
+def chunks(rows: np.ndarray | Rows, count: int) -> Iterator[np.ndarray]:
+    """Rows in their order, `count` at a time, from memory or from disk."""
+    for first in range(0, len(rows), count):
+        yield rows[first : first + count]
+
+
+def held(rows: Sequence[Rows]) -> list[np.ndarray | Rows]:
+    """The same rows in memory if all of them fit into MAX_HELD, for they are read once in every epoch; else as they are."""
+    size = sum(2 * np.prod(each.shape) for each in rows)
+    return [each[:] for each in rows] if size <= MAX_HELD else list(rows)
 
 
 def features_kind(recipe: Recipe, weights_hash: str) -> str:

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from lib.data.images.parts import Parts
 from lib.model import heads
+from lib.model.features import Rows, chunks
 from lib.model.native import keras, tf
 from lib.model.training.checkpoint import Checkpoint
 from lib.model.training.fitting import fit_stage, inference, probabilities
@@ -29,13 +30,21 @@ INVERSE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 # and their views), it uses a sample; the epochs that follow use all.
 MAX_REGRESSION_ROWS = 5_000
 
+# Rows that are read at a time where features may lie on disk: 300 MB in float32.
+CHUNK = 4096
+
+
+# Features (rows, n), in memory or on disk.
+Features = np.ndarray | Rows
+
 
 @dataclass(frozen=True)
 class Samples:
     """The data that a head may start from.
 
     Attributes:
-        train: features (rows, n) of the training images' plain view; a row is an image, or a part of one.
+        train: features (rows, n) of the training images' plain view, in memory or on disk; a row is an image, or a part of
+            one.
         views: features of every kept view, the plain one first.
         labels: 0 or 1 of each row.
         weights: how much each row counts, with a mean of 1; None if all count the same.
@@ -45,11 +54,11 @@ class Samples:
         seed: of all random draws.
     """
 
-    train: np.ndarray
-    views: Sequence[np.ndarray]
+    train: Features
+    views: Sequence[Features]
     labels: np.ndarray
     weights: np.ndarray | None
-    validation: np.ndarray
+    validation: Features
     validation_labels: np.ndarray
     seed: int
 
@@ -60,10 +69,10 @@ HEADS: Registry[Callable[[Samples], keras.Model]] = Registry("head")
 
 
 def train_head(
-    train: np.ndarray,
+    train: Features,
     views: Views,
     labels: np.ndarray,
-    validation: np.ndarray,
+    validation: Features,
     validation_labels: np.ndarray,
     recipe: Recipe,
     seed: int,
@@ -75,7 +84,7 @@ def train_head(
     """Train a head on frozen features.
 
     Args:
-        train: features (rows, n) of the training images' plain view.
+        train: features (rows, n) of the training images' plain view, in memory or on disk.
         views: the views that the epochs use. If they are kept, the regression that starts a linear head uses them too.
         labels: 0 or 1 of each training image.
         validation: features (rows, n) of the validation images.
@@ -104,7 +113,6 @@ def train_head(
     head = HEADS[recipe.head](Samples(train, kept, labels, counts, means, validation_labels, seed))
     images = recipe.phase1.epoch_images(len(labels))
     steps = -(-images // recipe.batch_size)
-    features = validation.astype("float32")
     infer = inference(head)
 
     def data(done: int) -> tf.data.Dataset:
@@ -112,7 +120,7 @@ def train_head(
         return feature_batches(*batches, width=validation.shape[1], images=images)
 
     def score() -> np.ndarray:
-        found = probabilities(infer, features)
+        found = probabilities(infer, validation)
         return of_validation.combined(found) if of_validation else found
 
     # Must divide the steps, or the last group would run past the end of the epoch.
@@ -127,7 +135,7 @@ def _study_head(samples: Samples) -> keras.Model:
 
 
 def _small_head(samples: Samples) -> keras.Model:
-    scaler = _scaler(samples.train.astype("float32"), samples.weights)
+    scaler = _scaler(samples.train, samples.weights)
     return heads.small_head(scaler.mean_, np.square(scaler.scale_))
 
 
@@ -149,12 +157,15 @@ def _linear_head(samples: Samples, regression: Callable) -> keras.Model:
     counts = None if samples.weights is None else samples.weights[image]
     scaler = _scaler(train, counts)
     train = scaler.transform(train, copy=False)
-    check = scaler.transform(validation.astype("float32"), copy=False)
     found = list(regression(train, labels[image], counts))
-    aucs = [roc_auc_score(validation_labels, check @ coefficients) for coefficients in found]
-    best = found[int(np.argmax(aucs))]
-    slope, intercept = heads.logit_line(check @ best, validation_labels)
-    return heads.linear_head(scaler.mean_, np.square(scaler.scale_), slope * best, intercept)
+    parts = [
+        [check @ coefficients for coefficients in found]
+        for check in (scaler.transform(rows.astype("float32"), copy=False) for rows in chunks(validation, CHUNK))
+    ]
+    raw = [np.concatenate(scores) for scores in zip(*parts)]
+    best = int(np.argmax([roc_auc_score(validation_labels, scores) for scores in raw]))
+    slope, intercept = heads.logit_line(raw[best], validation_labels)
+    return heads.linear_head(scaler.mean_, np.square(scaler.scale_), slope * found[best], intercept)
 
 
 def _ridge(rows: np.ndarray, labels: np.ndarray, counts: np.ndarray | None) -> Iterator[np.ndarray]:
@@ -183,8 +194,12 @@ HEADS.register("linear", functools.partial(_linear_head, regression=_ridge))
 HEADS.register("logistic", functools.partial(_linear_head, regression=_logistic))
 
 
-def _scaler(features: np.ndarray, counts: np.ndarray | None = None) -> StandardScaler:
-    scaler = StandardScaler().fit(features, sample_weight=counts)
+def _scaler(features: Features, counts: np.ndarray | None = None) -> StandardScaler:
+    scaler, done = StandardScaler(), 0
+    for rows in chunks(features, CHUNK):
+        mine = None if counts is None else counts[done : done + len(rows)]
+        scaler.partial_fit(rows.astype("float32"), sample_weight=mine)
+        done += len(rows)
     # A channel that is (nearly) constant on few training images would explode on others.
     scaler.scale_ = np.maximum(scaler.scale_, 1e-3)
     return scaler

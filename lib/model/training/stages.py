@@ -21,7 +21,7 @@ from lib.data.images.views import FRESH_VERSION, ImageFile, View
 from lib.model import network, pooling
 from lib.model.backbone import build_backbone
 from lib.model.engine import Engine
-from lib.model.features import BATCH, Rows, features_kind, frozen_features
+from lib.model.features import BATCH, Rows, features_kind, frozen_features, held
 from lib.model.native import keras, tf
 from lib.model.scores import image_scores, run_files, run_view, saved_engine, score_images
 from lib.model.training.checkpoint import Checkpoint
@@ -181,23 +181,24 @@ def _features(
     engine = _engine(frozen, recipe, kinds)
     with progress(total + len(further) * len(files["validation"]), "frozen features") as advance:
 
-        def seen(some: list[ImageFile], view: View) -> np.ndarray:
-            return frozen_features(some, view, kinds=kinds, engine=engine, on_progress=advance)[0][:]
+        def seen(some: list[ImageFile], view: View) -> Rows:
+            return frozen_features(some, view, kinds=kinds, engine=engine, on_progress=advance)[0]
 
-        def pooled(some: list[ImageFile], version: int) -> np.ndarray:
+        def pooled(some: list[ImageFile], version: int) -> Rows:
             return seen(some, run_view(run, version))
 
-        def compute(split: str, version: int) -> np.ndarray:
+        def compute(split: str, version: int) -> Rows | np.ndarray:
             first = [file for file in files[split] if not file.copy]
             again = files[split][len(first) :]
             if not again:
                 return pooled(first, version)
             # The plain view is the same in every use of an image. So further uses have one more augmented view instead.
-            return np.concatenate([pooled(first, version), pooled(again, version or max(0, recipe.views) + 1)])
+            return np.concatenate([pooled(first, version)[:], pooled(again, version or max(0, recipe.views) + 1)[:]])
 
         plain = {split: compute(split, 0) for split in files}
-        kept = [plain["train"], *(compute("train", version) for version in range(1, recipe.views + 1))]
+        kept = held([plain["train"], *(compute("train", version) for version in range(1, recipe.views + 1))])
         others = [seen(files["validation"], view) for view in further]
+    plain = {split: kept[0] if split == "train" else held([rows])[0] for split, rows in plain.items()}
     if recipe.views != FRESH:
         return plain, kept, others
 
