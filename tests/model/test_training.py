@@ -28,9 +28,9 @@ from lib.metrics import measures
 from lib.model import engine, heads, network, pooling
 from lib.model.backbone import build_backbone
 from lib.model.engine import Engine
-from lib.model.features import FeatureStore, frozen_features
+from lib.model.features import FeatureStore, Rows, frozen_features, held
 from lib.model.scores import run_files, run_view, saved_engine
-from lib.model.training.fitting import FusedAdam, _BestEpoch, probabilities
+from lib.model.training.fitting import FusedAdam, _BestEpoch, make_deterministic, probabilities
 from lib.model.training.heads import train_head
 from lib.model.training.sampling import (
     MAX_USES,
@@ -658,3 +658,29 @@ def test_the_record_of_a_run_is_of_its_scores_until_there_are_new_ones(own_home,
         train_phase1(dataclasses.replace(run, seed=8))
     assert run.recorded()["options"]["seed"] == 7
     assert study.finished_runs(run.results, run.models, False) == [run]
+
+
+# ------------------------------------------------------------------------------------------------- features on disk
+
+
+def test_features_that_stay_on_disk_give_the_same_head(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    names = [f"n{number}" for number in range(60)]
+    views = []
+    for number in range(2):
+        store = FeatureStore(tmp_path / str(number))
+        store.append(names, random.normal(size=(60, 12)) + labels[:, None])
+        views.append(store.take(names, 12))
+    recipe = dataclasses.replace(RECIPES["tuned"], batch_size=8, phase1=Phase(2, 1e-3))
+    # Chunks that end within the rows, where a training of this size would have one.
+    monkeypatch.setattr("lib.model.training.heads.CHUNK", 25)
+    found = []
+    for kept in (views, held(views)):
+        make_deterministic(7)
+        head, _ = train_head(kept[0], kept, labels, kept[1], labels, recipe, 7)
+        found.append(head.get_weights())
+    assert [type(each) for each in views] == [Rows, Rows] and all(isinstance(each, np.ndarray) for each in held(views))
+    assert all(np.array_equal(first, second) for first, second in zip(*found, strict=True))
+    monkeypatch.setattr("lib.model.features.MAX_HELD", 2 * 60 * 12 * 2 - 1)
+    assert [type(each) for each in held(views)] == [Rows, Rows]
