@@ -4,7 +4,7 @@
 
 Run from the project's folder. Each engine lives in a process of its own, so that none meets another's threads or memory;
 they are asked in turn, round after round, and medians are compared. CPU time, of all threads, is what a busy machine
-disturbs least. All get the same uint8 images of 224 px and give float32 features: `multilevel` (17,920) and `average`
+disturbs least. All get the same uint8 images, of the size that `tuned` has, and give float32 features: `multilevel` (17,920) and `average`
 (1,280). An engine counts if its features differ from Keras' by at most 1e-3 of the feature's largest value. Packages
 that the study does not need (onnxruntime, tf2onnx, openvino, ai-edge-litert) are listed as not installed where they are
 not: install them beside the lock in an environment of their own.
@@ -29,8 +29,9 @@ import numpy as np
 
 from lib import study
 from lib.data.standin import draw as standin
+from lib.study.recipes import RECIPES
 
-SIZE = 224
+SIZE = RECIPES["tuned"].image_size
 CORES = os.cpu_count() or 1
 POOLINGS = {"multilevel": "tuned", "average": "original"}  # and a recipe that has it
 MOST = 1e-3  # relative difference from Keras

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from lib import study
+from lib.study.recipes import RECIPES
 from tests.benchmarks import pages
 
 PAGE = study.PROJECT / "docs" / "speed.md"
@@ -36,7 +37,7 @@ from all but the first, and the AUC is that of the shorter training.""",
     ),
     "extraction": (
         "Feature extraction",
-        """Frozen features of 224 px images by every engine for the CPU that could be installed here. `ratio to ours` is its speed in images
+        """Frozen features of images of {size} px by every engine for the CPU that could be installed here. `ratio to ours` is its speed in images
 per second divided by the study's, paired round by round. Engines whose features differ from Keras' by more than 1e-3 do not count.""",
     ),
 }
@@ -44,7 +45,7 @@ per second divided by the study's, paired round by round. Engines whose features
 
 def section(name: str, printed: str) -> str:
     """The text of a section with the output of its benchmark in it; lines outside of tables stand as paragraphs."""
-    return f"{SECTIONS[name][1]}\n\n{printed.strip()}"
+    return f"{SECTIONS[name][1].format(size=RECIPES['tuned'].image_size)}\n\n{printed.strip()}"
 
 
 def main(options: argparse.Namespace) -> None:
