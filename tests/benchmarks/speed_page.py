@@ -38,7 +38,8 @@ from all but the first, and the AUC is that of the shorter training.""",
     "extraction": (
         "Feature extraction",
         """Frozen features of images of {size} px by every engine for the CPU that could be installed here. `ratio to ours` is its speed
-in images per second divided by the study's, paired round by round. Engines whose features differ from Keras' by more than 1e-3 do not count.""",
+in images per second divided by the study's, paired round by round. Engines whose features differ from
+Keras' by more than 1e-3 do not count.""",
     ),
 }
 
