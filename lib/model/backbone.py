@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.model.h5_file import check_h5
 from lib.model.native import keras, layers
 from lib.model.torch_file import read_torch_state_dict
-from lib.study.names import UserError
-from lib.study.pretrained import Weights
+from lib.study.names import UserError, reason_of
+from lib.study.pretrained import MOST_WEIGHTS, Weights
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
 
@@ -50,11 +51,12 @@ def build_b0(weights: Weights) -> keras.Model:
     if weights.path is None:
         model = keras.applications.EfficientNetB0(include_top=False, weights="imagenet")
     else:
-        model = keras.applications.EfficientNetB0(include_top=False, weights=None)
         try:
+            check_h5(weights.path, MOST_WEIGHTS)
+            model = keras.applications.EfficientNetB0(include_top=False, weights=None)
             model.load_weights(weights.path)
-        except (ValueError, OSError, KeyError) as error:
-            reason = str(error).splitlines()[0]
+        except Exception as error:  # Keras raises errors of every kind where a file is not as it expects
+            reason = reason_of(error)
             raise UserError(f"--weights {weights.path}: not weights of a B0 without its top ({reason})") from error
         _square_variance(model, weights.path)
     ramp = np.linspace(0, 255, 8 * 8 * 3, dtype="float32").reshape(1, 8, 8, 3)
@@ -149,7 +151,7 @@ def _load_lite0(model: keras.Model, path: Path) -> None:
             layer.set_weights(_converted(layer, names[layer.name], state))
     except (KeyError, ValueError) as error:
         raise UserError(
-            f"--weights {path}: not weights of EfficientNet-Lite0 in a torch state dict ({error})"
+            f"--weights {path}: not weights of EfficientNet-Lite0 in a torch state dict ({reason_of(error)})"
         ) from error
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from lib.model.h5_file import check_h5
 from lib.model.native import keras, layers
 from lib.model.pooling import block_of, pooled, pooling_layer
 from lib.study.files import written_whole
-from lib.study.names import STAGES, UserError
+from lib.study.limits import MOST_CONFIG, MOST_MODEL, check_zip
+from lib.study.names import STAGES, UserError, reason_of, short
 from lib.study.recipes import Recipe
+
+# Most units or filters of a layer; the widest one of the study has 1,280.
+MOST_WIDE = 4096
 
 
 def assemble(backbone: keras.Model, head: keras.Model, recipe: Recipe) -> keras.Model:
@@ -80,6 +88,23 @@ def load(path: Path) -> keras.Model:
     if not Path(path).is_file():
         raise UserError(f"{path} is not there yet: run the training notebooks with the same parameters first")
     try:
+        _check_archive(Path(path))
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        raise UserError(f"{path}: cannot be loaded as a model of this study ({str(error).splitlines()[0]})") from error
+    except Exception as error:  # Keras raises errors of every kind where a file is not as it expects
+        raise UserError(f"{path}: cannot be loaded as a model of this study ({reason_of(error)})") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Raise a ValueError where a model would take more memory than one of this study can."""
+    check_zip(path, MOST_MODEL, MOST_CONFIG)
+    with zipfile.ZipFile(path) as archive:
+        check_h5(io.BytesIO(archive.read("model.weights.h5")), MOST_MODEL)
+        _check_widths(json.loads(archive.read("config.json")))
+
+
+def _check_widths(config: object) -> None:
+    for key, value in config.items() if isinstance(config, dict) else enumerate(config):
+        if isinstance(value, dict | list):
+            _check_widths(value)
+        elif key in ("units", "filters") and not (isinstance(value, int) and 0 < value <= MOST_WIDE):
+            raise ValueError(f"a layer has {short(value)} {key}, expected at most {MOST_WIDE:,}")

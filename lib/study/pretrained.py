@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.study.files import file_hash
+from lib.study.limits import check_size
 from lib.study.names import UserError
 
 BACKBONES = {"efficientnet-b0": "EfficientNet-B0", "efficientnet-lite0": "EfficientNet-Lite0"}
 B0_FILE = "efficientnetb0_notop.h5"
 B0_MD5 = "50bc09e76180e00e4465e1a485ddc09d"
 B0_URL = f"https://storage.googleapis.com/keras-applications/{B0_FILE}"
+# Bytes of a weight file, and of what is made of it; B0 without its top has 16 MB.
+MOST_WEIGHTS = 100 * 2**20
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
@@ -78,6 +81,12 @@ def _from_file(backbone: str, path: Path) -> Weights:
         raise UserError(f"--weights {path}: expected a no-top .h5 file (B0) or a .pth state dict (Lite0)")
     if backbone not in ("auto", kind):
         raise UserError(f"--weights {path}: a {path.suffix} file is for {kind}, but --backbone says {backbone}")
+    try:
+        check_size(path, MOST_WEIGHTS)
+    except ValueError as error:
+        raise UserError(
+            f"--weights {path}: {error}; a .h5 of B0 without its top or a .pth of Lite0 has 15 to 60 MB"
+        ) from None
     return Weights(kind, path.resolve(), imagenet=False)
 
 

@@ -1,8 +1,10 @@
 """A detector's folder: complete, read back as written, refused where anything is missing, changed or of another version."""
 
 import dataclasses
+import io
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -50,6 +52,7 @@ def test_detector_json_is_as_its_schema_says(written_folder):
     content = json.loads((written_folder / "detector.json").read_text(encoding="utf-8"))
     assert complaints("detector", content) == []
     assert complaints("detector", {**content, "schema": 1}) != []
+    assert complaints("elsewhere", {"schema": 2, "model_sha256": "", "tested_on": {}, "sha256": "0" * 64}) == []
 
 
 @pytest.mark.parametrize("method", [*calibration.METHODS, "uncalibrated"])
@@ -90,22 +93,147 @@ def test_a_changed_threshold_is_refused(detector_folder):
     "change, says",
     [
         (lambda content: content.update(schema=1), "version 1, this program reads version 2"),
-        (lambda content: content.pop("calibration"), "KeyError"),
-        (lambda content: content.update(calibration={"method": "magic"}), "calibration method is 'magic'"),
-        (lambda content: content["thresholds"]["balanced"].pop("threshold"), "KeyError"),
-        (lambda content: content.pop("training"), "KeyError"),
-        (lambda content: content.pop("files"), "does not say which files"),
-        (lambda content: content["files"].update({"../other": "0"}), "does not say which files"),
+        (lambda content: content.pop("calibration"), "must contain ['calibration']"),
+        (lambda content: content.update(calibration={"method": "magic"}), "calibration.method must be one of"),
+        (lambda content: content.update(calibration={"method": "platt"}), "calibration 'platt' has []"),
+        (lambda content: content["thresholds"]["balanced"].pop("threshold"), "must contain ['threshold']"),
+        (lambda content: content.pop("training"), "must contain ['training']"),
+        (lambda content: content["training"]["images"].pop("train"), "must contain ['train']"),
+        (lambda content: content.pop("files"), "must contain ['files']"),
+        (lambda content: content["files"].update({"../other": "0" * 64}), "does not say which files"),
         (lambda content: content.update(model="partial.keras"), "does not say which files"),
-        (lambda content: content["preprocessing"].update(view="magic"), "cannot be used"),
+        (lambda content: content.update(model="../full.keras"), "model must match pattern"),
+        (lambda content: content["preprocessing"].update(view="magic"), "preprocessing.view must be one of"),
+        (
+            lambda content: content["preprocessing"].update(image_size=-5),
+            "image_size must be bigger than or equal to 32",
+        ),
+        (lambda content: content["preprocessing"].update(image_size=10**9), "image_size must be smaller than or equal"),
+        (lambda content: content["preprocessing"].update(image_size="64"), "image_size must be integer, found '64'"),
+        (lambda content: content["preprocessing"].update(image_size=True), "image_size must be integer, found True"),
+        (lambda content: content["preprocessing"].update(scale=[9, 5, 1]), "three numbers that do not fall"),
+        (
+            lambda content: content["thresholds"]["fixed"].update(threshold="0.5"),
+            "threshold must be number, found '0.5'",
+        ),
+        (lambda content: content["thresholds"]["fixed"].update(threshold=True), "threshold must be number, found True"),
+        (lambda content: content["thresholds"]["fixed"].update(threshold=None), "threshold must be number, found None"),
+        (lambda content: content["thresholds"]["fixed"].update(threshold=float("nan")), "the number 'NaN'"),
+        (lambda content: content["thresholds"]["fixed"].update(threshold=float("inf")), "the number 'Infinity'"),
+        (
+            lambda content: content["thresholds"]["fixed"].update(threshold=7.0),
+            "threshold must be smaller than or equal",
+        ),
+        (
+            lambda content: content["thresholds"]["fixed"]["band"].update(low=0.9, high=0.1),
+            "ends at 0.1 before it begins",
+        ),
+        (lambda content: content["training"]["images"]["train"].update(real=10**30), "less than 18 digits"),
+        (lambda content: content["training"].update(name="\ud800"), "surrogates not allowed"),
+        (lambda content: content["training"].update(name="x" * 2**21), "expected at most 1,048,576"),
+        (lambda content: content["training"].update(quick="x" * 2**19), "quick must be boolean, found 'xxxx"),
     ],
 )
 def test_content_that_cannot_be_used_is_refused_in_one_line(detector_folder, change, says):
     rewrite(detector_folder / "detector.json", change)
-    assert says in refused(read_detector, detector_folder)
+    text = refused(read_detector, detector_folder)
+    assert says in text and "detector.json" in text and len(text) < 1000
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{", "\udcff"])
+def test_fields_of_a_later_version_are_no_reason_to_refuse(detector_folder):
+    rewrite(detector_folder / "detector.json", lambda content: content["training"].update(more="of it"))
+    assert read_detector(detector_folder).training["more"] == "of it"
+
+
+def with_file(folder, name, data):
+    """Puts a file into a detector's folder, with the right hashes."""
+    (folder / name).write_bytes(data)
+    new = study.file_hash(folder / name)
+    rewrite(folder / "detector.json", lambda content: content["files"].update({name: new}))
+
+
+def statistics(**changes):
+    arrays = {"mean": np.zeros(1280, "f4"), "scale": np.ones(1280, "f4"), "limit": 1.0, "average_map": np.zeros((2, 2))}
+    file = io.BytesIO()
+    np.savez_compressed(file, **{name: value for name, value in (arrays | changes).items() if value is not None})
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({"mean": None}, "mean is not a file in the archive"),
+        ({"mean": np.zeros(5, "f4")}, "expected (n,), (n,), () and (side, side)"),
+        ({"limit": np.ones(3)}, "expected (n,), (n,), () and (side, side)"),
+        ({"limit": np.nan}, "limit: expected finite numbers, above 0"),
+        ({"scale": np.zeros(1280, "f4")}, "scale: expected finite numbers, above 0"),
+        ({"mean": np.full(1280, np.inf, "f4")}, "mean: expected finite numbers"),
+        ({"mean": np.full(1280, "text")}, "mean: expected finite numbers"),
+        ({"average_map": np.zeros((4000, 4000))}, "unpacks to"),
+    ],
+)
+def test_statistics_that_cannot_be_used_are_refused_in_one_line(detector_folder, changes, says):
+    with_file(detector_folder, "training_features.npz", statistics(**changes))
+    text = refused(read_detector, detector_folder)
+    assert says in text and "training_features.npz" in text
+
+
+def test_statistics_of_another_network_are_refused_before_the_first_picture(detector_folder):
+    five = {"mean": np.zeros(5, "f4"), "scale": np.ones(5, "f4")}
+    with_file(detector_folder, "training_features.npz", statistics(**five))
+    text = refused(read_detector(detector_folder).engine)
+    assert "training_features.npz: describes 5 features, but full.keras has 1,280" in text
+
+
+def archive(**members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, data in members.items():
+            with made.open(name.replace("_", "."), "w") as target:
+                for part in data:
+                    target.write(part)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data, says",
+    [
+        (b"", "is no whole zip file"),
+        (b"PK" * 100, "is no whole zip file"),
+        (archive(config_json=[b" " * 2**20] * 600), "unpacks to"),
+        (archive(config_json=[b" " * 2**20] * 30), "'config.json' has 31,457,280 bytes"),
+        (archive(metadata_json=[b"{}"]), "model.weights.h5"),
+        (archive(config_json=[b"[" * 10**5], model_weights_h5=[b"x"]), "no HDF5 file"),
+    ],
+)
+def test_a_network_that_cannot_be_read_is_refused_in_one_line(detector_folder, data, says):
+    with_file(detector_folder, "full.keras", data)
+    text = refused(lambda: read_detector(detector_folder).engine())
+    assert says in text and "full.keras" in text and len(text) < 600
+
+
+def test_a_network_of_layers_that_fill_the_memory_is_refused(detector_folder):
+    path = detector_folder / "full.keras"
+    with zipfile.ZipFile(path) as made:
+        members = {name: made.read(name) for name in made.namelist()}
+    wide = members["config.json"].replace(b'"filters": 1280', b'"filters": 1280000000')
+    assert wide != members["config.json"]
+    with zipfile.ZipFile(path, "w") as made:
+        for name, data in {**members, "config.json": wide}.items():
+            made.writestr(name, data)
+    with_file(detector_folder, "full.keras", path.read_bytes())
+    assert "a layer has 1280000000 filters" in refused(read_detector(detector_folder).engine)
+
+
+def test_a_file_of_many_gigabytes_is_refused_before_it_is_read(detector_folder):
+    with (detector_folder / "full.keras").open("r+b") as file:
+        file.truncate(2**42)
+    assert "full.keras: holds 4,398,046,511,104 bytes" in refused(read_detector, detector_folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", "{", "\udcff", "[" * 10**5, '{"a":' * 10**5, "null", "true", '{"schema": true}']
+)
 def test_what_is_no_json_is_refused(detector_folder, text):
     (detector_folder / "detector.json").write_text(text, encoding="utf-8", errors="surrogateescape")
     refused(read_detector, detector_folder)
@@ -212,6 +340,9 @@ def test_what_it_gave_elsewhere_is_kept_beside_it_and_belongs_to_that_model(scor
     assert found["third"]["roc_auc"]["low"] is None
     rewrite(detector_folder / "elsewhere.json", lambda content: content.update(model_sha256="another"))
     assert read_detector(detector_folder).elsewhere == {}
+    rewrite(detector_folder / "elsewhere.json", lambda content: content.update(tested_on=[1]))
+    assert "elsewhere.json: cannot be used (tested_on must be object" in refused(read_detector, detector_folder)
+    rewrite(detector_folder / "elsewhere.json", lambda content: content.update(tested_on={}))
     rewrite(detector_folder / "elsewhere.json", lambda content: content.update(model_sha256="that"), seal=False)
     assert "delete it" in refused(read_detector, detector_folder)
 

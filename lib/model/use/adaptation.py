@@ -59,7 +59,7 @@ from lib.model.use.detector import (
 from lib.model.use.refit import ALONE, DRAWS, LEFT, MODES, TOGETHER, Images, Refit
 from lib.show.progress import progress
 from lib.study.files import file_hash, text_hash, versions, write_table
-from lib.study.names import LABELS, UserError, as_int, independent_groups
+from lib.study.names import LABELS, UserError, as_int, independent_groups, reason_of
 from lib.study.recipes import Phase, Recipe
 from lib.study.results import save_figure
 from lib.study.run import Run, begun_runs
@@ -120,8 +120,14 @@ def run_of(detector: Detector) -> Run | None:
 
 def _recipe(detector: Detector) -> Recipe:
     known = dict(detector.training["recipe"])
-    phases = {name: Phase(**content) for name, content in known.items() if isinstance(content, dict)}
-    return Recipe(**(known | phases))
+    try:
+        phases = {name: Phase(**content) for name, content in known.items() if isinstance(content, dict)}
+        return Recipe(**(known | phases))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{printable(detector.folder / CONTENT)}: training.recipe is none of this version ({reason_of(error)}); train "
+            "the detector again (run_all.py --from 02)"
+        ) from None
 
 
 class Home:

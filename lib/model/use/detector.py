@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,8 @@ from lib.model.features import BATCH, Rows, features_kind, frozen_features
 from lib.model.scores import run_files, run_view, saved_engine, scale_of
 from lib.show.progress import progress
 from lib.study.files import file_hash, home, text_hash, versions, write_json, written_whole
-from lib.study.names import LABELS, STAGES, UserError, as_int
+from lib.study.limits import MOST_CONFIG, MOST_MODEL, MOST_STATISTICS, check_schema, check_size, check_zip, read_json
+from lib.study.names import LABELS, STAGES, UserError, as_int, reason_of, short
 from lib.study.run import Run
 from lib.study.steps import DETECTOR_FILES, ELSEWHERE_FILE
 
@@ -192,9 +194,22 @@ class Detector:
     def engine(self) -> Engine:
         """The network and its features, as `network.with_features`, on the fast engine; cached after the first
         conversion.
+
+        Raises:
+            UserError: it is no network of this study, or the statistics are of another one.
         """
-        model = self.content["model"]
-        return saved_engine(self.folder / model, self.view.size, self.content["files"][model])
+        model, width = self.content["model"], len(self.statistics.mean)
+        try:
+            engine = saved_engine(self.folder / model, self.view.size, self.content["files"][model])
+        except (UserError, OSError):
+            raise
+        except Exception as error:  # of another kind for each way in which a network can be none of this study
+            raise _refused(self.folder / model, f"is no network of this study ({reason_of(error)})") from error
+        if engine.width != 1 + width:
+            raise _refused(
+                self.folder / STATISTICS, f"describes {width:,} features, but {model} has {engine.width - 1:,}"
+            )
+        return engine
 
     def describe(self) -> str:
         """The detector and its results in one line."""
@@ -586,60 +601,97 @@ def read_detector(folder: Path) -> Detector:
         raise UserError(
             f"--model {printable(folder)}: {CONTENT} is missing, which holds thresholds, calibration and the training summary; {hint}"
         )
-    content = _unsealed(folder / CONTENT)
-    files = content.get("files")
-    names = {content.get("model"), STATISTICS}
-    if not isinstance(files, dict) or not names <= set(files) or any(Path(name).name != name for name in files):
+    content = _unsealed(folder / CONTENT, "detector")
+    files = content["files"]
+    names = {content["model"], STATISTICS}
+    if not names <= set(files) or any(Path(name).name != name for name in files):
         raise _refused(folder / CONTENT, "does not say which files it relies on")
     for name, expected in files.items():
         if not (folder / name).is_file():
             raise _refused(folder / name, "is missing")
+        try:
+            check_size(folder / name, MOST_STATISTICS if name == STATISTICS else MOST_MODEL)
+        except ValueError as error:
+            raise _refused(folder / name, str(error)) from None
         if file_hash(folder / name) != expected:
             raise _refused(folder / name, f"is not the file that {CONTENT} was written for (sha256 differs)")
+    at_fault = content["model"]
     try:
-        with np.load(folder / STATISTICS, allow_pickle=False) as stored:
-            mean, scale, limit, average_map = (stored[name] for name in ("mean", "scale", "limit", "average_map"))
-        found = Detector(
-            folder,
-            content,
-            Statistics(mean, scale, float(limit), average_map),
-            _elsewhere(folder, files[content["model"]]),
-        )
+        check_zip(folder / content["model"], MOST_MODEL, MOST_CONFIG)
+        at_fault = STATISTICS
+        statistics = _read_statistics(folder / STATISTICS)
+        at_fault = CONTENT
+        found = Detector(folder, content, statistics, _elsewhere(folder, files[content["model"]]))
         # Checked now, so that an error does not come after the first picture.
+        least, median, most = found.scale
+        if not least <= median <= most:
+            raise ValueError(f"preprocessing.scale is {[least, median, most]}, expected three numbers that do not fall")
         found.probabilities(np.array([0.5]))
-        int(found.view.size)
         for policy in found.policies:
-            float(found.threshold(policy))
-            float(np.subtract(*found.band(policy)))
+            low, high = found.band(policy)
+            if low > high:
+                raise ValueError(f"the band of {short(policy)} ends at {high} before it begins, at {low}")
             found.warnings(policy)
         found.describe()
         found.refusal()
-        float(found.content["pixels"]["least_fineness"])
-    except (OSError, BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _refused(folder / CONTENT, f"cannot be used ({type(error).__name__}: {error})") from None
+    except _UNUSABLE as error:
+        raise _refused(folder / at_fault, f"cannot be used ({reason_of(error)})") from None
     return found
 
 
-def _unsealed(path: Path, cure: str = "") -> dict:
-    """A JSON file without its hash; the hash is checked."""
+# What numpy, zipfile and the metrics raise for content that was written by something else.
+_UNUSABLE = (
+    OSError,
+    BadZipFile,
+    zlib.error,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+)
+
+
+def _read_statistics(path: Path) -> Statistics:
+    """The statistics of a detector, as `store` has written them."""
+    check_zip(path, MOST_STATISTICS)
+    with np.load(path, allow_pickle=False) as stored:
+        mean, scale, limit, average_map = (stored[name] for name in ("mean", "scale", "limit", "average_map"))
+    shapes = [each.shape for each in (mean, scale, limit, average_map)]
+    if mean.ndim != 1 or not mean.size or scale.shape != mean.shape or limit.ndim or average_map.ndim != 2:
+        raise ValueError(f"arrays of shape {short(shapes)}, expected (n,), (n,), () and (side, side)")
+    for name, values in {"mean": mean, "scale": scale, "limit": limit, "average_map": average_map}.items():
+        above = name in ("scale", "limit")
+        if values.dtype.kind != "f" or not np.isfinite(values).all() or (above and values.min() <= 0):
+            raise ValueError(f"{name}: expected finite numbers{', above 0' if above else ''}")
+    return Statistics(mean, scale, float(limit), average_map)
+
+
+def _unsealed(path: Path, schema: str, cure: str = "") -> dict:
+    """A JSON file without its hash; the hash is checked, and that it is as its schema says."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
-        raise _refused(path, f"cannot be read ({' '.join(str(error).split())})", cure) from None
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        found = content.get("schema") if isinstance(content, dict) else None
-        raise _refused(path, f"is of version {found!r}, this program reads version {SCHEMA}", cure)
-    seal = content.pop("sha256", None)
-    if seal != text_hash(content):
+        raise _refused(path, f"cannot be read ({reason_of(error)})", cure) from None
+    found = content.get("schema") if isinstance(content, dict) else None
+    if found is True or found != SCHEMA:
+        raise _refused(path, f"is of version {short(found)}, this program reads version {SCHEMA}", cure)
+    sealed = {name: value for name, value in content.items() if name != "sha256"}
+    if content.get("sha256") != text_hash(sealed):
         raise _refused(path, "was changed after it was written (its own sha256 differs)", cure)
-    return content
+    try:
+        check_schema(content, schema)
+    except ValueError as error:
+        raise _refused(path, f"cannot be used ({error})", cure) from None
+    return sealed
 
 
 def _elsewhere(folder: Path, model: str) -> dict:
     """Results on other datasets; those of an older model in this folder do not count."""
     if not (folder / ELSEWHERE).is_file():
         return {}
-    content = _unsealed(folder / ELSEWHERE, "delete it, and run notebook 05 again")
+    content = _unsealed(folder / ELSEWHERE, "elsewhere", "delete it, and run notebook 05 again")
     return content["tested_on"] if content["model_sha256"] == model else {}
 
 
