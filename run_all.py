@@ -26,6 +26,7 @@ import logging
 import os
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -43,7 +44,7 @@ from lib.data.source import detectors, listing, sources
 from lib.show.display import Board, Task, files_to_open
 from lib.study import kernels, pretrained
 from lib.study.code_hash import code_hash, notebook_imports
-from lib.study.names import UserError
+from lib.study.names import UserError, reason_of
 from lib.study.run import Run
 from lib.study.steps import GENERATE, STEPS, Step
 
@@ -304,18 +305,19 @@ def images_key(run: Run) -> str:
     if source.stand_in:
         return study.text_hash(source.counts)
     files = listing.image_files(source)
-    outside = [_outside(source.root / path) for path in files["path"]]
-    return study.text_hash(files.astype(str).to_numpy().tolist(), outside)
+    root = str(source.root)
+    outside = [_outside(os.path.join(root, path)) for path in files["path"].tolist()]
+    return study.text_hash([[name, study.text_hash(files[name].tolist())] for name in files], outside)
 
 
-def _outside(path: Path) -> list[tuple[int, int]]:
+def _outside(path: str) -> list[tuple[int, int]]:
     """Size and time of what stands at a path, and of what it points to where it is a link; nothing of what is missing."""
     found = []
-    for look in (os.lstat, os.stat):
-        with contextlib.suppress(OSError):
-            stat = look(path)
-            found.append((stat.st_size, stat.st_mtime_ns))
-    return found
+    with contextlib.suppress(OSError):
+        found.append(os.lstat(path))
+        if stat.S_ISLNK(found[0].st_mode):
+            found.append(os.stat(path))
+    return [(each.st_size, each.st_mtime_ns) for each in found]
 
 
 def is_done(step: Step, run: Run, key: str) -> bool:
@@ -341,7 +343,7 @@ def check_kernel() -> None:
     try:
         found = KernelSpecManager().get_kernel_spec("python3")
     except (NoSuchKernel, ValueError, OSError) as error:
-        said = " ".join(str(error).split())
+        said = reason_of(error)
         raise UserError(
             f"Jupyter's kernel python3, which executes the notebooks, cannot be used ({said}): {cure}"
         ) from None
@@ -532,7 +534,7 @@ def write_report(results: Path) -> None:
 
         report.write(results)
     except Exception as error:
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = reason_of(error)
         raise StepFailed(f"the report was not written ({said}); all results are kept in {results}") from error
 
 

@@ -390,8 +390,8 @@ def test_deepfakebench(tmp_path):
     ("name", "text", "said"),
     [
         ("a.json", "{", "cannot be read as JSON in UTF-8"),
-        ("a.json", "[1]", "row 1: found '1', expected an object"),
-        ("a.json", '{"set": {"label": 3}}', "set / label: found '3', expected DeepfakeBench's layout"),
+        ("a.json", "[1]", "row 1: found 1, expected an object"),
+        ("a.json", '{"set": {"label": 3}}', "set / label: found 3, expected DeepfakeBench's layout"),
         ("a.json", "[]", "column path is missing"),
         ("a.jsonl", '{"path": "a", "label": 0}\nx\n', "line 2: found 'x', expected one JSON object"),
         ("a.jsonl", '{"path": "a", "label": 0}\n\n{"path": "b", "label": 7}\n', "line 3, column label: found '7'"),

@@ -1,9 +1,14 @@
 """Folders as people have them: one reading that is said, or one line that says what to do; no file is lost in silence."""
 
+from collections import Counter
+
 import pytest
 from support import images, refused
 
-from lib.data.source import listing, sources
+from lib.data.source import layout, listing, sources
+from lib.data.source.folders import entries
+from lib.data.source.layout import read_folder
+from lib.data.source.names import class_of
 from lib.study.options import Reading
 
 
@@ -186,3 +191,27 @@ def test_names_that_no_table_could_hold_are_said_with_escapes(tmp_path):
 def test_nothing_is_stated_of_a_set_that_is_known(own_home):
     text = refused(sources.find_source, "1", "", "", Reading(groups="none"))
     assert "--groups none: says how your own folders or tables are read" in text
+
+
+def test_thousands_of_folders_are_judged_together(tmp_path, monkeypatch):
+    """What a folder means is asked once, whatever the number of those beside it."""
+    asked = Counter()
+    monkeypatch.setattr(layout, "class_of", lambda name: asked.update([name]) or class_of(name))
+    for number in range(300):
+        images(tmp_path, f"u{number:03}/a.jpg")
+    refused(read_folder, tmp_path, Reading())
+    assert max(asked.values()) <= 3
+    scanned = Counter()
+    monkeypatch.setattr(layout, "entries", lambda folder: scanned.update([str(folder)]) or entries(folder))
+    for number in range(100):
+        images(tmp_path / "gens", f"g{number:03}/real/a.jpg", f"g{number:03}/fake/a.jpg")
+    assert len(read_folder(tmp_path / "gens", Reading())) == 200
+    assert max(scanned.values()) == 1
+
+
+def test_folders_in_folders_without_end_are_refused(tmp_path):
+    deep = tmp_path / "data"
+    for _ in range(40):
+        deep = deep / "a" / "b" / "c" / "d" / "e" / "f"
+    images(deep, "x.jpg")
+    assert "more than 200 folders in each other" in refused(read_folder, tmp_path / "data", Reading())

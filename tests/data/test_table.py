@@ -1,12 +1,17 @@
 """Tables of images, CSV and Parquet: what they may say, and one clear line for what they may not."""
 
+import json
+import os
+import tracemalloc
 import unicodedata
+from collections import Counter
 
+import numpy as np
 import pandas as pd
 import pytest
 from support import GOOD_TABLE, images, refused
 
-from lib.data.source import listing, sources
+from lib.data.source import formats, listing, names, sources
 from lib.data.source.table import read_table
 from lib.study.names import LABELS
 from lib.study.options import Reading
@@ -141,6 +146,74 @@ def test_a_split_column_may_be_empty(table):
     assert list(frame["split"]) == ["", ""]
 
 
+LONG = "x" * 200_000
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [*GOOD_TABLE, f"../{LONG},real"],
+        [*GOOD_TABLE, f"c.jpg,{LONG}"],
+        [*GOOD_TABLE, f"{LONG}.jpg,real", f"{LONG}.jpg,real"],
+        ["path,label,split", f"a,real,{LONG}", "b,fake,test"],
+        [f"{LONG},label", "a,real"],
+        [f"path,label,{LONG},{LONG}x", "a,dog,1,2"],
+        ["path,label,label_str", f"a,1,{LONG} real", "b,0,fake"],
+        ["path,label", f"real/a,fake {LONG}", f"fake/b,real {LONG}"],
+    ],
+)
+def test_a_message_quotes_no_more_than_a_part_of_a_value(table, lines):
+    assert len(refused(sources.find_source, "", str(table(*lines)))) < 1500
+
+
+@pytest.mark.parametrize(
+    "text", [f'["{LONG}"]', f'{{"a": "{LONG}"}}', f'[{{"{LONG}": 1}}]', f'[{{"path": "{LONG}", "label": 7}}]']
+)
+def test_a_message_on_json_quotes_no_more_than_a_part_of_it(tmp_path, text):
+    (tmp_path / "t.json").write_text(text)
+    assert len(refused(sources.find_source, "", str(tmp_path / "t.json"))) < 1500
+
+
+def test_long_names_are_cut_in_what_is_said_of_a_table(table):
+    rows = [
+        f"{kind}{LONG}/{n}.jpg,{label} {'word ' * 9999}"
+        for kind, label in (("a", "real"), ("b", "fake"))
+        for n in range(4)
+    ]
+    source = sources.find_source("", str(table("path,label", *rows)), "mine")
+    assert len(source.understood.line()) < 1500
+    assert set(source.rows["issue"]) == {"set aside: cannot be read (File name too long)"}
+
+
+def test_a_path_of_many_parts_is_looked_at_once(table):
+    source = sources.find_source("", str(table("path,label", f"{'a/' * 100_000}x,real", "b.jpg,fake")))
+    assert source.rows["issue"].str.startswith("set aside: ").all()
+
+
+def test_a_table_of_too_many_columns_is_refused(table, tmp_path):
+    many = ",".join(f"c{at}" for at in range(2000))
+    assert "has 2,002 columns, expected at most 1,000" in refused(
+        sources.find_source, "", str(table(f"path,label,{many}"))
+    )
+    (tmp_path / "t.json").write_text(json.dumps([{f"c{at}": 1} for at in range(2000)]))
+    assert "has 2,000 columns" in refused(sources.find_source, "", str(tmp_path / "t.json"))
+
+
+def test_a_large_table_is_read_with_one_question_about_each_file(tmp_path, table, monkeypatch):
+    """Each file is looked at once, each folder once, and equal values are read once."""
+    asked, words = Counter(), Counter()
+    lstat, class_of_name = os.lstat, names._class_of
+    monkeypatch.setattr(os, "lstat", lambda path, **more: (asked.update([os.fspath(path)]), lstat(path, **more))[1])
+    monkeypatch.setattr(names, "_class_of", lambda name: (words.update([name]), class_of_name(name))[1])
+    rows = [f"d/p{n % 50:02}/f{n:04},{('real', 'fake')[n % 2]},{n % 3}" for n in range(1000)]
+    images(tmp_path, *(row.split(",")[0] for row in rows))
+    files = listing.image_files(sources.find_source("", str(table("path,label,age", *rows)), "mine"))
+    assert (files["issue"] == "").all()
+    own = {path: count for path, count in asked.items() if path.startswith(f"{tmp_path}/")}
+    assert len(own) == 1000 + 51 + 1 and max(own.values()) <= 2
+    assert max(own[path] for path in own if path.count("/") == f"{tmp_path}/d/p00/f0000".count("/")) == 1
+
+
 # -------------------------------------------------------------------------------------------------------------- parquet
 
 
@@ -185,6 +258,46 @@ def test_a_parquet_table_may_hold_categories_and_an_index(tmp_path):
 def test_a_bad_row_of_a_parquet_table_is_named(tmp_path, columns, said):
     path = parquet(tmp_path, columns)
     assert f"t.parquet: {said}" in refused(sources.find_source, "", str(path))
+
+
+def test_a_date_beyond_pythons_leaves_its_column_out(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as form
+
+    images(tmp_path, "a", "b")
+    far = arrow.array([2**30, 0], arrow.int32()).cast(arrow.date32())
+    form.write_table(arrow.table({"path": ["a", "b"], "label": [0, 1], "day": far}), tmp_path / "t.parquet")
+    rows = read_table(tmp_path / "t.parquet")
+    assert "day" not in rows and "holds values that cannot be read" in rows.attrs["left_out"]["day"]
+    form.write_table(arrow.table({"path": ["a", "b"], "label": far}), tmp_path / "t.parquet")
+    assert "column 'label': holds values that cannot be read" in refused(read_table, tmp_path / "t.parquet")
+
+
+def test_equal_texts_of_a_parquet_table_take_their_memory_once(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet as form
+
+    count = 200_000
+    for kind in (arrow.string(), arrow.dictionary(arrow.int32(), arrow.string())):
+        places = arrow.array(np.zeros(count, "int32"))
+        same = arrow.DictionaryArray.from_arrays(places, ["a" * 2000]).cast(kind)
+        form.write_table(arrow.table({"path": same, "label": [0, 1] * (count // 2)}), tmp_path / "t.parquet")
+        assert (tmp_path / "t.parquet").stat().st_size < 10**6
+        del same
+        before = arrow.total_allocated_bytes()
+        arrow.default_memory_pool().release_unused()
+        tracemalloc.start()
+        text = refused(read_table, tmp_path / "t.parquet")
+        assert tracemalloc.get_traced_memory()[1] < 100e6 and arrow.total_allocated_bytes() - before < 50e6
+        tracemalloc.stop()
+        assert "row 2, column path: found 'aaa" in text and "expected each path once" in text
+
+
+def test_a_parquet_table_that_says_to_have_too_many_rows_is_refused(tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(formats, "MOST_ROWS", 1)
+    path = parquet(tmp_path, {"path": ["a", "b"], "label": [0, 1]})
+    assert "has 2 rows, expected at most 1" in refused(read_table, path)
 
 
 def test_a_file_that_is_no_parquet_and_a_missing_package_are_refused(tmp_path, table, monkeypatch):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from lib.data.omnigen.job import Job
 from lib.data.omnigen.plan import Row, wrong_references
-from lib.study.names import UserError
+from lib.study.names import UserError, reason_of
 
 MODEL = "Shitao/OmniGen-v1-diffusers"
 
@@ -93,7 +93,7 @@ def load_generator(job: Job, offload: str = "model") -> Generator:
             MODEL, revision=REVISION, dtype=torch.bfloat16, local_files_only=offline
         )
     except Exception as error:  # network, access, disk, an incomplete download: the hub's client raises many kinds
-        reason = " ".join(str(error).split())[:300]
+        reason = reason_of(error)
         raise UserError(
             f"{MODEL} at {REVISION[:8]} could not be loaded ({type(error).__name__}: {reason}); it is downloaded once, "
             "8.1 GB, and the same command goes on with that"

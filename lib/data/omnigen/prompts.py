@@ -11,7 +11,7 @@ from string import Formatter
 
 from lib.data.source.checks import printable
 from lib.study.files import PROJECT
-from lib.study.names import UserError
+from lib.study.names import UserError, reason_of
 
 PROMPTS = PROJECT / "prompts.toml"
 
@@ -54,7 +54,7 @@ def read_settings(path: Path | None = None) -> Settings:
     except FileNotFoundError:
         raise UserError(f"--prompts {printable(path)}: no such file; expected a copy of prompts.toml") from None
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         raise UserError(f"--prompts {printable(path)}: cannot be read as TOML ({reason})") from None
     known = {"templates": list, "expressions": dict, "angles": dict, "model": dict, "door": dict}
     _expect(path, "", "the keys", sorted(content), set(content) == set(known), ", ".join(known))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pa
 
-from lib.study.names import UserError
+from lib.study.names import UserError, reason_of, short
 
 
 def csv_lines(path: Path) -> pd.DataFrame:
@@ -34,8 +34,7 @@ def csv_lines(path: Path) -> pd.DataFrame:
             encoding="utf-8-sig",
         )
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{printable(path)}: cannot be read as a CSV table in UTF-8 ({reason})") from None
+        raise UserError(f"{printable(path)}: cannot be read as a CSV table in UTF-8 ({reason_of(error)})") from None
     lines = lines.fillna("").astype(object)
     lines.index += 1
     # The first line stays, even if empty: then the check of the header reports it.
@@ -72,7 +71,7 @@ def refusal(path: Path, where: str, column: str, value: object, expected: str) -
     Args:
         where: the row, such as `line 3` or `row 3`.
     """
-    return UserError(f"{printable(path)}: {where}, column {column}: found {value!r}, expected {expected}")
+    return UserError(f"{printable(path)}: {where}, column {column}: found {short(value)}, expected {expected}")
 
 
 def printable(path: str | Path) -> str:

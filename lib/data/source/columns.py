@@ -6,11 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from lib.data.source.checks import printable
 from lib.data.source.groups import are_groups
 from lib.data.source.layout import ROW_COLUMNS
+from lib.data.source.names import each
 from lib.study.steps import IMAGE_COLUMNS, SCORE_COLUMNS
 
 # What made a synthetic image; "" for real images, and where it is not known.
@@ -59,11 +61,14 @@ def further(every: pd.DataFrame, used: Iterable[str]) -> tuple[pd.DataFrame, dic
     """
     others = [name for name in every if name not in set(used)]
     left_out = {name: _TAKEN for name in others if name in OURS}
-    return every[[name for name in others if name not in OURS]].map(_storable), left_out
+    kept = {name: list(map(_storable, every[name].tolist())) for name in others if name not in OURS}
+    return pd.DataFrame(kept, index=every.index, dtype=object), left_out
 
 
 def _storable(text: str) -> str:
     """A value in the form that images.csv can hold; nothing else of it is changed."""
+    if text.isprintable():
+        return text
     return printable(text).replace("\r", "\\r").replace("\0", "\\0")
 
 
@@ -74,11 +79,15 @@ def of_synthetic(generators: pd.Series, labels: pd.Series) -> tuple[pd.Series, s
         Values without spaces around them; "" for real images and for missing values. The words are "" if no real image
             had a value.
     """
-    plain = generators.str.strip().map(_storable)
-    plain = plain.mask(plain.str.lower().isin(_MISSING), "")
+    plain = pd.Series(each(_generator, generators.tolist()), generators.index, dtype=object)
     of_real = plain[labels.eq("real") & plain.ne("")]
     said = f"; not taken for real files, which have none ({_values(of_real)})" if len(of_real) else ""
     return plain.where(labels.eq("synthetic"), ""), said
+
+
+def _generator(text: str) -> str:
+    plain = _storable(text.strip())
+    return "" if plain.lower() in _MISSING else plain
 
 
 def with_generator(files: pd.DataFrame, by_table: str, table: bool) -> tuple[pd.DataFrame, str]:
@@ -100,7 +109,8 @@ def with_generator(files: pd.DataFrame, by_table: str, table: bool) -> tuple[pd.
 
 def _inner_generators(files: pd.DataFrame) -> pd.Series:
     """The outermost folder inside the synthetic class of each file, if these folders are generators; else ""."""
-    first = pd.Series([_storable(inner[0]) if inner else "" for inner in files["inner"]], files.index, dtype=object)
+    outermost = [inner[0] if inner else "" for inner in files["inner"].tolist()]
+    first = pd.Series(each(_storable, outermost), files.index, dtype=object)
     used = (files["label"] == "synthetic") & (files["issue"] == "")
     sizes = Counter(name for name in first[used] if name)
     real = set(first[files["label"] == "real"])
@@ -114,7 +124,8 @@ def _inner_generators(files: pd.DataFrame) -> pd.Series:
 def _disagreement(files: pd.DataFrame, inner: pd.Series) -> str:
     """What folders say otherwise than the table, whose word counts; "" for nothing."""
     known = (inner != "") & (files[GENERATOR] != "")
-    against = known & (inner.map(_letters) != files[GENERATOR].map(_letters))
+    said, stated = (np.array(each(_letters, names.tolist()), object) for names in (inner, files[GENERATOR]))
+    against = known & (said != stated)
     if not against.any():
         return ""
     row = against.idxmax()

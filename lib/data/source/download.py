@@ -14,7 +14,7 @@ from pathlib import Path
 from lib.data.source.manifest import generator_of, kaggle_handle, read_manifest
 from lib.data.source.source import Source, Understood, count_files
 from lib.study.files import home, write_json
-from lib.study.names import LABELS, UserError
+from lib.study.names import LABELS, UserError, reason_of
 from lib.study.options import Reading, run_name
 
 # kagglehub resumes only in its cache. If an output folder is not empty, it stops or deletes its content. So it works in
@@ -208,7 +208,7 @@ def _call(found: Twin, action: Callable):
     except UserError as error:
         raise UserError(f"{error}; {_by_hand(_dataset(found))}") from None
     except Exception as error:  # network, access, disk, archive: libraries raise many kinds
-        reason = " ".join(str(error).split())[:300]
+        reason = reason_of(error)
         raise UserError(
             f"{found.handle} could not be downloaded ({type(error).__name__}: {reason}); running the same command "
             f"again resumes it, and {_by_hand(_dataset(found))}"

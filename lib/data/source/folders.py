@@ -5,7 +5,6 @@ only.
 from __future__ import annotations
 
 import os
-import posixpath
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 from lib.data.source.checks import printable
 from lib.study.names import ASIDE, UserError
 
+# No system has longer paths; and no data set has so many folders in each other.
+MOST_LETTERS, MOST_DEEP = 32_767, 200
 OUTSIDE = f"{ASIDE}a link that points outside the data folder (--follow-links uses it)"
 
 
@@ -28,6 +29,8 @@ def walk(top: Path, follow: bool = False) -> Iterator[tuple[str, os.DirEntry]]:
     waiting, met = [""], {os.path.realpath(top)}
     while waiting:
         above = waiting.pop()
+        if above.count("/") > MOST_DEEP:
+            raise UserError(f"{printable(top)}: holds more than {MOST_DEEP} folders in each other, expected fewer")
         for entry in entries(os.path.join(top, above) if above else top):
             inside = f"{above}/{entry.name}" if above else entry.name
             # Without links every folder is visited once.
@@ -92,17 +95,35 @@ def entry_issue(entry: os.DirEntry, root: Path, follow: bool = False) -> str:
 
 def path_issues(paths: Iterable[str], root: Path, follow: bool = False) -> list[str]:
     """`entry_issue` of paths below `root` that may not exist."""
-    paths = list(paths)
-    # Folders in the path may be links too; each is resolved once, not for every file.
-    inside = {
-        folder: follow or Path(os.path.realpath(root / folder)).is_relative_to(root)
-        for folder in set(map(posixpath.dirname, paths))
-    }
-    return [_path_issue(path, root, follow) if inside[posixpath.dirname(path)] else OUTSIDE for path in paths]
+    paths, top = list(paths), str(root)
+    folders = [path.rpartition("/")[0] for path in paths]
+    # Windows has junctions too, which only a resolved path shows.
+    plain: dict[str, bool] = {"": os.name != "nt"}
+    inside = {folder: follow or _is_below(folder, root, plain) for folder in set(folders)}
+    return [
+        _path_issue(os.path.join(top, path), root, follow) if inside[folder] else OUTSIDE
+        for path, folder in zip(paths, folders)
+    ]
 
 
-def _path_issue(path: str, root: Path, follow: bool) -> str:
-    full = os.path.join(root, path)
+def _is_below(folder: str, root: Path, plain: dict[str, bool]) -> bool:
+    """Whether a folder of a path, which may be a link, stays below `root`.
+
+    Args:
+        plain: whether no part of a folder is a link, of those that were asked before; each is asked once.
+    """
+    if len(folder) > MOST_LETTERS:
+        return True  # no system has it, and its thousands of parts would be looked at one by one
+    top, chain = folder, []
+    while top not in plain:
+        chain.append(top)
+        top = top.rpartition("/")[0]
+    for part in reversed(chain):
+        plain[part] = plain[part.rpartition("/")[0]] and not os.path.islink(os.path.join(root, part))
+    return plain[folder] or Path(os.path.realpath(root / folder)).is_relative_to(root)
+
+
+def _path_issue(full: str, root: Path, follow: bool) -> str:
     try:
         found = os.lstat(full)
     except (FileNotFoundError, NotADirectoryError):

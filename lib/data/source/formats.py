@@ -17,7 +17,7 @@ from lib.data.source.checks import printable, refusal
 from lib.data.source.folders import entries, is_folder
 from lib.data.source.names import class_of, label_of, split_of
 from lib.study.files import cache_folder, read_cached_table, text_hash, written_whole
-from lib.study.names import UserError
+from lib.study.names import UserError, cut, reason_of, short
 
 # Names of the table beside the pictures of Hugging Face's imagefolder; its column file_name holds their paths.
 METADATA = ("metadata.csv", "metadata.jsonl")
@@ -26,6 +26,8 @@ PICTURES = ("image", "img", "picture", "image_bytes", "bytes", "jpg", "jpeg", "p
 # How files of these formats begin; a picture that came without a name gets such an ending.
 _BEGINNINGS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"GIF8": ".gif", b"RIFF": ".webp", b"BM": ".bmp"}
 _AT_ONCE = 64  # pictures in memory at once
+# Most rows of a Parquet table, which packs equal ones into nothing.
+MOST_ROWS = 5_000_000
 
 
 # ----------------------------------------------------------------------------------------------------------------- JSON
@@ -43,13 +45,13 @@ def json_records(path: Path) -> tuple[list[dict], str]:
         if path.suffix.lower() == ".jsonl":
             return _lines(path), "line"
         content = json.loads(path.read_text(encoding="utf-8-sig"))
+        records = content if isinstance(content, list) else [*_videos(path, content, ())]
     except (OSError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         raise UserError(f"{printable(path)}: cannot be read as JSON in UTF-8 ({reason})") from None
-    records = content if isinstance(content, list) else [*_videos(path, content, ())]
     for row, record in enumerate(records, start=1):
         if not isinstance(record, dict):
-            raise UserError(f"{printable(path)}: row {row}: found {str(record)[:40]!r}, expected an object")
+            raise UserError(f"{printable(path)}: row {row}: found {short(record)}, expected an object")
     return (records if isinstance(content, list) else _with_classes(records)), "row"
 
 
@@ -63,7 +65,7 @@ def _lines(path: Path) -> list[dict]:
                 record = None
             if not isinstance(record, dict):
                 raise UserError(
-                    f"{printable(path)}: line {number}: found {line.strip()[:40]!r}, expected one JSON object"
+                    f"{printable(path)}: line {number}: found {short(line.strip())}, expected one JSON object"
                 )
             records.append(record)
     return records
@@ -72,9 +74,9 @@ def _lines(path: Path) -> list[dict]:
 def _videos(path: Path, node: object, keys: tuple[str, ...]) -> Iterator[dict]:
     """A row for each frame of DeepfakeBench's JSON, nested by dataset, label, split, perhaps compression, and video."""
     if not isinstance(node, dict):
-        where = " / ".join(keys) or "the file"
+        where = cut(" / ".join(keys)) or "the file"
         raise UserError(
-            f"{printable(path)}: {where}: found {str(node)[:40]!r}, expected DeepfakeBench's layout (label, split and "
+            f"{printable(path)}: {where}: found {short(node)}, expected DeepfakeBench's layout (label, split and "
             "video, each with `label` and `frames`), or a list of objects with path and label"
         )
     frames = node.get("frames", [node["path"]] if isinstance(node.get("path"), str) else None)
@@ -116,6 +118,45 @@ def metadata_files(root: Path) -> list[Path]:
     if not any(os.path.isfile(root / name) for name in METADATA):
         places = [root / entry.name for entry in entries(root) if is_folder(entry) and split_of(entry.name)]
     return [place / name for place in places for name in METADATA if os.path.isfile(place / name)]
+
+
+# --------------------------------------------------------------------------------------------------------- Parquet
+
+
+def parquet_file(path: Path):
+    """A Parquet file, whose texts are read as they lie in it: each different one once.
+
+    Raises:
+        UserError: it says that it has more rows than a table can have; a small file can say so.
+    """
+    from pyarrow import parquet
+
+    rows = parquet.read_metadata(path).num_rows
+    if rows > MOST_ROWS:
+        raise UserError(f"{printable(path)}: has {rows:,} rows, expected at most {MOST_ROWS:,}")
+    schema = parquet.read_schema(path)
+    texts = [field.name for field in schema if str(field.type) in ("string", "large_string")]
+    return parquet.ParquetFile(path, read_dictionary=texts)
+
+
+def python_values(column) -> list:
+    """The values of a column of a Parquet table as Python has them; equal texts are one object.
+
+    Args:
+        column: a `pyarrow.ChunkedArray`.
+
+    Raises:
+        OverflowError, ValueError: a value that Python has no form for, such as a date in the year 2,942,000.
+    """
+    from pyarrow import types
+
+    if not types.is_dictionary(column.type):
+        return column.to_pylist()
+    found = []
+    for chunk in column.chunks:
+        known = [*chunk.dictionary.to_pylist(), None]
+        found += [known[-1 if place is None else place] for place in chunk.indices.to_pylist()]
+    return found
 
 
 # ------------------------------------------------------------------------------------------- pictures in a Parquet

@@ -16,7 +16,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from lib.data.source.checks import printable
-from lib.study.names import LABELS
+from lib.study.names import LABELS, cut
 from lib.study.options import Reading
 
 # Folders are groups if a class has at least MANY of them, and half of them hold at most FEW files each (or one in a
@@ -100,7 +100,7 @@ def _linked(files: pd.DataFrame, used: pd.DataFrame) -> pd.Series | None:
     synthetic = used["label"] == "synthetic"
     names = [*used.loc[synthetic, "path"], *used.loc[synthetic, "group"]]
     # Cheap, because most data have no such name.
-    if not any(_PAIR.search(name) for name in names):
+    if not _PAIR.search("\n".join(names)):
         return None
     numbers = [_video(*row) for row in zip(files["group"], files["inner"], files["path"])]
     known = pd.Series(numbers, files.index)[used.index]
@@ -134,7 +134,7 @@ def _not_taken(used: pd.DataFrame) -> str:
     inner = Counter(inner[0] for inner in used["inner"] if inner)
     if len(inner) < 2:
         return "none known"
-    shown = ", ".join(f"{_written(name)} {count:,}" for name, count in inner.most_common(3))
+    shown = ", ".join(f"{cut(_written(name))} {count:,}" for name, count in inner.most_common(3))
     return f"none known; {len(inner):,} inner folders are few or large ({shown}): taken as sources (--groups folder takes them as groups)"
 
 
@@ -154,7 +154,7 @@ def _numbered(used: pd.DataFrame) -> str:
             first = next(path for path in paths if _stem(path) in several)
             return (
                 f"{sum(several.values()):,} {label} files are numbered under {len(several):,} names (such as "
-                f"{_written(PurePosixPath(first).name)}): frames of one video would stand on two sides of the split; "
+                f"{cut(_written(PurePosixPath(first).name))}): frames of one video would stand on two sides of the split; "
                 "--groups name keeps them together"
             )
     return ""

@@ -130,12 +130,14 @@ class _Tree:
         self.root, self.follow, self.stated = root, reading.follow_links, reading.stated
         self.files: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self.below: Counter[str] = Counter()
+        self._inside: dict[str, list[str]] = {}
         for inside, entry in walk(root, self.follow):
             above, _, name = inside.rpartition("/")
             self.files[above].append((name, entry_issue(entry, root, self.follow)))
         for above, files in self.files.items():
             parts = above.split("/")
-            self.below.update({"/".join(parts[:length]): len(files) for length in range(1, len(parts) + 1)})
+            for length in range(1, len(parts) + 1):
+                self.below["/".join(parts[:length])] += len(files)
 
     def places(self, at: str, split: str = "", generator: str = "") -> list[_Place]:
         """The folders of the classes below a folder.
@@ -145,7 +147,7 @@ class _Tree:
             generator: likewise.
         """
         inside = self._folders(at)
-        labels = {name: self._label(name, inside) for name in inside}
+        labels = self._labels(inside)
         if set(LABELS) <= set(labels.values()):
             return self._classes(at, labels, split, generator)
         filled = [name for name in inside if self.below[_join(at, name)]]
@@ -162,13 +164,16 @@ class _Tree:
         raise self._refusal(at, labels, filled)
 
     def _folders(self, at: str) -> list[str]:
-        found = [entry.name for entry in entries(self.root / at) if is_folder(entry, self.follow)]
-        return [name for name in found if not name.startswith(_HIDDEN)]
+        if at not in self._inside:
+            found = [entry.name for entry in entries(os.path.join(self.root, at)) if is_folder(entry, self.follow)]
+            self._inside[at] = [name for name in found if not name.startswith(_HIDDEN)]
+        return self._inside[at]
 
-    def _label(self, name: str, siblings: list[str]) -> str:
-        if stated := self.stated.get(name.strip().lower()):
-            return stated
-        return class_of(name) or (NUMBERS.get(name, "") if set(NUMBERS) <= set(siblings) else "")
+    def _labels(self, siblings: list[str]) -> dict[str, str]:
+        """The class that each of the folders beside each other means, or ""."""
+        numbers = NUMBERS if set(NUMBERS) <= set(siblings) else {}
+        stated = self.stated
+        return {name: stated.get(name.strip().lower()) or class_of(name) or numbers.get(name, "") for name in siblings}
 
     def _has_structure(self, at: str) -> bool:
         return any(class_of(name) or split_of(name) for name in self._folders(at))
@@ -177,7 +182,7 @@ class _Tree:
         """Whether a folder is a dataset of its own: both classes, or folders that all are datasets of their own."""
         inside = self._folders(at)
         filled = [name for name in inside if self.below[_join(at, name)]]
-        if set(LABELS) <= {self._label(name, inside) for name in inside}:
+        if set(LABELS) <= set(self._labels(inside).values()):
             return True
         return all(self._holds_classes(_join(at, name)) for name in filled) if filled else self._is_named(at)
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lib.data.source.folders import check_inside, entry_issue, walk
 from lib.data.source.source import Source
-from lib.study.names import UserError
+from lib.study.names import UserError, reason_of
 
 PEOPLE = "people.csv"  # columns path and group: the groups of stand-ins and generated sets
 FILE_COLUMNS = ["label", "path", "group", "split", "issue"]
@@ -28,16 +28,17 @@ def image_files(source: Source) -> pd.DataFrame:
     Raises:
         UserError: a folder is missing or cannot be read.
     """
-    names = FILE_COLUMNS
     if source.rows is not None:
-        names = [*FILE_COLUMNS, *further_columns(source.rows)]
-        rows = list(source.rows[names].itertuples(index=False, name=None))
+        columns = {name: source.rows[name].tolist() for name in [*FILE_COLUMNS, *further_columns(source.rows)]}
     else:
         # A file of that name among a user's own images could have any meaning; a table holds their groups.
         people = _people(source.root) if source.stand_in or source.generated else {}
         rows = [(label, path, people.get(path, ""), "", issue) for label, path, issue in _folder_rows(source)]
+        columns = {name: [row[at] for row in rows] for at, name in enumerate(FILE_COLUMNS)}
     # Python sorts, and the columns hold objects: pandas' own text columns cannot hold surrogate escapes.
-    files = pd.DataFrame(sorted(rows), columns=names, dtype=object)
+    keys = list(zip(columns["label"], columns["path"]))
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    files = pd.DataFrame({name: [values[at] for at in order] for name, values in columns.items()}, dtype=object)
     if source.generator:
         files["generator"] = files["label"].map({"synthetic": source.generator}).fillna("")
     return files
@@ -70,6 +71,6 @@ def _people(root: Path) -> dict[str, str]:
     try:
         return pd.read_csv(path, dtype=str, keep_default_na=False).set_index("path")["group"].to_dict()
     except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         expected = "expected a CSV table with columns path and group; correct or delete it"
         raise UserError(f"{path}: cannot be read ({reason}); {expected}") from None

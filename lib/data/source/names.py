@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from typing import TypeVar
 
 from lib.study.names import LABELS, SPLITS
 
@@ -46,24 +48,43 @@ COLUMNS = {
 }
 
 
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_WHOLE = {name: label for label in reversed(LABELS) for name in (*WORDS[label], *WHOLE_NAMES[label])}
+_CLASS_OF_WORD = {word: label for label in LABELS for word in WORDS[label]}
+_DIGITS = str.maketrans("123456789", "000000000")
+_Found = TypeVar("_Found")
+
+
+def each(function: Callable[[str], _Found], values: Iterable[str]) -> list[_Found]:
+    """What a function gives for each value; it is called once for equal ones, of which tables hold many."""
+    values = list(values)
+    known = {value: function(value) for value in set(values)}
+    return [known[value] for value in values]
+
+
 def words_of(name: str) -> list[str]:
     """The words of a name in lower case: `AIGenerated_2` has `ai` and `generated`."""
-    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+    return [word.lower() for word in _WORD.findall(name)]
 
 
 def class_of(name: str) -> str:
     """The class that a name means, in any case and with other words beside: a label, or ""."""
+    # Digits part words, whichever they are, and most names differ in them alone.
+    return _class_of(name.translate(_DIGITS))
+
+
+@functools.lru_cache(maxsize=2**16)
+def _class_of(name: str) -> str:
     words = words_of(name)
-    for label in LABELS:
-        if "".join(words) in (*WORDS[label], *WHOLE_NAMES[label]):
-            return label
-    found = [label for label in LABELS if not set(WORDS[label]).isdisjoint(words)]
-    return found[0] if len(found) == 1 and set(NEGATIONS).isdisjoint(words) else ""
+    if label := _WHOLE.get("".join(words)):
+        return label
+    found = {_CLASS_OF_WORD[word] for word in words if word in _CLASS_OF_WORD}
+    return found.pop() if len(found) == 1 and set(NEGATIONS).isdisjoint(words) else ""
 
 
 def is_only_class(name: str) -> bool:
     """Whether a name is a word for a class and nothing else."""
-    return any("".join(words_of(name)) in WORDS[label] for label in LABELS)
+    return "".join(words_of(name)) in _CLASS_OF_WORD
 
 
 def label_of(text: str) -> str:

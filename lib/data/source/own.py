@@ -19,7 +19,7 @@ from lib.data.source.manifest import MANIFEST, generator_of
 from lib.data.source.source import RECORD, Source, Understood, count_files, known_set, refuse_stated
 from lib.data.source.table import TABLES, add_metadata, read_metadata, read_table
 from lib.study.files import home
-from lib.study.names import ASIDE, LABELS, SPLITS, UserError
+from lib.study.names import ASIDE, LABELS, SPLITS, UserError, reason_of
 from lib.study.options import Reading
 
 
@@ -100,7 +100,7 @@ def _recorded_generator(root: Path) -> str:
     try:
         return generator_of(pd.read_csv(path, dtype=str, keep_default_na=False)[["label", "generator"]])
     except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         raise UserError(f"{printable(path)}: cannot be read as a manifest ({reason}); correct or delete it") from None
 
 
@@ -109,7 +109,7 @@ def _recorded_words(record: Path) -> str:
     try:
         return str(json.loads(record.read_text(encoding="utf-8"))["words"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         raise UserError(f"{printable(record)}: cannot be read as the record of a generated set ({reason})") from None
 
 

@@ -10,21 +10,23 @@ import posixpath
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 
 from lib.data.source import columns, formats
-from lib.data.source.checks import csv_lines, printable, refusal, validate
-from lib.data.source.folders import path_issues
+from lib.data.source.checks import csv_lines, printable, refusal
+from lib.data.source.folders import MOST_LETTERS, path_issues
 from lib.data.source.layout import LEFT_OUT, ROW_COLUMNS, check_stated
-from lib.data.source.names import COLUMNS, class_of, label_of, split_of, splits_needed
-from lib.study.names import LABELS, SPLITS, UserError
+from lib.data.source.names import COLUMNS, class_of, each, label_of, split_of, splits_needed
+from lib.study.names import LABELS, SPLITS, UserError, cut, reason_of, short
 from lib.study.options import Reading
 
+# Most columns of a table: lines of JSON can have others in each line.
+MOST_COLUMNS = 1000
 TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".json")
 
 
@@ -47,36 +49,13 @@ class _Table:
     left_out: dict[str, str]
 
 
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
 def _is_inside(path: str) -> bool:
     """Whether a path of a table lies below the table's folder, on any system."""
-    outside = path.startswith("/") or re.match(r"[A-Za-z]:", path) or ".." in path.split("/")
+    outside = path.startswith("/") or _DRIVE.match(path) or ".." in path.split("/")
     return not (outside or "\\" in path or "\0" in path or posixpath.normpath(path.strip()) == ".")
-
-
-def _each(check: Callable[[str], bool], expected: str) -> pa.Check:
-    return pa.Check(check, element_wise=True, error=expected)
-
-
-_SCHEMA = pa.DataFrameSchema(
-    {
-        "path": pa.Column(
-            checks=[
-                _each(_is_inside, "a file's path relative to the table's folder, with / and without .."),
-                pa.Check(lambda paths: ~paths.map(posixpath.normpath).duplicated(), error="each path once"),
-            ]
-        ),
-        "group": pa.Column(),
-        "split": pa.Column(
-            checks=[
-                _each(lambda text: not text.strip() or bool(split_of(text)), f"{', '.join(SPLITS)}, or nothing"),
-                pa.Check(
-                    lambda splits: (splits.str.strip() != "") | (splits.str.strip() == "").all(),
-                    error=f"{', '.join(SPLITS)}: in every row, or in none",
-                ),
-            ]
-        ),
-    }
-)
 
 
 def read_table(path: Path, reading: Reading | None = None) -> pd.DataFrame:
@@ -147,28 +126,29 @@ def _images_of(table: _Table, reading: Reading) -> pd.DataFrame:
         raise UserError(f"{printable(path)}: empty; expected a row for each image")
     if reading.split == "anew":
         frame["split"] = ""
-    frame["path"] = _relative(frame["path"], folder)
-    check_stated(reading, frame["label"], printable(path))
-    meant = {text: reading.stated.get(text.strip().lower()) or label_of(text) for text in set(frame["label"])}
-    words = _each(lambda text: bool(meant[text]), "real, synthetic or fake, or 0 (real) or 1; or --labels WORD=CLASS")
-    validate(frame, _SCHEMA.add_columns({"label": pa.Column(checks=words)}), path, unit)
-    frame["path"] = frame["path"].map(posixpath.normpath)
-    _check_contradictions(path, unit, frame, frame["label"].map(meant), every, reading)
+    frame["path"] = pd.Series(_relative(frame["path"].tolist(), folder), frame.index, dtype=object)
+    texts, stated = frame["label"].tolist(), reading.stated
+    check_stated(reading, set(texts), printable(path))
+    meant = each(lambda text: stated.get(text.strip().lower()) or label_of(text), texts)
+    splits = each(split_of, frame["split"].tolist())
+    normal = _checked_paths(path, unit, frame, meant, splits)
+    folders = [name.rpartition("/")[0] for name in normal]
+    _check_contradictions(path, unit, frame.assign(path=normal), pd.Series(meant, frame.index), folders, every, reading)
     files = pd.DataFrame(
         {
-            "label": frame["label"].map(meant),
-            "path": [_as_on_disk(name, folder) for name in frame["path"]],
-            "group": frame["group"],
-            "split": frame["split"].map(split_of),
-            "word": [_word(text.strip(), reading) for text in frame["label"]],
-            "inner": _of_folder(frame["path"], _inner),
-            "generator": frame["generator"],
+            "label": meant,
+            "path": [name if name.isascii() else _as_on_disk(name, folder) for name in normal],
+            "group": frame["group"].tolist(),
+            "split": splits,
+            "word": each(lambda text: _word(text.strip(), stated), texts),
+            "inner": each(_inner, folders),
+            "generator": frame["generator"].tolist(),
         },
         dtype=object,
     )
     files["generator"], not_taken = columns.of_synthetic(files["generator"], files["label"])
     further, taken = columns.further(every, found.values())
-    files, further = files.reset_index(drop=True), further.reset_index(drop=True)
+    further = further.reset_index(drop=True)
     files["issue"] = path_issues(files["path"], folder, reading.follow_links)
     files.loc[files["label"] == "none", ["label", "split", "issue"]] = ["", "", LEFT_OUT]
     _check_classes(path, files)
@@ -178,31 +158,55 @@ def _images_of(table: _Table, reading: Reading) -> pd.DataFrame:
     return files
 
 
-def _word(text: str, reading: Reading) -> str:
-    return f"label {text}" + (" (--labels)" if text.lower() in reading.stated else "")
+def _checked_paths(path: Path, unit: str, frame: pd.DataFrame, meant: list[str], splits: list[str]) -> list[str]:
+    """The paths of a table without `.` and empty parts, once every cell that the study reads has been looked at.
+
+    Raises:
+        UserError: the first row that cannot be used.
+    """
+    paths, given = frame["path"].tolist(), frame["split"].str.strip().ne("").to_numpy()
+    normal = each(posixpath.normpath, paths)
+    words, names = "real, synthetic or fake, or 0 (real) or 1; or --labels WORD=CLASS", ", ".join(SPLITS)
+    wrong = (
+        (
+            "path",
+            ~np.array(each(_is_inside, paths), bool),
+            "a file's path relative to the table's folder, with / and without ..",
+        ),
+        ("path", pd.Series(normal, dtype=object).duplicated(), "each path once"),
+        ("split", given & (np.array(splits, object) == ""), f"{names}, or nothing"),
+        ("split", ~given & given.any(), f"{names}: in every row, or in none"),
+        ("label", np.array(meant, object) == "", words),
+    )
+    found = [(int(np.argmax(rows)), column, expected) for column, rows, expected in wrong if rows.any()]
+    if found:
+        at, column, expected = min(found, key=lambda each: each[0])
+        raise refusal(path, f"{unit} {frame.index[at]}", column, frame[column].iloc[at], expected)
+    return normal
 
 
-def _of_folder(paths: pd.Series, what: Callable[[list[str]], object]) -> list:
-    """The results of a function for the folders of each path; called once for each folder, not for every file."""
-    known = {folder: what(folder.split("/")) for folder in set(map(posixpath.dirname, paths))}
-    return [known[posixpath.dirname(path)] for path in paths]
+def _word(text: str, stated: Mapping[str, str]) -> str:
+    return f"label {cut(text)}" + (" (--labels)" if text.lower() in stated else "")
 
 
-def _inner(folders: list[str]) -> tuple[str, ...]:
+def _inner(folder: str) -> tuple[str, ...]:
     """The folders that state neither class nor split."""
-    return tuple(name for name in folders if name and not class_of(name) and not split_of(name))
+    return tuple(name for name in folder.split("/") if name and not class_of(name) and not split_of(name))
 
 
-def _relative(paths: pd.Series, folder: Path) -> pd.Series:
+def _relative(paths: list[str], folder: Path) -> list[str]:
     """Paths relative to the table's folder; an absolute path is converted if it lies below that folder."""
-    above = {name: os.path.realpath(name) for name in set(map(posixpath.dirname, paths)) if os.path.isabs(name)}
-    inside = {name: real for name, real in above.items() if Path(real).is_relative_to(folder)}
+    above = {posixpath.dirname(path) for path in paths if os.path.isabs(path)}
+    if not above:
+        return paths
+    real = {name: os.path.realpath(name) for name in above if len(name) <= MOST_LETTERS}
+    inside = {name: found for name, found in real.items() if Path(found).is_relative_to(folder)}
 
     def relative(path: str) -> str:
         real = inside.get(posixpath.dirname(path))
         return path if real is None else (Path(real) / posixpath.basename(path)).relative_to(folder).as_posix()
 
-    return paths.map(relative)
+    return list(map(relative, paths))
 
 
 def _as_on_disk(path: str, folder: Path) -> str:
@@ -229,7 +233,13 @@ def _check_classes(path: Path, files: pd.DataFrame) -> None:
 
 
 def _check_contradictions(
-    path: Path, unit: str, frame: pd.DataFrame, labels: pd.Series, every: pd.DataFrame, reading: Reading
+    path: Path,
+    unit: str,
+    frame: pd.DataFrame,
+    labels: pd.Series,
+    folders: list[str],
+    every: pd.DataFrame,
+    reading: Reading,
 ) -> None:
     """Refuse a table if other columns, folders or file names state another class than its labels.
 
@@ -237,31 +247,32 @@ def _check_contradictions(
     label that the user has stated is accepted.
     """
     open_rows = ~frame["label"].str.strip().str.lower().isin(reading.stated)
-    for where, said in _other_words(frame, every).items():
+    for where, said in _other_words(frame, folders, every).items():
         against = open_rows & (said != "") & (said != labels)
         if set(said) >= set(LABELS) and against.any():
             row = against.idxmax()
             wanted = Counter(zip(frame.loc[open_rows, "label"].str.strip(), said[open_rows]))
             states = {value: label for (value, label), _ in reversed(wanted.most_common()) if label}
-            stated = ",".join(f"{value}={label}" for value, label in sorted(states.items()))
+            stated = cut(",".join(f"{cut(value)}={label}" for value, label in sorted(states.items())), 300)
             raise UserError(
-                f"{printable(path)}: {unit} {row}, column label: found {frame.at[row, 'label']!r}, which is read as "
+                f"{printable(path)}: {unit} {row}, column label: found {short(frame.at[row, 'label'])}, which is read as "
                 f"{labels[row]}, but {where} says {said[row]} (so in {against.sum():,} of {len(frame):,} rows); "
                 f"correct one of them, or state what the labels mean: --labels {stated}"
             )
 
 
-def _other_words(frame: pd.DataFrame, every: pd.DataFrame) -> dict[str, pd.Series]:
+def _other_words(frame: pd.DataFrame, folders: list[str], every: pd.DataFrame) -> dict[str, pd.Series]:
     """Words outside the label column that state a class: their position, and the class of each row or ""."""
     columns = [name for name in every if name in COLUMNS["label"] and name != frame.attrs["label"]]
-    found = {f"column {name}": every[name].map(class_of) for name in columns}
-    found["its folder"] = pd.Series(_of_folder(frame["path"], _class_of_folders), frame.index)
-    found["its file name"] = frame["path"].map(lambda path: class_of(posixpath.splitext(posixpath.basename(path))[0]))
-    return found
+    found = {f"column {name}": each(class_of, every[name].tolist()) for name in columns}
+    found["its folder"] = each(_class_of_folders, folders)
+    stems = (posixpath.splitext(path.rpartition("/")[2])[0] for path in frame["path"].tolist())
+    found["its file name"] = list(map(class_of, stems))
+    return {where: pd.Series(said, frame.index, dtype=object) for where, said in found.items()}
 
 
-def _class_of_folders(folders: list[str]) -> str:
-    said = {class_of(name) for name in folders} - {""}
+def _class_of_folders(folder: str) -> str:
+    said = {class_of(name) for name in folder.split("/")} - {""}
     return said.pop() if len(said) == 1 else ""
 
 
@@ -312,13 +323,12 @@ def _read_parquet(path: Path) -> _Table:
     """A Parquet table; the index holds each row's number, from 1."""
     try:
         import pyarrow as arrow
-        from pyarrow import parquet
     except ImportError:
         raise UserError(
             f"{printable(path)}: Parquet tables need the package pyarrow; install it or give a .csv"
         ) from None
     try:
-        file = parquet.ParquetFile(path)
+        file = formats.parquet_file(path)
         schema = file.schema_arrow
         stored, pictures = schema.names, formats.picture_column(schema)
         # Where the pictures are inside, their paths are those of the files that are written of them.
@@ -327,22 +337,32 @@ def _read_parquet(path: Path) -> _Table:
         if pictures is not None:
             folder, written = formats.unpacked(path, file, stored[pictures])
             del names["path"]
-        for name, at in list(names.items()):
+        cells, known = {}, formats.class_names(schema)
+        for name, at in names.items():
             kind = schema.field(at).type
             # Lists and bytes are no values that images could be told apart by.
             if not _is_ours(name) and (arrow.types.is_nested(kind) or _is_binary(arrow, kind)):
-                left_out[name] = f"left out: holds {kind}, expected text, numbers or dates"
-                del names[name]
-        # pyarrow returns plain Python values; pandas would turn a column of 0, 1 and missing values into decimals.
-        table = file.read(columns=[stored[at] for at in names.values()])
-        cells = {name: table.column(stored[at]).to_pylist() for name, at in names.items()}
-        for name in set(names) & set(known := formats.class_names(schema)):
-            cells[name] = [known[name][value] if value in range(len(known[name])) else value for value in cells[name]]
+                left_out[name] = f"left out: holds {cut(str(kind))}, expected text, numbers or dates"
+                continue
+            try:
+                # Plain Python values; pandas would turn a column of 0, 1 and missing values into decimals.
+                values = formats.python_values(file.read(columns=[stored[at]]).column(0))
+            except (OverflowError, ValueError) as error:
+                if _is_ours(name):
+                    raise UserError(
+                        f"{printable(path)}: column {short(name)}: holds values that cannot be read "
+                        f"({reason_of(error)}), expected text or numbers"
+                    ) from None
+                left_out[name] = f"left out: holds values that cannot be read ({reason_of(error)})"
+                continue
+            words = known.get(name, ())
+            cells[name] = (
+                [words[value] if value in range(len(words)) else value for value in values] if words else values
+            )
     except (OSError, ValueError, arrow.ArrowException) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{printable(path)}: cannot be read as a Parquet table ({reason})") from None
+        raise UserError(f"{printable(path)}: cannot be read as a Parquet table ({reason_of(error)})") from None
     rows = range(1, file.metadata.num_rows + 1)
-    values = {name: [_text(value) for value in cells[name]] for name in names}
+    values = {name: list(map(_text, found)) for name, found in cells.items()}
     if pictures is not None:
         original = written["original_path"].tolist()
         more = {"original_path": original} if any(original) and "original_path" not in values else {}
@@ -382,6 +402,8 @@ def _plain(
     Raises:
         UserError: path or label is missing, or a column that the study reads occurs twice.
     """
+    if len(names) > MOST_COLUMNS:
+        raise UserError(f"{printable(path)}: has {len(names):,} columns, expected at most {MOST_COLUMNS:,}")
     plain = [name.strip().lower() for name in names]
     expected = "path and label and, where wanted, group and split (other names that are known: docs/data.md)"
     for column in COLUMNS:
@@ -389,7 +411,7 @@ def _plain(
         missing = column in needed and not any(name in plain for name in COLUMNS[column])
         if twice or missing:
             what = f"column {twice[0]} is twice" if twice else f"column {column} is missing"
-            found = ", ".join(repr(name) for name in names[:12])
+            found = ", ".join(map(short, names[:12]))
             raise UserError(f"{printable(path)}: {what}; found columns {found}, expected {expected}")
     return columns.sorted_out(names)
 
